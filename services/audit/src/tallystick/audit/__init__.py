@@ -1,0 +1,1 @@
+"""Keeps the evidence and serves proofs over HTTP."""

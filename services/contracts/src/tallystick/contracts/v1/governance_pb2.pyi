@@ -1,0 +1,175 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Signature(_message.Message):
+    __slots__ = ("signer", "signature")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    signer: str
+    signature: bytes
+    def __init__(self, signer: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class ModelVersion(_message.Message):
+    __slots__ = ("statement", "signatures")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[Signature]
+    def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
+
+class ModelStatement(_message.Message):
+    __slots__ = ("name", "version", "digest", "size_bytes", "format", "engine", "feature_schema", "training_data_digest", "metrics", "card", "created_at_ms")
+    class MetricsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_DATA_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    digest: bytes
+    size_bytes: int
+    format: str
+    engine: str
+    feature_schema: bytes
+    training_data_digest: bytes
+    metrics: _containers.ScalarMap[str, float]
+    card: str
+    created_at_ms: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., format: _Optional[str] = ..., engine: _Optional[str] = ..., feature_schema: _Optional[bytes] = ..., training_data_digest: _Optional[bytes] = ..., metrics: _Optional[_Mapping[str, float]] = ..., card: _Optional[str] = ..., created_at_ms: _Optional[int] = ...) -> None: ...
+
+class PolicyVersion(_message.Message):
+    __slots__ = ("statement", "signatures")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[Signature]
+    def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
+
+class PolicyStatement(_message.Message):
+    __slots__ = ("name", "version", "decline_margin", "review_margin", "event_time_tolerance_ms", "max_value_bytes", "created_at_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DECLINE_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_TOLERANCE_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_VALUE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    decline_margin: float
+    review_margin: float
+    event_time_tolerance_ms: int
+    max_value_bytes: int
+    created_at_ms: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., decline_margin: _Optional[float] = ..., review_margin: _Optional[float] = ..., event_time_tolerance_ms: _Optional[int] = ..., max_value_bytes: _Optional[int] = ..., created_at_ms: _Optional[int] = ...) -> None: ...
+
+class Activation(_message.Message):
+    __slots__ = ("statement", "signatures")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[Signature]
+    def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
+
+class ActivationStatement(_message.Message):
+    __slots__ = ("slot", "number", "model_digest", "model_index", "policy_digest", "policy_index", "superseded_index", "effective_at_ms")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MODEL_INDEX_FIELD_NUMBER: _ClassVar[int]
+    POLICY_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    POLICY_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    slot: str
+    number: int
+    model_digest: bytes
+    model_index: int
+    policy_digest: bytes
+    policy_index: int
+    superseded_index: int
+    effective_at_ms: int
+    def __init__(self, slot: _Optional[str] = ..., number: _Optional[int] = ..., model_digest: _Optional[bytes] = ..., model_index: _Optional[int] = ..., policy_digest: _Optional[bytes] = ..., policy_index: _Optional[int] = ..., superseded_index: _Optional[int] = ..., effective_at_ms: _Optional[int] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("subject", "from_ms", "to_ms", "figures", "summary")
+    class FiguresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    FROM_MS_FIELD_NUMBER: _ClassVar[int]
+    TO_MS_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    from_ms: int
+    to_ms: int
+    figures: _containers.ScalarMap[str, float]
+    summary: str
+    def __init__(self, subject: _Optional[str] = ..., from_ms: _Optional[int] = ..., to_ms: _Optional[int] = ..., figures: _Optional[_Mapping[str, float]] = ..., summary: _Optional[str] = ...) -> None: ...
+
+class Erasure(_message.Message):
+    __slots__ = ("key_ids", "requested_at_ms", "effective_at_ms")
+    KEY_IDS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    key_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    requested_at_ms: int
+    effective_at_ms: int
+    def __init__(self, key_ids: _Optional[_Iterable[bytes]] = ..., requested_at_ms: _Optional[int] = ..., effective_at_ms: _Optional[int] = ...) -> None: ...
+
+class Incident(_message.Message):
+    __slots__ = ("statement", "signatures")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[Signature]
+    def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
+
+class IncidentStatement(_message.Message):
+    __slots__ = ("topic", "partition", "from_sequence", "to_sequence", "explanation")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TO_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    partition: int
+    from_sequence: int
+    to_sequence: int
+    explanation: str
+    def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., from_sequence: _Optional[int] = ..., to_sequence: _Optional[int] = ..., explanation: _Optional[str] = ...) -> None: ...
+
+class Topology(_message.Message):
+    __slots__ = ("topic", "partitions", "partitioner", "origins")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONER_FIELD_NUMBER: _ClassVar[int]
+    ORIGINS_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    partitions: int
+    partitioner: str
+    origins: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, topic: _Optional[str] = ..., partitions: _Optional[int] = ..., partitioner: _Optional[str] = ..., origins: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -1,0 +1,47 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Seal(_message.Message):
+    __slots__ = ("statement", "sealer", "signature")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SEALER_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    sealer: str
+    signature: bytes
+    def __init__(self, statement: _Optional[bytes] = ..., sealer: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class SealStatement(_message.Message):
+    __slots__ = ("topic", "cluster_id", "partition_count", "partitions", "sealed_at_ms", "previous_digest")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    SEALED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    cluster_id: str
+    partition_count: int
+    partitions: _containers.RepeatedCompositeFieldContainer[SealedPartition]
+    sealed_at_ms: int
+    previous_digest: bytes
+    def __init__(self, topic: _Optional[str] = ..., cluster_id: _Optional[str] = ..., partition_count: _Optional[int] = ..., partitions: _Optional[_Iterable[_Union[SealedPartition, _Mapping]]] = ..., sealed_at_ms: _Optional[int] = ..., previous_digest: _Optional[bytes] = ...) -> None: ...
+
+class SealedPartition(_message.Message):
+    __slots__ = ("partition", "next_offset", "next_sequence", "chain", "gap")
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    partition: int
+    next_offset: int
+    next_sequence: int
+    chain: bytes
+    gap: str
+    def __init__(self, partition: _Optional[int] = ..., next_offset: _Optional[int] = ..., next_sequence: _Optional[int] = ..., chain: _Optional[bytes] = ..., gap: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""Kafka, Vault and PostgreSQL from wheels, as child processes on loopback."""

@@ -1,0 +1,1 @@
+"""The logs' only writer: appends, commits, signs, publishes."""

@@ -1,0 +1,1 @@
+"""What every service needs around its core: settings, Kafka, Vault, PostgreSQL, telemetry, health."""

@@ -1,0 +1,1 @@
+"""Scores transactions as they stream and leaves a receipt for each."""

@@ -1,0 +1,1 @@
+"""From bytes and a trust policy to verified objects: governance, decisions, bundles."""
