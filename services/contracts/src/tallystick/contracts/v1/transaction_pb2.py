@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftallystick/v1/transaction.proto\x12\rtallystick.v1\"\xbf\x02\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x15\n\revent_time_ms\x18\x05 \x01(\x03\x12\x13\n\x0bterminal_id\x18\x06 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x17\n\x0fsource_sequence\x18\t \x01(\x04\x12>\n\nattributes\x18\n \x03(\x0b\x32*.tallystick.v1.Transaction.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xb6\x01\n\x05Label\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\'\n\x07verdict\x18\x03 \x01(\x0e\x32\x16.tallystick.v1.Verdict\x12\x16\n\x0elabelled_at_ms\x18\x04 \x01(\x03\x12\x15\n\revent_time_ms\x18\x05 \x01(\x03\x12\x13\n\x0bterminal_id\x18\x06 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t*J\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_GENUINE\x10\x01\x12\x11\n\rVERDICT_FRAUD\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftallystick/v1/transaction.proto\x12\rtallystick.v1\"\xd5\x02\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x19\n\x0c\x61mount_minor\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x15\n\revent_time_ms\x18\x05 \x01(\x03\x12\x13\n\x0bterminal_id\x18\x06 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t\x12\x0e\n\x06source\x18\x08 \x01(\t\x12\x17\n\x0fsource_sequence\x18\t \x01(\x04\x12>\n\nattributes\x18\n \x03(\x0b\x32*.tallystick.v1.Transaction.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0f\n\r_amount_minor\"\xb6\x01\n\x05Label\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\'\n\x07verdict\x18\x03 \x01(\x0e\x32\x16.tallystick.v1.Verdict\x12\x16\n\x0elabelled_at_ms\x18\x04 \x01(\x03\x12\x15\n\revent_time_ms\x18\x05 \x01(\x03\x12\x13\n\x0bterminal_id\x18\x06 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x07 \x01(\t*J\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICT_GENUINE\x10\x01\x12\x11\n\rVERDICT_FRAUD\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRANSACTION_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_TRANSACTION_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_VERDICT']._serialized_start=557
-  _globals['_VERDICT']._serialized_end=631
+  _globals['_VERDICT']._serialized_start=579
+  _globals['_VERDICT']._serialized_end=653
   _globals['_TRANSACTION']._serialized_start=51
-  _globals['_TRANSACTION']._serialized_end=370
-  _globals['_TRANSACTION_ATTRIBUTESENTRY']._serialized_start=321
-  _globals['_TRANSACTION_ATTRIBUTESENTRY']._serialized_end=370
-  _globals['_LABEL']._serialized_start=373
-  _globals['_LABEL']._serialized_end=555
+  _globals['_TRANSACTION']._serialized_end=392
+  _globals['_TRANSACTION_ATTRIBUTESENTRY']._serialized_start=326
+  _globals['_TRANSACTION_ATTRIBUTESENTRY']._serialized_end=375
+  _globals['_LABEL']._serialized_start=395
+  _globals['_LABEL']._serialized_end=577
 # @@protoc_insertion_point(module_scope)
