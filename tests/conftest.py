@@ -1,8 +1,10 @@
 """Rules for every test: pure layers open no sockets, and under REQUIRE_ALL=1 a skip is a failure."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
+import pluggy
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
@@ -23,7 +25,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """Turn a skip into a failure where everything must run (CI)."""
     outcome = yield
     report = outcome.get_result()

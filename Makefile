@@ -1,0 +1,84 @@
+# Python 3.11+ and make are all that it needs: every target makes .venv first, from hashed locks, and only when something changed.
+
+PYTHON ?= python3
+VENV   := .venv
+PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
+PARTS  := contracts merkle trust runtime embedded scoring notary audit trainer cli
+
+# protoc's plugins, uv_build and kubectl are looked up on PATH; a PYTHONPATH of yours would shadow the environment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check lint type proto bench lock k8s clean
+
+help:  ## List the targets.
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.locked $(VENV)/.parts  ## Run the whole chain on this machine; ARGS="--serve" leaves the audit service up.
+	@$(VENV)/bin/tallystick demo $(ARGS)
+
+test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (under 10 minutes); PYTEST_ARGS chooses some.
+	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
+	@$(VENV)/bin/python proto/generate.py --check
+	@echo "check: all good"
+
+lint: $(VENV)/.locked-dev $(VENV)/.parts  ## Check format, style, import rules, protos and shell scripts.
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(VENV)/bin/buf lint
+	@for script in .ci/run deploy/*.sh; do bash -n "$$script" || exit 1; done
+
+type: $(VENV)/.locked-dev $(VENV)/.parts  ## Check types strictly, sources and tests.
+	@$(VENV)/bin/mypy $(PARTS:%=services/%/src) proto k8s tests
+
+proto: $(VENV)/.locked-dev $(VENV)/.parts  ## Generate services/contracts from proto/.
+	@$(VENV)/bin/python proto/generate.py
+
+bench: $(VENV)/.locked-dev $(VENV)/.parts  ## Measure speed; results in build/bench.json.
+	@$(VENV)/bin/python tests/bench/run.py $(ARGS)
+
+k8s: $(VENV)/.locked-dev $(VENV)/.parts  ## Build every kustomization and validate each document, offline.
+	@$(VENV)/bin/python k8s/validate.py
+
+# One resolution for every platform; no addresses and no paths, so that any index serves it. LOCK_ARGS=--upgrade for newer versions.
+UV_LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	--python-version 3.11 $(PARTS:%=--no-emit-package tallystick-%)
+LOCK_INPUTS := $(PARTS:%=services/%/pyproject.toml) build-requirements.in
+
+lock:  ## Resolve lock.txt and lock-dev.txt anew; LOCK_ARGS=--upgrade for newer versions.
+	@test -x $(VENV)/bin/uv || $(MAKE) --no-print-directory $(VENV)/.locked-dev
+	@$(UV_LOCK) $(LOCK_ARGS) $(LOCK_INPUTS) -o lock.txt
+	@$(UV_LOCK) $(LOCK_ARGS) -c lock.txt --group pyproject.toml:dev $(LOCK_INPUTS) -o lock-dev.txt
+
+clean:  ## Remove the environment, caches and build/.
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find services tests proto k8s -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tallystick needs Python 3.11 or newer; \
+	$(PYTHON) is not. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make environments here; on Debian and Ubuntu: \
+	apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.locked: lock.txt | $(VENV)/.made
+	@echo "installing lock.txt (about a minute the first time) ..."
+	@$(PIP) install --require-hashes -r lock.txt
+	@touch $@
+
+# lock-dev.txt holds everything of lock.txt, at the same versions.
+$(VENV)/.locked-dev: lock.txt lock-dev.txt | $(VENV)/.made
+	@echo "installing lock-dev.txt (about a minute the first time) ..."
+	@$(PIP) install --require-hashes -r lock-dev.txt
+	@touch $@ $(VENV)/.locked
+
+$(VENV)/.parts: $(PARTS:%=services/%/pyproject.toml) | $(VENV)/.made
+	@echo "installing the parts ..."
+	@$(PIP) install --no-build-isolation --no-deps $(PARTS:%=-e services/%)
+	@touch $@

@@ -1,0 +1,64 @@
+"""Whoever silences a tool says why, on the same line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .tree import ROOT, python_files
+
+INLINE = re.compile(r"#\s*(?:noqa(?P<noqa>:\s*[A-Z0-9, ]*[A-Z0-9])?|type:\s*ignore(?P<type>\[[\w, -]+\])?)(?P<rest>.*)$")
+REASON = re.compile(r"\s+#\s.*\w+.*\w+|\s*[-–:—(]\s*\w+.*\w+")
+LISTED = re.compile(r'^\s*"[\w.*/{},-]+"')
+
+
+def silences(line: str) -> tuple[bool, bool] | None:
+    """Return (names its codes, gives a reason) of the first silencing comment in a line, None without one."""
+    match = INLINE.search(line)
+    if match is None:
+        return None
+    return bool(match["noqa"] or match["type"]), bool(REASON.match(match["rest"]))
+
+
+def complaints(path: Path) -> list[str]:
+    """Return the lines of a file that silence a tool without codes or without a reason."""
+    lines = enumerate(path.read_text().splitlines(), 1)
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for number, line in lines
+        if silences(line) not in {None, (True, True)}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("x = 1", None),
+        ("x = f()  # " + "noqa: S310", (True, False)),
+        ("x = f()  # " + "noqa", (False, False)),
+        ("x = f()  # " + "noqa: S310, S311  # the address is the operator's", (True, True)),
+        ("x = f()  # " + "noqa: S310 - the address is the operator's", (True, True)),
+        ("x = f()  # " + "type: ignore[arg-type]", (True, False)),
+        ("x = f()  # " + "type: ignore[arg-type]  # its stub forgets None", (True, True)),
+    ],
+)
+def test_the_rule_tells_a_reason(line: str, expected: tuple[bool, bool] | None) -> None:
+    """A silencing comment counts as explained only with codes and words after them."""
+    assert silences(line) == expected
+
+
+def test_inline_ignores_have_codes_and_reasons() -> None:
+    """No source or test silences ruff or mypy without naming the rule and the reason."""
+    here = Path(__file__)
+    assert [line for path in python_files() if path != here for line in complaints(path)] == []
+
+
+def test_configured_ignores_have_reasons() -> None:
+    """Every ignore in pyproject.toml has its reason beside it."""
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    block = lines[lines.index("[tool.ruff.lint]") : lines.index("[tool.mypy]")]
+    ruff = [line for line in block if LISTED.match(line)]
+    mypy = [line for line in lines if line.startswith("ignore_")]
+    assert ruff
+    assert mypy
+    assert [line for line in ruff + mypy if "#" not in line] == []
