@@ -1,1 +1,5 @@
-"""What every service needs around its core: settings, Kafka, Vault, PostgreSQL, telemetry, health."""
+"""What every service needs around its core: settings, Kafka, Vault, PostgreSQL, log reading, health, logging and a clean stop.
+
+All of it is input and output. What a record means, and whether it may be trusted, is decided in `tallystick.trust` and
+`tallystick.merkle`, and in the services; nothing here decides it.
+"""

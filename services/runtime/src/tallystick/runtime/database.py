@@ -1,0 +1,33 @@
+"""Connections to PostgreSQL with the password from its file, read anew for each connection."""
+
+from typing import Any
+
+import asyncpg
+
+from tallystick.runtime.settings import DatabaseSettings, read_secret
+
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 30.0
+
+
+def connect_options(settings: DatabaseSettings) -> dict[str, Any]:
+    """Return the options of `asyncpg.connect` and `asyncpg.create_pool`."""
+    options: dict[str, Any] = {
+        "dsn": settings.database_url,
+        "timeout": CONNECT_TIMEOUT_S,
+        "command_timeout": COMMAND_TIMEOUT_S,
+    }
+    path = settings.database_password_file
+    if path is not None:
+        options["password"] = lambda: read_secret(path)
+    return options
+
+
+async def connect(settings: DatabaseSettings) -> asyncpg.Connection:
+    """Open one connection. Raises OSError or asyncpg's errors (retry them with `tallystick.runtime.backoff`)."""
+    return await asyncpg.connect(**connect_options(settings))
+
+
+async def pool(settings: DatabaseSettings, *, min_size: int = 1, max_size: int = 4) -> asyncpg.Pool:
+    """Open a pool of connections, which replaces those that break."""
+    return await asyncpg.create_pool(**connect_options(settings), min_size=min_size, max_size=max_size)

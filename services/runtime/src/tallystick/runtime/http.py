@@ -1,0 +1,58 @@
+"""Serving an ASGI application inside a service: uvicorn without its signal handlers, on a socket that is bound first."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+
+STOP_WITHIN_S = 3
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Signals are the service's business (tallystick.runtime.service), which stops this server in its turn.
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind a listening socket; port 0 takes a free one. Raises OSError that names the address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, host: str, port: int) -> AsyncIterator[int]:
+    """Serve an ASGI application while the block runs; gives the port."""
+    with listen(host, port) as listener:
+        config = uvicorn.Config(
+            app, loop="none", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=STOP_WITHIN_S
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        try:
+            while not server.started and not task.done():  # noqa: ASYNC110  uvicorn offers a flag and no event
+                await asyncio.sleep(0.005)
+            if task.done():
+                await task
+                raise OSError(f"the HTTP server on {host}:{port} did not start")
+            yield int(listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def serve(app: Any, host: str, port: int) -> None:
+    """Serve an ASGI application until cancelled."""
+    async with serving(app, host, port):
+        await asyncio.Event().wait()

@@ -1,0 +1,137 @@
+"""Kafka clients as Tallystick uses them: committed records only, no automatic commits, no silent jump to another offset.
+
+The end of a partition is the high watermark that a fetch answers with, never `ListOffsets`: some brokers answer that one
+wrongly, and after a transaction the last offsets are markers that no consumer is ever given.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from tallystick.runtime.health import Health
+from tallystick.runtime.settings import KafkaSettings, read_secret
+
+_POLL_MS = 200
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the options by which any aiokafka client reaches the brokers: addresses, TLS and SASL."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": [address.strip() for address in settings.kafka_bootstrap.split(",")],
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if settings.kafka_security_protocol.endswith("SSL"):
+        options["ssl_context"] = _tls(settings)
+    if settings.kafka_security_protocol.startswith("SASL") and settings.kafka_password_file:
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = read_secret(settings.kafka_password_file)
+    return options
+
+
+def consumer(settings: KafkaSettings, **options: Any) -> AIOKafkaConsumer:
+    """Make a consumer (not started): `read_committed`, commits and offsets only by hand. Keywords are aiokafka's."""
+    defaults = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
+    return AIOKafkaConsumer(**(client_options(settings) | defaults | options))
+
+
+def producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
+    """Make a producer (not started) whose records are acknowledged by all replicas. Keywords are aiokafka's."""
+    return AIOKafkaProducer(**(client_options(settings) | {"acks": "all"} | options))
+
+
+async def batches_to_end(
+    reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = 30.0
+) -> AsyncIterator[list[ConsumerRecord]]:
+    """Give the committed records from offset `start` to the partition's end, as fetched.
+
+    The end is the high watermark of the first fetch answered after the call, so whatever was acknowledged before it is
+    included; while a transaction is open before it, this waits. `reader` is assigned to this partition alone, and stands
+    behind the last record when done.
+
+    Raises KafkaTimeoutError if nothing is read for `timeout_s`, OffsetOutOfRangeError if `start` is not in the partition.
+    """
+    # A new assignment forgets the watermark and drops the answers of fetches that are under way.
+    reader.assign([partition])
+    reader.seek(partition, start)
+    end: int | None = None
+    deadline = time.monotonic() + timeout_s
+    while end is None or await reader.position(partition) < end:
+        fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
+        if end is None:
+            end = reader.highwater(partition)
+        if records := fetched.get(partition):
+            deadline = time.monotonic() + timeout_s
+            yield records
+        elif time.monotonic() > deadline:
+            where = f"{partition.topic}/{partition.partition}"
+            raise KafkaTimeoutError(f"no answer from Kafka for {where} within {timeout_s:g} s")
+
+
+async def read_to_end(
+    reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = 30.0
+) -> list[ConsumerRecord]:
+    """Return the committed records from offset `start` to the partition's end; see `batches_to_end`."""
+    return [record async for batch in batches_to_end(reader, partition, start, timeout_s) for record in batch]
+
+
+async def last_record(reader: AIOKafkaConsumer, partition: TopicPartition, timeout_s: float = 30.0) -> ConsumerRecord | None:
+    """Return the partition's last committed record, stepping back over transaction markers; None if there is none.
+
+    Assigns `reader` to this partition alone. Raises KafkaTimeoutError.
+    """
+    first: int = (await reader.beginning_offsets([partition]))[partition]
+    end = await high_watermark(reader, partition, first, timeout_s)
+    step = 1
+    while end > first:
+        start = max(first, end - step)
+        if records := await read_to_end(reader, partition, start, timeout_s):
+            return records[-1]
+        if start == first:
+            break
+        step *= 4
+    return None
+
+
+async def high_watermark(reader: AIOKafkaConsumer, partition: TopicPartition, at: int, timeout_s: float = 30.0) -> int:
+    """Return the partition's high watermark, by a fetch at offset `at`; assigns `reader` to it alone.
+
+    Raises KafkaTimeoutError.
+    """
+    reader.assign([partition])
+    reader.seek(partition, at)
+    deadline = time.monotonic() + timeout_s
+    while (end := reader.highwater(partition)) is None:
+        if time.monotonic() > deadline:
+            raise KafkaTimeoutError(f"no answer from Kafka for {partition.topic}/{partition.partition} within {timeout_s:g} s")
+        await reader.getmany(partition, timeout_ms=_POLL_MS, max_records=1)
+    return int(end)
+
+
+async def watch(
+    client: AIOKafkaConsumer, health: Health, *, component: str = "kafka", every_s: float = 2.0, timeout_s: float = 5.0
+) -> None:
+    """Ask the brokers for their metadata every few seconds and say in health whether they answer; until cancelled.
+
+    aiokafka's consumer waits in silence for brokers that are gone, so that somebody must ask.
+    """
+    while True:
+        try:
+            await asyncio.wait_for(client.topics(), timeout_s)
+        except (KafkaError, OSError) as error:
+            health.failing(component, str(error) or f"no answer within {timeout_s:g} s")
+        else:
+            health.ok(component)
+        await asyncio.sleep(every_s)
+
+
+def _tls(settings: KafkaSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_cert_file:
+        context.load_cert_chain(settings.kafka_cert_file, settings.kafka_key_file)
+    return context

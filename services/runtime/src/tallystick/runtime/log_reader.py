@@ -1,0 +1,163 @@
+"""Reading a tiled log (C2SP tlog-tiles) from a directory or over HTTP.
+
+Gives bytes as they are served, unverified: whoever asks checks them against a checkpoint whose signatures it has checked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Self, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from tallystick.merkle.hashing import HASH_SIZE
+from tallystick.merkle.tiles import TILE_WIDTH, TilePath, decode_bundle, encode_bundle
+
+T = TypeVar("T")
+ENTRIES = -1  # the level of entry bundles in a TilePath
+MAX_CHECKPOINT_BYTES = 65_536
+MAX_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2)
+TIMEOUT_S = 5.0
+CONCURRENCY = 8
+
+
+class LogUnavailableError(OSError):
+    """The log does not answer, or does not have what it should: try again."""
+
+
+class LogNotFoundError(LogUnavailableError):
+    """The log has no such resource (yet)."""
+
+
+class LogReader:
+    """A log's public files at `file:///directory` or `http(s)://prefix`; close it, or use it as an async context manager.
+
+    All methods raise LogUnavailableError, and ValueError for what is served but is not what was asked for.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.url = url.rstrip("/")
+        self._http: httpx.AsyncClient | None = None
+        if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+            self._root = Path(unquote(parts.path))
+        elif parts.scheme in ("http", "https") and parts.hostname:
+            self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        else:
+            raise ValueError(f"{url!r} is not file:///directory or http(s)://host/prefix")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def checkpoint(self) -> bytes:
+        """Return the log's latest checkpoint, a signed note."""
+        return await self._get("checkpoint", MAX_CHECKPOINT_BYTES)
+
+    async def read_tile(self, path: TilePath) -> bytes:
+        """Return a tile or an entry bundle of exactly `path.width` items; cut from the full one where the partial is gone."""
+        limit = MAX_BUNDLE_BYTES if path.level == ENTRIES else TILE_WIDTH * HASH_SIZE
+        try:
+            data = await self._get(path.path(), limit)
+        except LogNotFoundError:
+            if path.width == TILE_WIDTH:
+                raise
+            full = await self._get(TilePath(path.level, path.index, TILE_WIDTH).path(), limit)
+            if path.level == ENTRIES:
+                return encode_bundle(decode_bundle(full, TILE_WIDTH)[: path.width])
+            data = full[: path.width * HASH_SIZE]
+        if path.level != ENTRIES and len(data) != path.width * HASH_SIZE:
+            raise ValueError(f"{self.url}/{path.path()}: {len(data)} bytes, not {path.width} hashes")
+        return data
+
+    async def entries(self, start: int, stop: int, size: int | None = None) -> list[bytes]:
+        """Return the entries `start <= index < stop` of the tree of `size` (a checkpoint's; `stop` if not given)."""
+
+        async def read(path: TilePath) -> list[bytes]:
+            return decode_bundle(await self.read_tile(path), path.width)
+
+        return await self._range(ENTRIES, start, stop, size, read)
+
+    async def leaf_hashes(self, start: int, stop: int, size: int | None = None) -> list[bytes]:
+        """Return the leaf hashes `start <= index < stop` of the tree of `size` (a checkpoint's; `stop` if not given)."""
+
+        async def read(path: TilePath) -> list[bytes]:
+            data = await self.read_tile(path)
+            return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
+
+        return await self._range(0, start, stop, size, read)
+
+    async def _range(
+        self, level: int, start: int, stop: int, size: int | None, read: Callable[[TilePath], Awaitable[list[T]]]
+    ) -> list[T]:
+        size = stop if size is None else size
+        if not 0 <= start <= stop <= size:
+            raise ValueError(f"no range of a tree of {size}: {start} to {stop}")
+        if start == stop:
+            return []
+        tiles = await _gather(read, tile_paths(level, start, stop, size))
+        first = start // TILE_WIDTH * TILE_WIDTH
+        return [item for tile in tiles for item in tile][start - first : stop - first]
+
+    async def _get(self, path: str, limit: int) -> bytes:
+        if self._http is None:
+            return await asyncio.to_thread(_read_file, self._root / path, limit)
+        return await self._fetch(self._http, f"{self.url}/{path}", limit)
+
+    async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
+        data = bytearray()
+        try:
+            async with http.stream("GET", url) as response:
+                if response.status_code == httpx.codes.NOT_FOUND:
+                    raise LogNotFoundError(f"{url}: not found")
+                if response.status_code != httpx.codes.OK:
+                    raise LogUnavailableError(f"{url}: HTTP status {response.status_code}")
+                async for chunk in response.aiter_bytes():
+                    data += chunk
+                    if len(data) > limit:
+                        raise ValueError(f"{url}: more than {limit} bytes")
+        except httpx.HTTPError as error:
+            raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        return bytes(data)
+
+
+def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:
+    """Return the paths at `level` (0 or ENTRIES) that hold the indexes `start <= index < stop` of a tree of `size`."""
+    indexes = range(start // TILE_WIDTH, (stop - 1) // TILE_WIDTH + 1)
+    return [TilePath(level, index, min(TILE_WIDTH, size - index * TILE_WIDTH)) for index in indexes]
+
+
+async def _gather(read: Callable[[TilePath], Awaitable[T]], paths: Iterable[TilePath]) -> list[T]:
+    permits = asyncio.Semaphore(CONCURRENCY)
+
+    async def one(path: TilePath) -> T:
+        async with permits:
+            return await read(path)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(path)) for path in paths]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError as error:
+        raise LogNotFoundError(f"{path}: not found") from error
+    except OSError as error:
+        raise LogUnavailableError(f"{path}: {error.strerror}") from error
+    if len(data) > limit:
+        raise ValueError(f"{path}: more than {limit} bytes")
+    return data
