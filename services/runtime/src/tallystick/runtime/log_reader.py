@@ -95,6 +95,19 @@ class LogReader:
 
         return await self._range(0, start, stop, size, read)
 
+    async def compute(self, function: Callable[[Callable[[TilePath], bytes]], T]) -> T:
+        """Return `function(read)`, a pure computation over tiles (a proof, a root, a frontier), fetching the tiles that it reads.
+
+        The function is begun again after each fetch, so it must be cheap and free of effects.
+        """
+        tiles: dict[TilePath, bytes] = {}
+        while True:
+            try:
+                return function(tiles.__getitem__)
+            except KeyError as missing:
+                (path,) = missing.args
+                tiles[path] = await self.read_tile(path)
+
     async def _range(
         self, level: int, start: int, stop: int, size: int | None, read: Callable[[TilePath], Awaitable[list[T]]]
     ) -> list[T]:
