@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
+from tallystick.merkle import ed25519
 from tallystick.trust.errors import TrustError
 
 PUBLISHER = "publisher"
@@ -33,11 +31,18 @@ class SignatureError(TrustError):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Someone whom the trust policy knows; `public_key` is 32 bytes of Ed25519."""
+    """Someone whom the trust policy knows; `public_key` is 32 bytes of Ed25519.
+
+    Raises:
+        PublicKeyError: The key is not one that every verifier would treat alike.
+    """
 
     name: str
     public_key: bytes
     roles: frozenset[str]
+
+    def __post_init__(self) -> None:
+        ed25519.check_public_key(self.public_key)
 
 
 class SignatureLike(Protocol):
@@ -79,18 +84,12 @@ def verify_signatures(
             raise SignatureError(f"{signer.name!r} signed it twice, which counts once")
         if signer.public_key in keys:
             raise SignatureError(f"{signer.name!r} signed it with a key that already signed under another name")
-        if not _signed(signer.public_key, item.signature, message):
-            raise SignatureError(f"the signature of {signer.name!r} on it is not good")
+        try:
+            ed25519.verify(signer.public_key, message, item.signature)
+        except ed25519.SignatureError:
+            raise SignatureError(f"the signature of {signer.name!r} on it is not good") from None
         names.append(signer.name)
         keys.add(signer.public_key)
     if len(names) < minimum:
         raise SignatureError(f"it has {len(names)} of the {minimum} {role} signatures that it needs")
     return tuple(names)
-
-
-def _signed(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except InvalidSignature:
-        return False
-    return True

@@ -1,0 +1,66 @@
+"""What the verification of one bundle looked at and what it could not, in plain words."""
+
+from collections.abc import Mapping
+
+from tallystick.contracts import Decision, Outcome
+from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
+from tallystick.trust.decisions import GROUPS
+from tallystick.trust.verified import VerifiedGovernance
+
+
+def checks(
+    index: int,
+    decision: Decision,
+    checkpoint: VerifiedCheckpoint,
+    governance: VerifiedGovernance | None,
+    disclosures: Mapping[str, bytes],
+) -> list[str]:
+    """Return what was checked, one clause each."""
+    out = [
+        f"the log {checkpoint.checkpoint.origin} signed a checkpoint of {checkpoint.checkpoint.size:,} entries",
+        f"the decision is entry {index:,} of it",
+        "the decision's fields agree with each other and with the trust policy",
+    ]
+    if checkpoint.cosigned:
+        out.append(f"it is cosigned by {', '.join(sorted(checkpoint.cosigned))}")
+    if governance is not None:
+        out += _governance_checks(decision, governance)
+    out += [f"the group {group} opens the decision's commitment to it" for group in disclosures]
+    return out
+
+
+def unchecked(
+    logs: LogPolicy, decision: Decision, governance: VerifiedGovernance | None, disclosures: Mapping[str, bytes]
+) -> list[str]:
+    """Return what was not checked, one clause each."""
+    out = []
+    if logs.quorum is None:
+        out.append("whether everybody is shown this same log: the quorum is none, so no witness had to look")
+    out.append("when the checkpoint was made: nothing anchors it outside, it is the log's own word")
+    if governance is not None:
+        out.append("whether a newer activation was already due: the whole governance log shows that")
+    out.append("whether the input's running hash is right and no record was left out: sealers show that")
+    if decision.outcome == Outcome.OUTCOME_REJECTED:
+        return out
+    hidden = [group for group in GROUPS if group not in disclosures]
+    if hidden:
+        out.append(f"evidence that is not disclosed here: {', '.join(hidden)}")
+    out.append("whether the model gives this margin: `tallystick replay` executes it again")
+    return out
+
+
+def _governance_checks(decision: Decision, governance: VerifiedGovernance) -> list[str]:
+    model, policy, activation = governance.model, governance.policy, governance.activation
+    out = [
+        f"the governance log {governance.checkpoint.checkpoint.origin} holds model, policy and activation",
+        f"the model was published by {_join(model.publishers)} (entry {model.index:,})",
+        f"the policy was published by {_join(policy.publishers)} (entry {policy.index:,})",
+        f"the activation of both was approved by {_join(activation.approvers)} (entry {activation.index:,})",
+    ]
+    if decision.outcome != Outcome.OUTCOME_REJECTED:
+        out.append("the outcome is what that policy makes of the margin, and the score follows from it")
+    return out
+
+
+def _join(names: tuple[str, ...]) -> str:
+    return " and ".join(names)

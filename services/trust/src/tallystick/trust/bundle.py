@@ -1,0 +1,185 @@
+"""A proof bundle, verified: from bytes and a trust policy to one decision that can be relied on, without asking anybody.
+
+What a single bundle cannot show is said in `VerifiedBundle.unchecked` rather than left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+
+from google.protobuf.message import Message
+
+from tallystick.contracts import (
+    Decision,
+    EntryKind,
+    Explanation,
+    FeatureVector,
+    Identity,
+    LogEntry,
+    Outcome,
+    TransactionDetails,
+)
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.policy import VerifiedCheckpoint
+from tallystick.merkle.proofs import verify_inclusion
+from tallystick.trust import account
+from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, parse_bundle
+from tallystick.trust.commitments import open_commitment
+from tallystick.trust.decisions import GROUPS, check_decision, check_outcome
+from tallystick.trust.errors import TrustError
+from tallystick.trust.features import FeatureSchema
+from tallystick.trust.governance import verified_activation
+from tallystick.trust.messages import parse_message
+from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.records import (
+    CHAMPION,
+    open_activation,
+    open_entry,
+    open_model,
+    open_policy,
+)
+from tallystick.trust.verified import VerifiedBundle, VerifiedGovernance
+
+__all__ = ["BundleError", "VerifiedBundle", "VerifiedGovernance", "verify_bundle"]
+
+FLOAT32_SIZE = 4
+
+CONTENTS: dict[str, type[Message]] = {
+    "identity": Identity,
+    "transaction": TransactionDetails,
+    "features": FeatureVector,
+    "explanation": Explanation,
+}
+"""The message in each disclosure group."""
+
+
+class BundleError(TrustError):
+    """A bundle does not prove what it should; the message is one sentence for people."""
+
+
+def verify_bundle(data: bytes, policy: TrustPolicy) -> VerifiedBundle:
+    """Verify a bundle's file.
+
+    Raises:
+        BundleError: Anything in it is not as it must be.
+    """
+    with _part("the bundle cannot be read"):
+        bundle = parse_bundle(data)
+    with _part("the decisions log's checkpoint is refused"):
+        checkpoint = policy.log_policy.verify_checkpoint(bundle.checkpoint, policy.decisions_origin)
+    entry = _included(bundle.decision, checkpoint, EntryKind.ENTRY_KIND_DECISION, "decision")
+    with _part("the decision is not sound"):
+        decision = parse_message(Decision, entry.value, "its record")
+        check_decision(decision, policy)
+        if entry.partition != decision.source_partition:
+            raise BundleError(f"it is of partition {decision.source_partition}, and was logged from {entry.partition}")
+    governance = _verify_governance(bundle, decision, policy)
+    disclosures = _open_disclosures(bundle.disclosures, decision, governance)
+    return VerifiedBundle(
+        entry=entry,
+        decision=decision,
+        index=bundle.decision.index,
+        checkpoint=checkpoint,
+        governance=governance,
+        disclosures=disclosures,
+        checks=account.checks(bundle.decision.index, decision, checkpoint, governance, disclosures),
+        unchecked=account.unchecked(policy.log_policy, decision, governance, disclosures),
+    )
+
+
+@contextmanager
+def _part(what: str) -> Iterator[None]:
+    """Say which part of the bundle an error is about."""
+    try:
+        yield
+    except ValueError as error:  # every error of trust and merkle is one
+        raise BundleError(f"{what}: {error}") from error
+
+
+def _included(logged: LoggedEntry, checkpoint: VerifiedCheckpoint, kind: EntryKind, what: str) -> LogEntry:
+    """Return a logged entry of `kind` once the checkpoint's root is shown to cover it."""
+    with _part(f"the {what} is not in the log"):
+        size, root = checkpoint.checkpoint.size, checkpoint.checkpoint.root
+        verify_inclusion(logged.index, size, leaf_hash(logged.entry), logged.proof, root)
+    with _part(f"the {what} is not sound"):
+        return open_entry(logged.entry, kind)
+
+
+def _verify_governance(bundle: ProofBundle, decision: Decision, policy: TrustPolicy) -> VerifiedGovernance | None:
+    if not decision.HasField("activation_index"):
+        if bundle.governance is not None:
+            raise BundleError("the bundle proves an activation, and the decision names none")
+        return None
+    if bundle.governance is None:
+        raise BundleError(
+            f"the bundle does not prove the activation at index {decision.activation_index} that the decision names"
+        )
+    governance = _open_governance(bundle.governance, policy)
+    _check_made_under(decision, governance)
+    return governance
+
+
+def _open_governance(proofs: GovernanceProofs, policy: TrustPolicy) -> VerifiedGovernance:
+    with _part("the governance log's checkpoint is refused"):
+        checkpoint = policy.log_policy.verify_checkpoint(proofs.checkpoint, policy.governance_origin)
+    entry = _included(proofs.model, checkpoint, EntryKind.ENTRY_KIND_MODEL_VERSION, "model")
+    with _part("the model is not sound"):
+        model = open_model(proofs.model.index, entry.value, policy)
+    entry = _included(proofs.policy, checkpoint, EntryKind.ENTRY_KIND_POLICY_VERSION, "policy")
+    with _part("the policy is not sound"):
+        version = open_policy(proofs.policy.index, entry.value, policy)
+    entry = _included(proofs.activation, checkpoint, EntryKind.ENTRY_KIND_ACTIVATION, "activation")
+    with _part("the activation is not sound"):
+        signed = open_activation(proofs.activation.index, entry.value, policy)
+        activation = verified_activation(signed, model, version)
+    return VerifiedGovernance(model, version, activation, checkpoint)
+
+
+def _check_made_under(decision: Decision, governance: VerifiedGovernance) -> None:
+    """Check that the decision follows from what it names."""
+    activation = governance.activation
+    if decision.activation_index != activation.index:
+        raise BundleError(
+            f"the decision names the activation at {decision.activation_index}, the bundle proves {activation.index}"
+        )
+    if activation.slot != CHAMPION:
+        raise BundleError(f"the activation is for {activation.slot!r}, and only {CHAMPION!r} decides")
+    if decision.policy_digest != activation.policy_digest:
+        raise BundleError("the decision names another policy than its activation")
+    if decision.outcome == Outcome.OUTCOME_REJECTED:
+        return
+    if decision.model_digest != activation.model_digest:
+        raise BundleError("the decision names another model than its activation")
+    if decision.feature_schema_digest != sha256(activation.model.feature_schema).digest():
+        raise BundleError("the decision names another feature schema than its model")
+    with _part("the decision does not follow from its policy"):
+        check_outcome(decision, activation.policy)
+
+
+def _open_disclosures(
+    openings: Sequence[Opening], decision: Decision, governance: VerifiedGovernance | None
+) -> dict[str, bytes]:
+    commitments: dict[int, bytes] = {commitment.group: commitment.digest for commitment in decision.commitments}
+    disclosures: dict[str, bytes] = {}
+    for opening in openings:
+        if opening.group not in GROUPS:
+            raise BundleError(f"the bundle discloses {opening.group!r}, which is no disclosure group")
+        if opening.group in disclosures:
+            raise BundleError(f"the bundle discloses {opening.group} twice")
+        if GROUPS[opening.group] not in commitments:
+            raise BundleError(f"the bundle discloses {opening.group}, and the decision commits to nothing")
+        with _part(f"the disclosed {opening.group} is not what the decision commits to"):
+            open_commitment(commitments[GROUPS[opening.group]], opening.salt, opening.content)
+        with _part(f"the disclosed {opening.group} is not sound"):
+            message = parse_message(CONTENTS[opening.group], opening.content, "its content")
+            if isinstance(message, FeatureVector) and governance is not None:
+                _check_features(message, FeatureSchema.parse(governance.model.statement.feature_schema))
+        disclosures[opening.group] = opening.content
+    return disclosures
+
+
+def _check_features(vector: FeatureVector, schema: FeatureSchema) -> None:
+    if vector.feature_schema_digest != schema.digest:
+        raise BundleError("it is of another feature schema than the decision's")
+    if len(vector.values) != FLOAT32_SIZE * len(schema.features):
+        raise BundleError(f"it has {len(vector.values)} bytes, and the schema's {len(schema.features)} features have 4 each")

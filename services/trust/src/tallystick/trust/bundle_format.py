@@ -1,0 +1,162 @@
+"""Proof bundles as files: JSON, `application/json`, every byte string in canonical base64.
+
+    { "format": "tallystick/proof-bundle/v1",
+      "decision":   {"index": 123, "entry": "…", "proof": ["…", …], "checkpoint": "<signed note>"},
+      "governance": {"checkpoint": "<signed note>",
+                     "model":      {"index": 0, "entry": "…", "proof": ["…", …]},
+                     "policy":     {…},
+                     "activation": {…}},
+      "disclosures": [{"group": "features", "salt": "…", "content": "…"}, …] }
+
+`entry` is a `LogEntry` as logged, `proof` its inclusion proof, leaf to root, for the checkpoint's size. `governance` is absent
+or null where the decision names no activation; `disclosures` may be absent. Nothing here is verified: `bundle` does that.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tallystick.merkle.encoding import decode_base64, encode_base64
+from tallystick.merkle.errors import MerkleError
+from tallystick.trust.strict_json import JsonError, fields, parse_object
+
+FORMAT = "tallystick/proof-bundle/v1"
+MAX_BUNDLE_BYTES = 2**20
+MAX_PROOF_HASHES = 64
+_MAX_INDEX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """An entry of a log, with its inclusion proof (leaf to root)."""
+
+    index: int
+    entry: bytes
+    proof: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class GovernanceProofs:
+    """The entries that a decision was made under, all under one checkpoint of the governance log (a signed note)."""
+
+    checkpoint: bytes
+    model: LoggedEntry
+    policy: LoggedEntry
+    activation: LoggedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One disclosed group, by its short name: what opens its commitment."""
+
+    group: str
+    salt: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProofBundle:
+    """All that is needed to verify one decision offline; `checkpoint` is the decisions log's signed note."""
+
+    decision: LoggedEntry
+    checkpoint: bytes
+    governance: GovernanceProofs | None = None
+    disclosures: Sequence[Opening] = ()
+
+
+def encode_bundle(bundle: ProofBundle) -> bytes:
+    """Return the bundle's file."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "decision": _entry_to_json(bundle.decision) | {"checkpoint": bundle.checkpoint.decode()},
+    }
+    if bundle.governance is not None:
+        document["governance"] = {
+            "checkpoint": bundle.governance.checkpoint.decode(),
+            "model": _entry_to_json(bundle.governance.model),
+            "policy": _entry_to_json(bundle.governance.policy),
+            "activation": _entry_to_json(bundle.governance.activation),
+        }
+    document["disclosures"] = [
+        {"group": item.group, "salt": encode_base64(item.salt), "content": encode_base64(item.content)}
+        for item in bundle.disclosures
+    ]
+    return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def parse_bundle(data: bytes) -> ProofBundle:
+    """Read a bundle's file.
+
+    Raises:
+        JsonError: It is not strict JSON of this format.
+    """
+    document = fields(
+        {name: value for name, value in parse_object(data, MAX_BUNDLE_BYTES).items() if (name, value) != ("governance", None)},
+        "the bundle",
+        {"format": str, "decision": dict},
+        {"governance": dict, "disclosures": list},
+    )
+    if document["format"] != FORMAT:
+        raise JsonError(f"the bundle's format is {document['format']!r}, and this program understands {FORMAT!r}")
+    decision = fields(document["decision"], "decision", _ENTRY | {"checkpoint": str})
+    governance = document.get("governance")
+    return ProofBundle(
+        decision=_entry_from_json(decision, "decision"),
+        checkpoint=_text(decision["checkpoint"], "decision: checkpoint"),
+        governance=None if governance is None else _governance_from_json(governance),
+        disclosures=tuple(_opening(item, place) for place, item in enumerate(document.get("disclosures", []))),
+    )
+
+
+_ENTRY: dict[str, type] = {"index": int, "entry": str, "proof": list}
+
+
+def _entry_to_json(entry: LoggedEntry) -> dict[str, Any]:
+    return {
+        "index": entry.index,
+        "entry": encode_base64(entry.entry),
+        "proof": [encode_base64(node) for node in entry.proof],
+    }
+
+
+def _governance_from_json(value: dict[str, Any]) -> GovernanceProofs:
+    governance = fields(value, "governance", {"checkpoint": str, "model": dict, "policy": dict, "activation": dict})
+    entries = {
+        name: _entry_from_json(fields(governance[name], f"governance: {name}", _ENTRY), f"governance: {name}")
+        for name in ("model", "policy", "activation")
+    }
+    return GovernanceProofs(_text(governance["checkpoint"], "governance: checkpoint"), **entries)
+
+
+def _entry_from_json(value: dict[str, Any], where: str) -> LoggedEntry:
+    index, proof = value["index"], value["proof"]
+    if not 0 <= index <= _MAX_INDEX:
+        raise JsonError(f"{where}: index {index} is out of range")
+    if len(proof) > MAX_PROOF_HASHES:
+        raise JsonError(f"{where}: the proof has {len(proof)} hashes, more than any log's")
+    return LoggedEntry(
+        index, _bytes(value["entry"], f"{where}: entry"), tuple(_bytes(node, f"{where}: proof") for node in proof)
+    )
+
+
+def _opening(value: Any, place: int) -> Opening:
+    where = f"disclosure {place}"
+    opening = fields(value, where, {"group": str, "salt": str, "content": str})
+    return Opening(opening["group"], _bytes(opening["salt"], f"{where}: salt"), _bytes(opening["content"], f"{where}: content"))
+
+
+def _bytes(value: Any, where: str) -> bytes:
+    if not isinstance(value, str):
+        raise JsonError(f"{where} must be a string")
+    try:
+        return decode_base64(value)
+    except MerkleError as error:
+        raise JsonError(f"{where} is {error}") from None
+
+
+def _text(value: str, where: str) -> bytes:
+    try:
+        return value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise JsonError(f"{where} holds half a character") from None

@@ -1,0 +1,190 @@
+"""The trust policy: whom a verifier believes, and about what.
+
+A folder of two files, both refused if they hold anything that is not understood:
+
+- `log.policy` (C2SP tlog-policy): each log's key, the witnesses and the quorum. A log's key is the one
+  whose name is its origin.
+- `trust.toml`:
+
+      version = 1
+      [logs]                       # what each log is for, by origin
+      decisions = "bank.example/decisions"
+      governance = "bank.example/governance"
+      [freshness]                  # which witness of log.policy says what time it is on the governance log
+      witness = "notary-clock"
+      max_age_s = 60
+      [topics.transactions]        # the input topics
+      partitions = 4
+      partitioner = "murmur2"
+      [[signers]]                  # people (and machines) who sign statements
+      name = "ada"
+      public_key = "<base64 of 32 bytes>"
+      roles = ["publisher", "approver"]
+
+One name and one key a signer: whoever signs under two names would be two people.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tallystick.merkle.encoding import decode_base64
+from tallystick.merkle.policy import LogPolicy
+from tallystick.trust.errors import TrustError
+from tallystick.trust.statements import ROLES, Signer
+from tallystick.trust.strict_json import fields
+
+MAX_POLICY_BYTES = 1_000_000
+PARTITIONERS = frozenset({"murmur2"})
+MAX_PARTITIONS = 100_000
+
+
+class TrustPolicyError(TrustError):
+    """A trust policy cannot be read, or says what is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """An input topic: its number of partitions, for good, and how keys become partitions."""
+
+    partitions: int
+    partitioner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Which witness tells the time on the governance log, and how old its word may be."""
+
+    witness: str
+    max_age_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """Whom a verifier believes; every verification takes one."""
+
+    log_policy: LogPolicy
+    decisions_origin: str
+    governance_origin: str
+    freshness: Freshness
+    topics: Mapping[str, Topic]
+    signers: tuple[Signer, ...]
+
+    @classmethod
+    def parse(cls, log_policy: bytes, trust_toml: bytes) -> Self:
+        """Read a trust policy from the bytes of its two files.
+
+        Raises:
+            TrustPolicyError: Either is not understood, or they do not fit each other.
+        """
+        try:
+            logs = LogPolicy.parse(log_policy)
+        except ValueError as error:
+            raise TrustPolicyError(f"log.policy: {error}") from None
+        try:
+            policy = cls._from_toml(logs, _parse_toml(trust_toml))
+            _check_together(policy)
+        except ValueError as error:
+            raise TrustPolicyError(f"trust.toml: {error}") from None
+        return policy
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the trust policy in the folder `path`.
+
+        Raises:
+            TrustPolicyError: A file cannot be read, or is refused by `parse`.
+        """
+        return cls.parse(_read(path / "log.policy"), _read(path / "trust.toml"))
+
+    @classmethod
+    def _from_toml(cls, log_policy: LogPolicy, document: dict[str, Any]) -> Self:
+        top = {"version": int, "logs": dict, "freshness": dict, "topics": dict, "signers": list}
+        fields(document, "the file", top)
+        if document["version"] != 1:
+            raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
+        logs = fields(document["logs"], "[logs]", {"decisions": str, "governance": str})
+        freshness = fields(document["freshness"], "[freshness]", {"witness": str, "max_age_s": int})
+        return cls(
+            log_policy=log_policy,
+            decisions_origin=logs["decisions"],
+            governance_origin=logs["governance"],
+            freshness=Freshness(freshness["witness"], freshness["max_age_s"]),
+            topics={name: _parse_topic(name, topic) for name, topic in document["topics"].items()},
+            signers=tuple(_parse_signer(item, place) for place, item in enumerate(document["signers"], start=1)),
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrustPolicyError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _parse_toml(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_POLICY_BYTES:
+        raise TrustPolicyError(f"it has {len(data)} bytes, more than the {MAX_POLICY_BYTES} allowed")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise TrustPolicyError(f"byte {error.start} is not UTF-8") from None
+    except RecursionError:
+        raise TrustPolicyError("its nesting is too deep") from None
+
+
+def _parse_topic(name: str, value: Any) -> Topic:
+    topic = fields(value, f"[topics.{name}]", {"partitions": int, "partitioner": str})
+    if not 1 <= topic["partitions"] <= MAX_PARTITIONS:
+        raise TrustPolicyError(f"[topics.{name}]: partitions is {topic['partitions']}; it must be 1 to {MAX_PARTITIONS}")
+    if topic["partitioner"] not in PARTITIONERS:
+        raise TrustPolicyError(f"[topics.{name}]: partitioner {topic['partitioner']!r} is not known; known: murmur2")
+    return Topic(topic["partitions"], topic["partitioner"])
+
+
+def _parse_signer(value: Any, place: int) -> Signer:
+    where = f"signer {place}"
+    signer = fields(value, where, {"name": str, "public_key": str, "roles": list})
+    name, roles = signer["name"], signer["roles"]
+    if not name or len(name) > 64 or not name.isprintable():
+        raise TrustPolicyError(f"{where}: the name must be 1 to 64 printable characters")
+    if not roles or not all(isinstance(role, str) and role in ROLES for role in roles) or len(set(roles)) != len(roles):
+        raise TrustPolicyError(f"{where} ({name}): roles must be some of {', '.join(sorted(ROLES))}, each once")
+    try:
+        return Signer(name, decode_base64(signer["public_key"]), frozenset(roles))
+    except ValueError as error:
+        raise TrustPolicyError(f"{where} ({name}): public_key: {error}") from None
+
+
+def _check_together(policy: TrustPolicy) -> None:
+    origins = {key.name for key, _ in policy.log_policy.logs}
+    for origin in (policy.decisions_origin, policy.governance_origin):
+        if origin not in origins:
+            raise TrustPolicyError(f"log.policy has no log line for the origin {origin!r}")
+    if policy.decisions_origin == policy.governance_origin:
+        raise TrustPolicyError("decisions and governance must be two logs")
+    if policy.freshness.witness not in policy.log_policy.witnesses:
+        raise TrustPolicyError(f"[freshness]: log.policy has no witness {policy.freshness.witness!r}")
+    if policy.freshness.max_age_s < 1:
+        raise TrustPolicyError("[freshness]: max_age_s must be 1 or more")
+    if not policy.topics:
+        raise TrustPolicyError("[topics] names no topic")
+    _check_signers(policy)
+
+
+def _check_signers(policy: TrustPolicy) -> None:
+    machines = {key.public_key for key, _ in policy.log_policy.logs}
+    machines |= {key.public_key for key in policy.log_policy.witnesses.values()}
+    names: set[str] = set()
+    keys: dict[bytes, str] = {}
+    for signer in policy.signers:
+        if signer.name in names:
+            raise TrustPolicyError(f"the signer {signer.name!r} is there twice")
+        if signer.public_key in keys:
+            raise TrustPolicyError(f"the signers {keys[signer.public_key]!r} and {signer.name!r} have the same key")
+        if signer.public_key in machines:
+            raise TrustPolicyError(f"the signer {signer.name!r} has the key of a log or witness")
+        names.add(signer.name)
+        keys[signer.public_key] = signer.name
