@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, StringConstraints, ValidationError, field_validator, model_validator
@@ -147,6 +147,12 @@ def load(settings: type[Settings], environ: Mapping[str, str] | None = None) -> 
         if not problems:
             return loaded
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
+    raise SystemExit(USAGE_EXIT_CODE)
+
+
+def refuse(field: str, problem: str) -> NoReturn:
+    """End the process with code 2 because of a setting that only its use showed to be wrong."""
+    sys.stderr.write(f"{environment_name(field)}: {problem}\n")
     raise SystemExit(USAGE_EXIT_CODE)
 
 

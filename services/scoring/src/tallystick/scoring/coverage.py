@@ -1,0 +1,114 @@
+"""No log, no decision: knows which of the emitted decisions the log already holds, provably.
+
+Every leaf hash of the log since the start is appended to a frontier; a checkpoint is believed only if the frontier's root is
+the checkpoint's, which proves consistency and every new entry's inclusion at once. A decision is covered when its own leaf hash is
+among them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tallystick.contracts import EntryKind, LogEntry
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.frontier import Frontier
+from tallystick.merkle.hashing import leaf_hash
+
+
+class CoverageError(ValueError):
+    """The log contradicts itself, or what was verified before."""
+
+
+class Limit(NamedTuple):
+    """How far emitting may run ahead of the log: so many decisions, none of them older than so many seconds."""
+
+    decisions: int
+    age_s: float
+
+
+def decision_leaf(topic: str, partition: int, offset: int, timestamp_ms: int, value: bytes) -> bytes:
+    """Return the leaf hash under which the notary logs a record of `decisions`."""
+    return leaf_hash(
+        LogEntry(
+            kind=EntryKind.ENTRY_KIND_DECISION,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            timestamp_ms=timestamp_ms,
+            value=value,
+        ).SerializeToString()
+    )
+
+
+class Coverage:
+    """Follows one log and knows what is still uncovered.
+
+    Args:
+        frontier: the log's right edge at a size whose root was verified.
+    """
+
+    def __init__(self, frontier: Frontier) -> None:
+        self._frontier = frontier
+        self._pending: dict[bytes, float] = {}  # leaf hash -> when it was emitted; oldest first
+        self._unclaimed: list[set[bytes]] = [
+            set(),
+            set(),
+        ]  # of the last two advances: an acknowledgement can come after the log
+
+    @property
+    def size(self) -> int:
+        """Size of the log up to which everything is verified."""
+        return self._frontier.size
+
+    @property
+    def pending(self) -> int:
+        """Number of decisions that are emitted and not covered."""
+        return len(self._pending)
+
+    def age_s(self, now_s: float) -> float:
+        """Return the age of the oldest uncovered decision, 0 if there is none."""
+        return now_s - next(iter(self._pending.values())) if self._pending else 0.0
+
+    def emitted(self, leaves: Sequence[bytes], now_s: float) -> None:
+        """Remember decisions that the broker acknowledged."""
+        for leaf in leaves:
+            for unclaimed in self._unclaimed:
+                if leaf in unclaimed:
+                    unclaimed.remove(leaf)
+                    break
+            else:
+                self._pending[leaf] = now_s
+
+    def advance(self, leaves: Sequence[bytes], checkpoint: Checkpoint) -> list[float]:
+        """Follow the log to a verified checkpoint and return when each newly covered decision was emitted.
+
+        Args:
+            leaves: the log's leaf hashes from `size` to the checkpoint's.
+            checkpoint: its signatures are already checked.
+
+        Raises:
+            CoverageError: if the leaves do not lead to the checkpoint's root; nothing is changed then.
+        """
+        if checkpoint.size < self.size:
+            raise CoverageError(f"the log went back from {self.size} to {checkpoint.size} entries")
+        frontier = self._frontier.copy()
+        frontier.append(leaves)
+        if frontier.size != checkpoint.size or frontier.root() != checkpoint.root:
+            raise CoverageError(f"the log's tiles do not lead to its checkpoint of {checkpoint.size} entries")
+        self._frontier = frontier
+        covered, unclaimed = [], set()
+        for leaf in leaves:
+            emitted = self._pending.pop(leaf, None)
+            if emitted is None:
+                unclaimed.add(leaf)
+            else:
+                covered.append(emitted)
+        self._unclaimed = [self._unclaimed[1], unclaimed]
+        return covered
+
+    def exceeds(self, limit: Limit, now_s: float) -> str | None:
+        """Return in words how the limit is exceeded, None if it is not."""
+        if self.pending > limit.decisions:
+            return f"{self.pending} decisions are not in the log, {limit.decisions} are allowed"
+        if (age := self.age_s(now_s)) > limit.age_s:
+            return f"a decision is not in the log after {age:.1f} s, {limit.age_s:.1f} s are allowed"
+        return None

@@ -1,0 +1,248 @@
+"""The core of scoring: a partition's records in order in, decisions and their evidence out.
+
+Pure but for the customers' ciphers, which the shell fills in between `admit` and `decide`. No wall clock is read; randomness
+comes through the sealer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple, Protocol, cast
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tallystick.contracts import Decision, Outcome, ReasonCode, Transaction
+from tallystick.scoring.activations import Active, Actives
+from tallystick.scoring.outcomes import REASONS, outcomes, scores
+from tallystick.scoring.records import Limits, RejectionError, decode, parse_transaction
+from tallystick.scoring.sealing import Sealer, explanation_content, feature_contents
+from tallystick.scoring.windows import DAY_MS, Customer
+from tallystick.trust.chain import CHAIN_START, KEY_SPAN, next_chain, record_digest
+
+TOP_CONTRIBUTIONS = 5
+_NO_EXPLANATION = explanation_content(())
+# Before any activation nothing is scored, but what can be said of a record's form is said by these.
+_WIDEST = Limits(max_value_bytes=60_000, event_time_tolerance_ms=DAY_MS)
+
+
+class Record(Protocol):
+    """A Kafka record, as aiokafka gives it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(slots=True)
+class Row:
+    """A record on its way to a decision."""
+
+    record: Record
+    sequence: int
+    chain: bytes
+    active: Active | None
+    reason: ReasonCode | None = None  # why it is rejected
+    transaction: Transaction | None = None
+    customer: Customer | None = None
+    windows: list[int] | None = None
+    attributes: list[float] | None = None
+
+
+class Decided(NamedTuple):
+    """What is emitted for one record. `rejected` is the record itself, for the dead letters."""
+
+    decision: bytes
+    evidence: bytes | None
+    rejected: Record | None
+    reason: ReasonCode | None
+    outcome: int
+
+
+class Partition:
+    """Where one input partition stands: a function of its records so far and of the governance log.
+
+    Args:
+        topic: the input topic.
+        number: the partition.
+        partition_of: gives the partition that a key belongs on.
+    """
+
+    def __init__(self, topic: str, number: int, partition_of: Callable[[bytes], int]) -> None:
+        self.topic = topic
+        self.number = number
+        self.next_offset = 0
+        self.next_sequence = 0
+        self.chain = CHAIN_START
+        self.active: Active | None = None
+        self._partition_of = partition_of
+        self._customers: dict[bytes, Customer] = {}
+
+    def admit(self, records: Sequence[Record], actives: Actives, chain_keys: Mapping[int, bytes]) -> list[Row]:
+        """Take records in: number and chain them, parse them, move the windows.
+
+        Args:
+            records: the partition's next records, in order.
+            actives: what the governance log allows.
+            chain_keys: the partition's chain keys by sequence // KEY_SPAN.
+        """
+        rows = []
+        active = self.active
+        switch_ms = actives.next_switch_ms(active)
+        chain, sequence = self.chain, self.next_sequence
+        for record in records:
+            timestamp = record.timestamp
+            if timestamp >= switch_ms:
+                active = actives.at(active, timestamp)
+                switch_ms = actives.next_switch_ms(active)
+            digest = record_digest(record.offset, timestamp, record.key, record.headers, record.value)
+            chain = next_chain(chain_keys[sequence // KEY_SPAN], chain, digest)
+            row = Row(record, sequence, chain, active)
+            try:
+                self._observe(row)
+            except RejectionError as rejection:
+                row.reason = rejection.reason
+            rows.append(row)
+            sequence += 1
+        if records:
+            self.next_offset = records[-1].offset + 1
+        self.active, self.chain, self.next_sequence = active, chain, sequence
+        return rows
+
+    def replay(self, record: Record, spans_ms: tuple[int, ...] = ()) -> None:
+        """Move the windows by a record that was decided before, and not rejected."""
+        transaction = decode(record.headers, record.value or b"")
+        customer = self._customer(record.key or b"", transaction)
+        customer.observe(
+            transaction.transaction_id, transaction.currency, transaction.event_time_ms, transaction.amount_minor, spans_ms
+        )
+
+    def _observe(self, row: Row) -> None:
+        record, active = row.record, row.active
+        limits = _WIDEST if active is None else active.limits
+        transaction = parse_transaction(record.headers, record.value, record.timestamp, limits)
+        customer = self._customer(record.key, transaction)
+        time_ms = transaction.event_time_ms
+        if customer.is_repeat(transaction.transaction_id, time_ms):
+            raise RejectionError(ReasonCode.REASON_CODE_TRANSACTION_REPEATED)
+        if active is None:
+            raise RejectionError(ReasonCode.REASON_CODE_NO_ACTIVE_MODEL)
+        row.attributes = active.vectoriser.attribute_values(transaction)
+        row.windows = customer.observe(
+            transaction.transaction_id, transaction.currency, time_ms, transaction.amount_minor, active.vectoriser.spans_ms
+        )
+        row.transaction, row.customer = transaction, customer
+
+    def _customer(self, key: bytes | None, transaction: Transaction) -> Customer:
+        name = transaction.customer_id
+        if key is None:
+            raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
+        customer = self._customers.get(key)
+        if customer is None:
+            if key != name.encode():
+                raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
+            if self._partition_of(key) != self.number:
+                raise RejectionError(ReasonCode.REASON_CODE_PARTITION_MISMATCH)
+            customer = self._customers[key] = Customer(name)
+        elif customer.name != name:
+            raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
+        return customer
+
+
+def decide(topic: str, partition: int, rows: Sequence[Row], sealer: Sealer) -> list[Decided]:
+    """Score a partition's admitted rows; every accepted row's customer has its cipher.
+
+    Rows under different activations are scored apart, in order, so no batch mixes models.
+    """
+    decided: list[Decided] = []
+    for active, run in groupby(rows, key=lambda row: row.active):
+        decided += _decide_run(topic, partition, list(run), active, sealer)
+    return decided
+
+
+def _decide_run(topic: str, partition: int, rows: list[Row], active: Active | None, sealer: Sealer) -> list[Decided]:
+    accepted = [row for row in rows if row.reason is None]
+    scored = iter(_score(topic, partition, accepted, active, sealer) if active and accepted else ())
+    return [next(scored) if row.reason is None else _reject(topic, partition, row) for row in rows]
+
+
+def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: Sealer) -> list[Decided]:
+    transactions = [cast("Transaction", row.transaction) for row in rows]
+    matrix = active.vectoriser.matrix(
+        [transaction.event_time_ms for transaction in transactions],
+        [transaction.amount_minor for transaction in transactions],
+        [row.windows or [] for row in rows],
+        [row.attributes or [] for row in rows],
+    )
+    margins = active.model.margins(matrix)
+    found = outcomes(margins, active.policy)
+    schema = active.vectoriser.schema
+    features = feature_contents(schema.digest, [vector.tobytes() for vector in matrix.astype("<f4", copy=False)])
+    explanations = {}
+    if unapproved := [place for place, outcome in enumerate(found) if outcome != Outcome.OUTCOME_APPROVE]:
+        for place, shares in zip(unapproved, active.model.contributions(matrix[unapproved]), strict=True):
+            top = np.argsort(-np.abs(shares), kind="stable")[:TOP_CONTRIBUTIONS]
+            explanations[place] = explanation_content([(schema.names[column], float(shares[column])) for column in top])
+    decided = []
+    for place, (row, transaction, margin_bits, score, outcome, content, random) in enumerate(
+        zip(
+            rows,
+            transactions,
+            margins.view(np.uint32).tolist(),
+            scores(margins),
+            found,
+            features,
+            sealer.randomness(len(rows)),
+            strict=True,
+        )
+    ):
+        customer = cast("Customer", row.customer)
+        sealed = sealer.seal(
+            transaction,
+            content,
+            explanations.get(place, _NO_EXPLANATION),
+            cast("bytes", customer.key_id),
+            cast("AESGCM", customer.cipher),
+            partition,
+            row.sequence,
+            random,
+        )
+        decision = Decision(
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=row.record.offset,
+            sequence=row.sequence,
+            chain=row.chain,
+            decided_at_ms=row.record.timestamp,
+            outcome=cast("Outcome", outcome),
+            reasons=REASONS[outcome],
+            margin_bits=margin_bits,
+            score=score,
+            model_digest=active.model_digest,
+            policy_digest=active.policy_digest,
+            feature_schema_digest=schema.digest,
+            activation_index=active.index,
+            evidence_digest=sealed.digest,
+            commitments=sealed.commitments,
+        )
+        decided.append(Decided(decision.SerializeToString(), sealed.value, None, None, outcome))
+    return decided
+
+
+def _reject(topic: str, partition: int, row: Row) -> Decided:
+    active, reason = row.active, cast("ReasonCode", row.reason)
+    decision = Decision(
+        source_topic=topic,
+        source_partition=partition,
+        source_offset=row.record.offset,
+        sequence=row.sequence,
+        chain=row.chain,
+        decided_at_ms=row.record.timestamp,
+        outcome=Outcome.OUTCOME_REJECTED,
+        reasons=[reason],
+        policy_digest=b"" if active is None else active.policy_digest,
+        activation_index=None if active is None else active.index,
+    )
+    return Decided(decision.SerializeToString(), None, row.record, reason, Outcome.OUTCOME_REJECTED)

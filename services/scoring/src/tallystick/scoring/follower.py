@@ -1,0 +1,64 @@
+"""Follows the decisions' log and tells coverage what it holds."""
+
+from collections.abc import Callable, Sequence
+
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.tiles import frontier
+from tallystick.runtime.log_reader import LogReader
+from tallystick.scoring.coverage import Coverage, CoverageError
+from tallystick.trust.policy import TrustPolicy
+
+
+class Follower:
+    """The decisions' log from a verified checkpoint on.
+
+    Args:
+        reader: the log.
+        policy: whose signatures count.
+        monotonic: seconds; ages of uncovered decisions are taken from it.
+    """
+
+    def __init__(self, reader: LogReader, policy: TrustPolicy, monotonic: Callable[[], float]) -> None:
+        self._reader = reader
+        self._policy = policy
+        self._monotonic = monotonic
+        self.checkpoint: Checkpoint | None = None
+        self.coverage: Coverage | None = None
+
+    async def start(self) -> Coverage:
+        """Take the log's current head as the beginning. Raises as `follow`."""
+        checkpoint = await self._verified()
+        edge = await self._reader.compute(lambda read: frontier(checkpoint.size, read))
+        if edge.root() != checkpoint.root:
+            raise CoverageError(f"the log's tiles do not lead to its checkpoint of {checkpoint.size} entries")
+        self.checkpoint, self.coverage = checkpoint, Coverage(edge)
+        return self.coverage
+
+    async def follow(self) -> Sequence[float]:
+        """Follow the log to its current head and return how long each newly covered decision took, in seconds.
+
+        Raises:
+            CoverageError: if the log contradicts itself or what was verified before.
+            OSError: if it cannot be read; try again.
+        """
+        assert self.coverage is not None, "start first"  # noqa: S101 - a mistake of ours, not of the log
+        checkpoint = await self._verified()
+        if checkpoint.size < self.coverage.size:
+            raise CoverageError(f"the log went back from {self.coverage.size} to {checkpoint.size} entries")
+        leaves = await self._reader.leaf_hashes(self.coverage.size, checkpoint.size, checkpoint.size)
+        emitted = self.coverage.advance(leaves, checkpoint)
+        self.checkpoint = checkpoint
+        now_s = self._monotonic()
+        return [now_s - at for at in emitted]
+
+    def head(self) -> Checkpoint:
+        """Return the newest verified checkpoint."""
+        assert self.checkpoint is not None, "start first"  # noqa: S101 - a mistake of ours, not of the log
+        return self.checkpoint
+
+    async def _verified(self) -> Checkpoint:
+        data = await self._reader.checkpoint()
+        try:
+            return self._policy.log_policy.verify_checkpoint(data, self._policy.decisions_origin).checkpoint
+        except ValueError as error:
+            raise CoverageError(f"the decisions' checkpoint is refused: {error}") from error

@@ -1,0 +1,136 @@
+"""The gate: no unlogged model or policy scores, nor one that was superseded.
+
+Reads the whole governance log, recomputes its root, checks the checkpoint's signatures and its freshness, replays the entries
+under the trust policy, and only then loads the models that it allows.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.frontier import Frontier
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.runtime.log_reader import LogReader
+from tallystick.scoring.activations import Active, Actives
+from tallystick.scoring.model import Model, ModelError
+from tallystick.scoring.records import Limits
+from tallystick.scoring.settings import ScoringSettings
+from tallystick.scoring.vectors import Vectoriser
+from tallystick.trust.features import FeatureSchema
+from tallystick.trust.governance import VerifiedActivation, replay
+from tallystick.trust.policy import TrustPolicy
+
+CHAMPION = "champion"
+_log = logging.getLogger(__name__)
+
+
+class GateError(ValueError):
+    """The governance log, or a model's file, is not what it must be."""
+
+
+class Gate:
+    """What the governance log allows, as far as it was verified.
+
+    Args:
+        settings: where the log and the models are.
+        policy: whose signatures count.
+        clock: seconds since 1970, for the log's freshness.
+    """
+
+    def __init__(self, settings: ScoringSettings, policy: TrustPolicy, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._clock = clock
+        self._reader = LogReader(settings.log_part("governance"))
+        self._entries: list[bytes] = []
+        self._frontier = Frontier()
+        self._fresh_s = 0.0
+        self.actives = Actives()
+
+    @property
+    def size(self) -> int:
+        """Size of the governance log up to which everything is verified."""
+        return self._frontier.size
+
+    def closed(self) -> str | None:
+        """Return in words why nothing may be scored now, None if it may."""
+        age_s = self._clock() - self._fresh_s
+        if age_s > self._policy.freshness.max_age_s:
+            seen = f"{age_s:.0f} s old" if self._fresh_s else "not verified yet"
+            return f"the governance log is {seen}, {self._policy.freshness.max_age_s} s are allowed"
+        if not self.actives.activations:
+            return "the governance log activates no model yet"
+        return None
+
+    async def refresh(self) -> None:
+        """Read what is new in the log, verify it and load the models that it allows.
+
+        Raises:
+            GateError: a signature, a hash, an order or a file is wrong; what was verified before stays, and goes stale.
+            OSError: the log or a model cannot be read; try again.
+        """
+        checkpoint, fresh_s = await self._verified_checkpoint()
+        if checkpoint.size > self.size:
+            await self._follow(checkpoint)
+        self._fresh_s = max(self._fresh_s, fresh_s)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._reader.close()
+
+    async def _verified_checkpoint(self) -> tuple[Checkpoint, float]:
+        origin = self._policy.governance_origin
+        try:
+            verified = self._policy.log_policy.verify_checkpoint(await self._reader.checkpoint(), origin)
+        except OSError:
+            raise
+        except ValueError as error:
+            raise GateError(f"the governance checkpoint is refused: {error}") from error
+        checkpoint = verified.checkpoint
+        if checkpoint.size < self.size:
+            raise GateError(f"the governance log was rolled back from {self.size} to {checkpoint.size} entries")
+        if checkpoint.size == self.size and checkpoint.root != self._frontier.root():
+            raise GateError(f"the governance log was forked: there are two trees of {checkpoint.size} entries")
+        return checkpoint, verified.cosigned.get(self._policy.freshness.witness, 0)
+
+    async def _follow(self, checkpoint: Checkpoint) -> None:
+        added = await self._reader.entries(self.size, checkpoint.size, checkpoint.size)
+        frontier = self._frontier.copy()
+        frontier.append([leaf_hash(entry) for entry in added])
+        if frontier.root() != checkpoint.root:
+            raise GateError(f"the governance log's entries do not lead to its checkpoint of {checkpoint.size} entries")
+        entries = [*self._entries, *added]
+        governance = replay(entries, self._policy)
+        known = len(self._entries)
+        for index, reason in governance.rejected:
+            if index >= known:
+                _log.warning("governance entry %d has no effect: %s", index, reason)
+        loaded: list[Active] = []
+        for activation in governance.activations:
+            if activation.slot == CHAMPION:
+                active = self.actives.by_index(activation.index)
+                loaded.append(active if active is not None else await asyncio.to_thread(self._load, activation))
+        self._entries, self._frontier, self.actives = entries, frontier, Actives(tuple(loaded))
+        for active in loaded:
+            if active.index >= known:
+                _log.info("activation %d is verified: model %s", active.number, active.model_digest.hex())
+
+    def _load(self, activation: VerifiedActivation) -> Active:
+        vectoriser = Vectoriser(FeatureSchema.parse(activation.model.feature_schema))
+        path = self._settings.model_path(activation.model_digest)
+        try:
+            model = Model(path.read_bytes(), activation.model_digest, len(vectoriser.schema.features))
+        except ModelError as error:
+            raise GateError(f"{path.name} is refused: {error}") from error
+        return Active(
+            index=activation.index,
+            number=activation.number,
+            effective_at_ms=activation.effective_at_ms,
+            model=model,
+            model_digest=activation.model_digest,
+            vectoriser=vectoriser,
+            policy=activation.policy,
+            policy_digest=activation.policy_digest,
+            limits=Limits(activation.policy.max_value_bytes, activation.policy.event_time_tolerance_ms),
+        )

@@ -1,0 +1,73 @@
+"""`tallystick-scoring`: settings, adapters, run."""
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import AsyncExitStack
+
+from tallystick.runtime import database, kafka, service
+from tallystick.runtime.backoff import retry
+from tallystick.runtime.health import Health
+from tallystick.runtime.http import serving
+from tallystick.runtime.logging import configure
+from tallystick.runtime.settings import load, refuse
+from tallystick.runtime.vault import Vault
+from tallystick.scoring.custody import Custody
+from tallystick.scoring.gate import Gate
+from tallystick.scoring.ownership import Fixed, Group, Ownership
+from tallystick.scoring.service import Scorer
+from tallystick.scoring.settings import ScoringSettings
+from tallystick.trust.errors import TrustError
+from tallystick.trust.policy import TrustPolicy, TrustPolicyError
+
+_COMPONENTS = ("kafka", "vault", "database", "governance", "log", "scoring")
+
+
+async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | None) -> None:
+    health = Health("scoring", _COMPONENTS, loops=("main", "governance"))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving(health.app(), settings.http_host, settings.http_port))
+        vault = Vault(settings)
+        await retry(vault.ping, health=health, component="vault")
+        pool = await retry(lambda: database.pool(settings), health=health, component="database")
+        stack.push_async_callback(pool.close)
+        gate = Gate(settings, policy, time.time)
+        stack.push_async_callback(gate.close)
+        custody = Custody(vault, pool, os.urandom)
+        async with asyncio.TaskGroup() as tasks:
+            ownership: Ownership
+            if fixed is None:
+                membership = kafka.consumer(settings, group_id=settings.group_id, auto_offset_reset="latest")
+                ownership = group = Group(membership, settings.source_topic)
+                tasks.create_task(retry(group.keep, health=health, component="group"), name="group")
+            else:
+                ownership = fixed
+            await Scorer(settings, policy, gate, custody, ownership, health).run()
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    settings = load(ScoringSettings)
+    configure("scoring", settings.log_level)
+    try:
+        policy = TrustPolicy.load(settings.trust_policy)
+        fixed = _fixed(settings, policy)
+    except (TrustError, OSError) as error:
+        refuse("trust_policy", str(error))
+    except ValueError as error:
+        refuse("partitions", str(error))
+    sys.exit(service.run(_run(settings, policy, fixed)))
+
+
+def _fixed(settings: ScoringSettings, policy: TrustPolicy) -> Fixed | None:
+    """Return the partitions chosen by hand, None for a group's. Raises TrustPolicyError, ValueError."""
+    topic = policy.topics.get(settings.source_topic)
+    if topic is None:
+        raise TrustPolicyError(f"the trust policy says nothing of the topic {settings.source_topic}")
+    if settings.partitions == "group":
+        return None
+    chosen = range(topic.partitions) if settings.partitions == "all" else [int(part) for part in settings.partitions.split(",")]
+    if max(chosen) >= topic.partitions:
+        raise ValueError(f"{settings.source_topic} has the partitions 0 to {topic.partitions - 1}")
+    return Fixed(chosen)

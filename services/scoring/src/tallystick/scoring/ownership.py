@@ -1,0 +1,96 @@
+"""Which partitions this process scores: fixed by hand, or as a Kafka consumer group divides them.
+
+The group only divides; positions come from `decisions`. Any change ends the session, and everything owned is acquired afresh.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+_KEEP_ALIVE_S = 1.0
+_RELEASE_TIMEOUT_S = 20.0
+
+
+class Ownership(Protocol):
+    """Says what is owned. `changed` is set when it is no longer what `owned` said."""
+
+    changed: asyncio.Event
+
+    async def owned(self) -> frozenset[int]:
+        """Return the partitions owned now, waiting until there is at least one, and clear `changed`."""
+
+    def released(self) -> None:
+        """Say that nothing is being scored: a revoked partition may go to another."""
+
+
+class Fixed:
+    """Partitions chosen by hand."""
+
+    def __init__(self, partitions: Iterable[int]) -> None:
+        self.changed = asyncio.Event()
+        self._partitions = frozenset(partitions)
+
+    async def owned(self) -> frozenset[int]:
+        """Return the partitions."""
+        return self._partitions
+
+    def released(self) -> None:
+        """Nothing waits for it."""
+
+
+class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Partitions as the group divides them.
+
+    Args:
+        consumer: not started; subscribed here, and never fetched from.
+        topic: the input topic.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self.changed = asyncio.Event()
+        self._consumer = consumer
+        self._topic = topic
+        self._partitions: frozenset[int] = frozenset()
+        self._assigned = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def keep(self) -> None:
+        """Stay a member until cancelled."""
+        self._consumer.subscribe([self._topic], listener=self)
+        await self._consumer.start()
+        try:
+            while True:
+                # A member that never polls is thrown out of the group.
+                await self._consumer.getmany(timeout_ms=0, max_records=1)
+                await asyncio.sleep(_KEEP_ALIVE_S)
+        finally:
+            await self._consumer.stop()
+
+    async def owned(self) -> frozenset[int]:
+        """Return the partitions owned now, waiting until there is at least one."""
+        await self._assigned.wait()
+        self.changed.clear()
+        self._idle.clear()
+        return self._partitions
+
+    def released(self) -> None:
+        """Let a rebalance that waits for this go on."""
+        self._idle.set()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """End the session before the group goes on."""
+        self._assigned.clear()
+        self.changed.set()
+        await asyncio.wait_for(self._idle.wait(), _RELEASE_TIMEOUT_S)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Take note of what is owned; nothing is ever fetched through this consumer."""
+        assigned = list(assigned)
+        self._consumer.pause(*assigned)
+        self._partitions = frozenset(where.partition for where in assigned)
+        self.changed.set()
+        if self._partitions:
+            self._assigned.set()

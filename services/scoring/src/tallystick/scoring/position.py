@@ -1,0 +1,161 @@
+"""Where a partition stands when it is taken over: the one way in, at start and after anything went wrong.
+
+The position is the last record of the partition's `decisions`; the log must agree with it. What the log does not hold yet is
+what coverage has to wait for. The windows are rebuilt from the transactions that were decided and not rejected.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from google.protobuf.message import DecodeError
+
+from tallystick.contracts import Decision, LogEntry, Outcome
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.proofs import verify_inclusion
+from tallystick.merkle.tiles import inclusion_proof
+from tallystick.runtime.kafka import batches_to_end
+from tallystick.runtime.log_reader import LogReader
+from tallystick.scoring.coverage import decision_leaf
+from tallystick.scoring.engine import Partition
+
+DECISIONS = "decisions"
+
+
+class PositionError(RuntimeError):
+    """What is known of the partition does not fit together; a person must look, scoring it on would make it worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The newest decision of the partition that the log holds, proven."""
+
+    decision: Decision
+    leaf: bytes
+
+
+@dataclass(slots=True)
+class History:
+    """What the partition's `decisions` say: the newest decision, the rejected input offsets, the leaves not logged yet."""
+
+    newest: Decision | None = None
+    rejected: set[int] = field(default_factory=set)
+    unlogged: list[bytes] = field(default_factory=list)
+
+
+class Positions:
+    """Finds partitions' positions.
+
+    Args:
+        http: asks the notary.
+        notary_url: where it answers.
+        log: the decisions' log.
+        checkpoint: gives the newest verified checkpoint of that log.
+        topic: the input topic.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, notary_url: str, log: LogReader, checkpoint: Callable[[], Checkpoint], topic: str
+    ) -> None:
+        self._http = http
+        self._notary_url = notary_url
+        self._log = log
+        self._checkpoint = checkpoint
+        self._topic = topic
+
+    async def logged(self, partition: int) -> Logged | None:
+        """Return the newest logged decision of a partition, by the notary's index and the log's own proof.
+
+        Raises:
+            PositionError: if the index and the log disagree.
+            OSError, httpx.TransportError: if the notary or the log does not answer; try again.
+        """
+        response = await self._http.get(f"{self._notary_url}/v1/position/{self._topic}/{partition}")
+        if response.status_code != httpx.codes.OK:
+            raise OSError(f"the notary answers {response.status_code} for partition {partition}")
+        index = response.json()["log_index"]
+        if index is None:
+            return None
+        checkpoint = self._checkpoint()
+        if index >= checkpoint.size:
+            raise OSError(f"entry {index} is committed and not published yet")  # a moment later it is
+        (entry,) = await self._log.entries(index, index + 1, checkpoint.size)
+        leaf = leaf_hash(entry)
+        proof = await self._log.compute(lambda read: inclusion_proof(index, checkpoint.size, read))
+        verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root)
+        decision = Decision.FromString(LogEntry.FromString(entry).value)
+        if (decision.source_topic, decision.source_partition) != (self._topic, partition):
+            raise PositionError(f"the notary's index names entry {index} for partition {partition}, which is another's")
+        return Logged(decision, leaf)
+
+    async def history(self, consumer: AIOKafkaConsumer, partition: int, logged: Logged | None) -> History:
+        """Read a partition's `decisions` whole. Raises PositionError if they and the log disagree."""
+        where = TopicPartition(DECISIONS, partition)
+        first = (await consumer.beginning_offsets([where]))[where]
+        history = History()
+        async for records in batches_to_end(consumer, where, first):
+            for record in records:
+                self._read_decision(record, partition, logged, history)
+        if logged is not None:
+            if history.newest is None:  # retention has emptied the topic
+                history.newest = logged.decision
+            elif history.newest.sequence < logged.decision.sequence:
+                raise PositionError(
+                    f"{DECISIONS}/{partition} ends at sequence {history.newest.sequence}, "
+                    f"the log already has {logged.decision.sequence}: records were lost"
+                )
+        return history
+
+    def _read_decision(self, record: ConsumerRecord, partition: int, logged: Logged | None, history: History) -> None:
+        try:
+            decision = Decision.FromString(record.value or b"")
+        except DecodeError:
+            return  # not ours; the notary logs it as malformed
+        if (decision.source_topic, decision.source_partition) != (self._topic, partition):
+            return
+        expected = decision.sequence if history.newest is None else history.newest.sequence + 1
+        if decision.sequence < expected:
+            return  # decided twice: the first one counts
+        if decision.sequence > expected:
+            raise PositionError(f"{DECISIONS}/{partition} lacks sequence {expected}: it goes on with {decision.sequence}")
+        history.newest = decision
+        if decision.outcome == Outcome.OUTCOME_REJECTED:
+            history.rejected.add(decision.source_offset)
+        if logged is None or decision.sequence >= logged.decision.sequence:
+            leaf = decision_leaf(DECISIONS, partition, record.offset, record.timestamp, record.value)
+            if logged is None or decision.sequence > logged.decision.sequence:
+                history.unlogged.append(leaf)
+            elif leaf != logged.leaf:
+                raise PositionError(f"{DECISIONS}/{partition} and the log hold different decisions for {decision.sequence}")
+
+
+async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: History, progress: Callable[[], None]) -> None:
+    """Rebuild a partition's windows from its transactions, without emitting.
+
+    Args:
+        consumer: reads this partition alone while rebuilding.
+        partition: fresh; stands behind the newest decision afterwards.
+        history: what was decided.
+        progress: called for every batch.
+    """
+    newest = history.newest
+    if newest is None:
+        return
+    partition.next_offset = newest.source_offset + 1
+    partition.next_sequence = newest.sequence + 1
+    partition.chain = newest.chain
+    where = TopicPartition(partition.topic, partition.number)
+    first = (await consumer.beginning_offsets([where]))[where]
+    if first > newest.source_offset:
+        return
+    async for records in batches_to_end(consumer, where, first):
+        for record in records:
+            if record.offset > newest.source_offset:
+                return
+            if record.offset not in history.rejected:
+                partition.replay(record)
+        progress()
+        await asyncio.sleep(0)

@@ -1,0 +1,157 @@
+"""From a Kafka record to a valid transaction, or to the reason why it is not one.
+
+Pure: a function of the record's bytes, its time stamp and the limits in force.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import ParseError as JsonParseError
+from google.protobuf.message import DecodeError
+from iso4217 import Currency
+
+from tallystick.contracts import ReasonCode, Transaction
+
+MAX_AMOUNT_MINOR = 10**12
+MAX_ATTRIBUTES = 256
+MAX_NAME_BYTES = 64
+CURRENCIES = frozenset(currency.code for currency in Currency)
+
+_ID = re.compile(r"[!-~]{1,64}")
+_OPTIONAL_ID = re.compile(r"[!-~]{0,64}")
+_PROTOBUF = b"application/x-protobuf"
+_JSON = b"application/json"
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class RejectionError(ValueError):
+    """The record cannot be scored.
+
+    Attributes:
+        reason: the decision's reason code.
+    """
+
+    def __init__(self, reason: ReasonCode) -> None:
+        super().__init__(ReasonCode.Name(reason))
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the policy in force accepts: the largest value in bytes, the largest clock skew in milliseconds."""
+
+    max_value_bytes: int
+    event_time_tolerance_ms: int
+
+
+def parse_transaction(headers: Headers, value: bytes | None, timestamp_ms: int, limits: Limits) -> Transaction:
+    """Return the record's transaction, every field checked but the ones that need the customer's history.
+
+    Args:
+        headers: the record's headers.
+        value: the record's value.
+        timestamp_ms: the record's Kafka time stamp.
+        limits: what the policy in force accepts.
+
+    Raises:
+        RejectionError: saying what is wrong; nothing else, whatever the bytes.
+    """
+    if value is None:
+        raise RejectionError(ReasonCode.REASON_CODE_VALUE_NULL)
+    if len(value) > limits.max_value_bytes:
+        raise RejectionError(ReasonCode.REASON_CODE_RECORD_TOO_LARGE)
+    transaction = decode(headers, value)
+    _check_fields(transaction)
+    if abs(transaction.event_time_ms - timestamp_ms) > limits.event_time_tolerance_ms:
+        raise RejectionError(ReasonCode.REASON_CODE_EVENT_TIME_SKEWED)
+    return transaction
+
+
+def decode(headers: Headers, value: bytes) -> Transaction:
+    """Return the value decoded as its content type says; protobuf when it says nothing.
+
+    Raises:
+        RejectionError: for an unknown content type and for bytes that are not of it.
+    """
+    content_type = _PROTOBUF
+    if headers:
+        named = [content for name, content in headers if name.lower() == "content-type"]
+        if len(named) > 1:
+            raise RejectionError(ReasonCode.REASON_CODE_CONTENT_TYPE_UNKNOWN)
+        if named:
+            content_type = (named[0] or b"").strip().lower()
+    if content_type == _PROTOBUF:
+        try:
+            return Transaction.FromString(value)
+        except DecodeError:
+            raise RejectionError(ReasonCode.REASON_CODE_PROTOBUF_MALFORMED) from None
+    if content_type == _JSON:
+        return _decode_json(value)
+    raise RejectionError(ReasonCode.REASON_CODE_CONTENT_TYPE_UNKNOWN)
+
+
+def _decode_json(value: bytes) -> Transaction:
+    try:
+        fields = json.loads(value.decode(), object_pairs_hook=_without_repeats)
+        if not isinstance(fields, dict):
+            raise ValueError("not an object")
+        if _not_finite(fields.get("amountMinor", fields.get("amount_minor"))):
+            raise RejectionError(ReasonCode.REASON_CODE_AMOUNT_NOT_FINITE)
+        return ParseDict(fields, Transaction())
+    except RejectionError:
+        raise
+    except (ValueError, RecursionError, JsonParseError):
+        raise RejectionError(ReasonCode.REASON_CODE_JSON_MALFORMED) from None
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name is repeated")
+    return fields
+
+
+def _not_finite(amount: object) -> bool:
+    if isinstance(amount, str):
+        return amount in {"NaN", "Infinity", "-Infinity"}
+    return isinstance(amount, float) and not isfinite(amount)
+
+
+def _check_fields(transaction: Transaction) -> None:
+    amount = transaction.amount_minor
+    if not (transaction.transaction_id and transaction.customer_id and transaction.currency and transaction.event_time_ms) or (
+        amount == 0 and not transaction.HasField("amount_minor")
+    ):
+        raise RejectionError(ReasonCode.REASON_CODE_FIELD_MISSING)
+    _check_id(transaction.transaction_id, _ID)
+    _check_id(transaction.customer_id, _ID)
+    _check_id(transaction.terminal_id, _OPTIONAL_ID)
+    _check_id(transaction.merchant_id, _OPTIONAL_ID)
+    _check_id(transaction.source, _OPTIONAL_ID)
+    if amount < 0:
+        raise RejectionError(ReasonCode.REASON_CODE_AMOUNT_NEGATIVE)
+    if amount > MAX_AMOUNT_MINOR:
+        raise RejectionError(ReasonCode.REASON_CODE_AMOUNT_TOO_LARGE)
+    if transaction.currency not in CURRENCIES:
+        raise RejectionError(ReasonCode.REASON_CODE_CURRENCY_UNKNOWN)
+    if transaction.attributes:
+        _check_attributes(transaction)
+
+
+def _check_id(text: str, pattern: re.Pattern[str]) -> None:
+    if pattern.fullmatch(text) is None:
+        too_large = len(text.encode()) > MAX_NAME_BYTES
+        raise RejectionError(ReasonCode.REASON_CODE_FIELD_TOO_LARGE if too_large else ReasonCode.REASON_CODE_FIELD_CHARACTERS)
+
+
+def _check_attributes(transaction: Transaction) -> None:
+    attributes = transaction.attributes
+    if len(attributes) > MAX_ATTRIBUTES or any(len(name.encode()) > MAX_NAME_BYTES for name in attributes):
+        raise RejectionError(ReasonCode.REASON_CODE_FIELD_TOO_LARGE)
+    if not all(map(isfinite, attributes.values())):
+        raise RejectionError(ReasonCode.REASON_CODE_ATTRIBUTE_NOT_FINITE)

@@ -1,0 +1,294 @@
+"""The loop: acquire the partitions, then read, score and emit until anything changes; then acquire afresh.
+
+There is one way in (`_acquire`) and no way to carry on after an error: whatever goes wrong ends the session, its producer and
+its state, and the next one finds out from `decisions` and the log where it stands.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.partitioner import murmur2
+
+from tallystick.merkle.proofs import ProofError
+from tallystick.runtime import kafka
+from tallystick.runtime.backoff import Backoff, is_transient
+from tallystick.runtime.health import Health
+from tallystick.runtime.log_reader import LogReader
+from tallystick.scoring.coverage import Coverage, CoverageError, Limit
+from tallystick.scoring.custody import Custody
+from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, Emitter, TopicError
+from tallystick.scoring.engine import Decided, Partition, Row, decide
+from tallystick.scoring.follower import Follower
+from tallystick.scoring.gate import Gate, GateError
+from tallystick.scoring.ownership import Ownership
+from tallystick.scoring.position import DECISIONS, PositionError, Positions, rebuild
+from tallystick.scoring.sealing import Sealer
+from tallystick.scoring.settings import ScoringSettings
+from tallystick.scoring.telemetry import Telemetry
+from tallystick.trust.chain import KEY_SPAN
+from tallystick.trust.policy import TrustPolicy
+
+_log = logging.getLogger(__name__)
+_HELD_S = 0.05
+_POLL_MS = 100
+_REQUEST_TIMEOUT_MS = 10_000
+_STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError)
+
+
+class OwnershipChangedError(Exception):
+    """The group has divided the partitions anew."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What one ownership of partitions needs; dropped whole when anything goes wrong."""
+
+    consumer: AIOKafkaConsumer
+    emitter: Emitter
+    sealer: Sealer
+    custody: Custody
+    follower: Follower
+    coverage: Coverage
+    partitions: dict[int, Partition]
+    chain_keys: dict[int, dict[int, bytes]] = field(default_factory=dict)
+
+
+class Scorer:
+    """The scoring service.
+
+    Args:
+        settings: the service's settings.
+        policy: the trust policy.
+        gate: what the governance log allows.
+        custody: keys.
+        ownership: which partitions are scored.
+        health: where the service says how it is; its components are `kafka`, `governance`, `log` and `scoring`.
+    """
+
+    def __init__(
+        self, settings: ScoringSettings, policy: TrustPolicy, gate: Gate, custody: Custody, ownership: Ownership, health: Health
+    ) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._gate = gate
+        self._custody = custody
+        self._ownership = ownership
+        self._health = health
+        self._telemetry = Telemetry(health.registry)
+        self._limit = Limit(settings.coverage_decisions, settings.coverage_age_s)
+        self._session: Session | None = None
+        health.detail("decisions", lambda: self._telemetry.total)
+        health.detail("partitions", self._partitions_detail)
+        health.detail("coverage", self._coverage_detail)
+        health.detail("governance", self._governance_detail)
+
+    async def run(self) -> None:
+        """Score until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_governance(), name="governance")
+            tasks.create_task(self._sessions(), name="scoring")
+
+    async def _watch_governance(self) -> None:
+        while True:
+            try:
+                await self._gate.refresh()
+            except (GateError, OSError) as error:
+                self._health.failing("governance", str(error), "refused" if isinstance(error, GateError) else "not answering")
+            else:
+                closed = self._gate.closed()
+                self._health.failing("governance", closed, "closed") if closed else self._health.ok("governance")
+            self._health.progress("governance")
+            await asyncio.sleep(self._settings.poll_governance_s)
+
+    async def _sessions(self) -> None:
+        backoff, failures = Backoff(), 0
+        while True:
+            before = self._telemetry.total
+            try:
+                await self._run_session()
+            except* OwnershipChangedError:
+                failures = 0
+            except* Exception as group:
+                error = _first(group)
+                if not (isinstance(error, _STOPS) or is_transient(error)):
+                    raise
+                reason = str(error) or type(error).__name__
+                _log.warning("scoring stopped and starts afresh: %s", reason)
+                self._health.failing("scoring", reason, "stopped")
+                failures = 0 if self._telemetry.total > before else failures + 1
+            finally:
+                self._session = None
+                self._ownership.released()
+            self._health.progress()
+            await asyncio.sleep(backoff.delay_s(failures))
+
+    async def _run_session(self) -> None:
+        while (closed := self._gate.closed()) is not None:
+            self._health.failing("scoring", closed, "waiting")
+            self._health.progress()
+            await asyncio.sleep(_HELD_S)
+        owned = await self._ownership.owned()
+        async with self._acquired(owned) as session:
+            self._session = session
+            self._health.ok("scoring")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._until_ownership_changes())
+                tasks.create_task(kafka.watch(session.consumer, self._health))
+                tasks.create_task(self._follow_log(session))
+                tasks.create_task(self._score(session, tasks))
+
+    async def _until_ownership_changes(self) -> None:
+        await self._ownership.changed.wait()
+        raise OwnershipChangedError
+
+    @asynccontextmanager
+    async def _acquired(self, owned: frozenset[int]) -> AsyncIterator[Session]:
+        async with AsyncExitStack() as stack:
+            settings, topic = self._settings, self._settings.source_topic
+            lookup_key = await self._custody.prepare()
+            log = await stack.enter_async_context(LogReader(settings.log_part("decisions")))
+            follower = Follower(log, self._policy, time.monotonic)
+            coverage = await follower.start()
+            # The producer first: on brokers that fence, it ends whoever owned these partitions before.
+            producer = kafka.producer(settings, max_batch_size=BATCH_BYTES, request_timeout_ms=_REQUEST_TIMEOUT_MS, linger_ms=0)
+            stack.push_async_callback(producer.stop)
+            await producer.start()
+            consumer = kafka.consumer(
+                settings, max_partition_fetch_bytes=4 << 20, fetch_max_wait_ms=_POLL_MS, request_timeout_ms=_REQUEST_TIMEOUT_MS
+            )
+            stack.push_async_callback(consumer.stop)
+            await consumer.start()
+            partition_of = self._partitioner()
+            for name in (topic, DECISIONS, EVIDENCE, DEAD_LETTER):
+                await self._check_topic(producer, name)
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0))
+            positions = Positions(http, settings.notary_url, log, follower.head, topic)
+            partitions, chain_keys = {}, {}
+            for number in sorted(owned):
+                partition = Partition(topic, number, partition_of)
+                await self._acquire(partition, positions, consumer, coverage)
+                partitions[number] = partition
+                chain_keys[number] = dict([await self._custody.chain_key(topic, number, partition.next_sequence)])
+            consumer.assign([TopicPartition(topic, number) for number in partitions])
+            for number, partition in partitions.items():
+                consumer.seek(TopicPartition(topic, number), partition.next_offset)
+            emitter = Emitter(producer, topic, time.time)
+            sealer = Sealer(lookup_key, os.urandom)
+            yield Session(consumer, emitter, sealer, self._custody, follower, coverage, partitions, chain_keys)
+
+    async def _acquire(
+        self, partition: Partition, positions: Positions, consumer: AIOKafkaConsumer, coverage: Coverage
+    ) -> None:
+        logged = await positions.logged(partition.number)
+        history = await positions.history(consumer, partition.number, logged)
+        if (newest := history.newest) is not None and newest.HasField("activation_index"):
+            partition.active = self._gate.actives.by_index(newest.activation_index)
+            if partition.active is None:
+                raise PositionError(
+                    f"{DECISIONS}/{partition.number} was decided under activation {newest.activation_index}, "
+                    f"which the governance log of {self._gate.size} entries does not have"
+                )
+        await rebuild(consumer, partition, history, self._health.progress)
+        coverage.emitted(history.unlogged, time.monotonic())
+        _log.info("partition %d acquired at sequence %d", partition.number, partition.next_sequence)
+
+    async def _follow_log(self, session: Session) -> None:
+        while True:
+            try:
+                ages_s = await session.follower.follow()
+            except OSError as error:
+                self._health.failing("log", str(error))
+            else:
+                self._telemetry.covered(ages_s, session.coverage.pending)
+                self._health.ok("log")
+            await asyncio.sleep(self._settings.poll_log_s)
+
+    async def _score(self, session: Session, tasks: asyncio.TaskGroup) -> None:
+        emission: asyncio.Task[None] | None = None
+        while True:
+            self._health.progress()
+            if not self._may_go_on(session):
+                await asyncio.sleep(_HELD_S)
+                continue
+            fetched = await session.consumer.getmany(timeout_ms=_POLL_MS, max_records=self._settings.batch_records)
+            if fetched:
+                batch = await self._decide(session, fetched)
+                if emission is not None:
+                    await emission  # decisions leave in order: one batch at a time, while the next is scored
+                emission = tasks.create_task(self._emit(session, batch))
+
+    def _may_go_on(self, session: Session) -> bool:
+        if (closed := self._gate.closed()) is not None:
+            self._health.failing("scoring", closed, "stopped")
+            return False
+        now_s = time.monotonic()
+        if (exceeded := session.coverage.exceeds(self._limit, now_s)) is not None:
+            self._health.failing("scoring", exceeded, "stopped")
+            if session.coverage.age_s(now_s) > 2 * self._limit.age_s:
+                raise CoverageError(exceeded)  # start afresh: perhaps the log has another decision for that record
+            return False
+        self._health.ok("scoring")
+        return True
+
+    async def _decide(
+        self, session: Session, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+    ) -> list[tuple[int, list[Decided]]]:
+        topic, actives = self._settings.source_topic, self._gate.actives
+        admitted: list[tuple[int, list[Row]]] = []
+        for where, records in fetched.items():
+            partition = session.partitions[where.partition]
+            keys = await self._chain_keys(session, partition, len(records))
+            admitted.append((partition.number, partition.admit(records, actives, keys)))
+        await session.custody.fill(row.customer for _, rows in admitted for row in rows if row.customer is not None)
+        return [(number, decide(topic, number, rows, session.sealer)) for number, rows in admitted]
+
+    async def _chain_keys(self, session: Session, partition: Partition, records: int) -> dict[int, bytes]:
+        keys = session.chain_keys[partition.number]
+        last = partition.next_sequence + records - 1
+        if last // KEY_SPAN not in keys:
+            keys |= [await session.custody.chain_key(partition.topic, partition.number, last)]
+        return keys
+
+    async def _emit(self, session: Session, batch: list[tuple[int, list[Decided]]]) -> None:
+        leaves = await session.emitter.emit(batch)
+        session.coverage.emitted(leaves, time.monotonic())
+        self._telemetry.emitted(item for _, decided in batch for item in decided)
+
+    def _partitioner(self) -> Callable[[bytes], int]:
+        count = self._policy.topics[self._settings.source_topic].partitions
+        return lambda key: (murmur2(key) & 0x7FFFFFFF) % count
+
+    async def _check_topic(self, producer: AIOKafkaProducer, name: str) -> None:
+        count = self._policy.topics[self._settings.source_topic].partitions
+        present = await producer.partitions_for(name)
+        if len(present) != count:
+            raise TopicError(f"{name} has {len(present)} partitions, the trust policy says {count}")
+
+    def _partitions_detail(self) -> object:
+        partitions = self._session.partitions if self._session else {}
+        return {
+            str(number): {"next_sequence": partition.next_sequence, "next_offset": partition.next_offset}
+            for number, partition in partitions.items()
+        }
+
+    def _coverage_detail(self) -> object:
+        if self._session is None:
+            return None
+        coverage = self._session.coverage
+        return {"log_size": coverage.size, "pending": coverage.pending, "oldest_s": round(coverage.age_s(time.monotonic()), 3)}
+
+    def _governance_detail(self) -> object:
+        return {"log_size": self._gate.size, "activations": [active.index for active in self._gate.actives.activations]}
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
