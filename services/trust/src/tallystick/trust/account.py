@@ -16,13 +16,12 @@ def checks(
     disclosures: Mapping[str, bytes],
 ) -> list[str]:
     """Return what was checked, one clause each."""
+    cosigned = f", cosigned by {', '.join(sorted(checkpoint.cosigned))}" if checkpoint.cosigned else ""
     out = [
-        f"the log {checkpoint.checkpoint.origin} signed a checkpoint of {checkpoint.checkpoint.size:,} entries",
+        f"the log {checkpoint.checkpoint.origin} signed a checkpoint of {checkpoint.checkpoint.size:,} entries{cosigned}",
         f"the decision is entry {index:,} of it",
         "the decision's fields agree with each other and with the trust policy",
     ]
-    if checkpoint.cosigned:
-        out.append(f"it is cosigned by {', '.join(sorted(checkpoint.cosigned))}")
     if governance is not None:
         out += _governance_checks(decision, governance)
     out += [f"the group {group} opens the decision's commitment to it" for group in disclosures]

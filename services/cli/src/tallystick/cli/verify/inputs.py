@@ -1,0 +1,47 @@
+"""The files that a verdict is made from. That one cannot be read says nothing about what it holds: exit code 2, not 1."""
+
+import sys
+from pathlib import Path
+
+from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
+from tallystick.trust.policy import TrustPolicy, TrustPolicyError
+
+
+class UnreadableError(Exception):
+    """A file named on the command line cannot be used; the message says which and why."""
+
+
+def read_file(path: str, max_bytes: int) -> bytes:
+    """Return a file's bytes, or those of standard input for "-"; of a longer file, `max_bytes` and one more.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read(max_bytes + 1)
+        with Path(path).open("rb") as file:
+            return file.read(max_bytes + 1)
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {error.strerror}") from None
+
+
+def read_bundle(path: str) -> bytes:
+    """Return a bundle's bytes, not checked in any way.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    return read_file(path, MAX_BUNDLE_BYTES)
+
+
+def read_policy(path: str) -> TrustPolicy:
+    """Return the trust policy in a folder.
+
+    Raises:
+        UnreadableError: It cannot be read, or is not understood.
+    """
+    try:
+        return TrustPolicy.load(Path(path))
+    except TrustPolicyError as error:
+        raise UnreadableError(f"the trust policy {path}: {error}") from None
