@@ -14,9 +14,15 @@ import numpy as np
 import pyarrow as pa
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    UnknownError,
+    UnsupportedVersionError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
 from numpy.typing import NDArray
 
 from tallystick.cli.stream.columns import compute
@@ -30,8 +36,8 @@ CHUNK_ROWS = 8_192
 BATCH_BYTES = 262_144
 MAX_UNACKNOWLEDGED_BATCHES = 64
 PACE_S = 0.05
-_INIT_PRODUCER_ID = 22
-JSON_HEADERS = (("content-type", b"application/json"),)
+PRODUCER_ID_TIMEOUT_MS = 60_000
+JSON_HEADERS = [("content-type", b"application/json")]
 
 Progress = Callable[[int, int], None]
 """Called with (transactions acknowledged by the brokers, transactions in all)."""
@@ -96,10 +102,9 @@ async def stream_table(table: pa.Table, settings: StreamSettings, progress: Prog
     moved_ms = shift_ms(settings.shift, event_range["max"], now_ms) if table.num_rows else 0
     progress_of = _Acknowledged(table.num_rows, progress)
     try:
-        idempotent = await _is_idempotent(settings.kafka)
+        partitions, idempotent = await _ask_brokers(settings.kafka, settings.topic)
         options = {"max_batch_size": BATCH_BYTES, "enable_idempotence": idempotent, "linger_ms": 0}
         async with producer(settings.kafka, **options) as kafka:
-            partitions = await _partition_count(kafka, settings.topic)
             started = time.monotonic()
             sender = _Sender(kafka, settings.topic, partitions, progress_of)
             await _send_chunks(table, settings, moved_ms, sender)
@@ -185,7 +190,7 @@ class _Chunk:
     keys: list[bytes]
     values: list[bytes]
     timestamps: list[int]
-    headers: tuple[tuple[str, bytes], ...]
+    headers: list[tuple[str, bytes]]
 
 
 async def _send_chunks(table: pa.Table, settings: StreamSettings, moved_ms: int, sender: _Sender) -> None:
@@ -209,24 +214,38 @@ def _chunks(table: pa.Table, form: Format, moved_ms: int, partitions: int, rows:
             keys=customers.to_pylist(),
             values=encode_transactions(part, moved_ms, form),
             timestamps=(event_ms + moved_ms).tolist(),
-            headers=JSON_HEADERS if form == "json" else (),
+            headers=JSON_HEADERS if form == "json" else [],
         )
 
 
-async def _partition_count(kafka: AIOKafkaProducer, topic: str) -> int:
-    """Return the topic's partition count, if its partitions are numbered as the partitioner needs them."""
-    numbers = await kafka.partitions_for(topic)
-    if numbers != set(range(len(numbers))):
-        raise KafkaError(f"topic {topic} shows partitions {sorted(numbers)}, not all of 0 to {max(numbers)}")
-    return len(numbers)
+async def _ask_brokers(kafka: KafkaSettings, topic: str) -> tuple[int, bool]:
+    """Return the topic's partition count, and whether the brokers have idempotent producers.
 
+    The topic is looked up in the list of all topics, because asking for it by name would make it where brokers create topics
+    by themselves. Idempotence is found out by asking for a producer id, before aiokafka's producer would fail for want of one:
+    some brokers (Tansu) list `InitProducerId` among their APIs and then refuse it.
 
-async def _is_idempotent(kafka: KafkaSettings) -> bool:
-    """Ask whether the brokers have idempotent producers (`InitProducerId`); aiokafka waits for ever for those that have not."""
+    Raises:
+        KafkaError: the topic does not exist, or its partitions are not those that the partitioner needs.
+    """
     client = AIOKafkaClient(**client_options(kafka))
     try:
         await client.bootstrap()
-        answer = await client.send(client.get_random_node(), ApiVersionRequest())
+        cluster = await client.fetch_all_metadata()
+        partitions = cluster.partitions_for_topic(topic)
+        if partitions is None:
+            raise KafkaError(f"there is no topic {topic}")
+        if partitions != set(range(len(partitions))):
+            raise KafkaError(f"topic {topic} shows partitions {sorted(partitions)}, not all of 0 to {max(partitions)}")
+        return len(partitions), await _is_idempotent(client)
     finally:
         await client.close()
-    return any(api_key == _INIT_PRODUCER_ID for api_key, _, _ in answer.api_versions)
+
+
+async def _is_idempotent(client: AIOKafkaClient) -> bool:
+    try:
+        answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, PRODUCER_ID_TIMEOUT_MS))
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return False
+    refusals = {UnknownError.errno, UnsupportedVersionError.errno, ClusterAuthorizationFailedError.errno}
+    return answer.error_code not in refusals
