@@ -1,6 +1,7 @@
 """Connections to PostgreSQL with the password from its file, read anew for each connection."""
 
 from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -21,6 +22,16 @@ def connect_options(settings: DatabaseSettings) -> dict[str, Any]:
     if path is not None:
         options["password"] = lambda: read_secret(path)
     return options
+
+
+def url_with_password(settings: DatabaseSettings) -> str:
+    """Return the URL with the password in it: to hand on, never to show. Raises SecretFileError."""
+    if settings.database_password_file is None:
+        return settings.database_url
+    parts = urlsplit(settings.database_url)
+    user, _, host = parts.netloc.rpartition("@")
+    password = quote(read_secret(settings.database_password_file), safe="")
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
 
 
 async def connect(settings: DatabaseSettings) -> asyncpg.Connection:

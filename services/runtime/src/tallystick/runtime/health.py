@@ -79,6 +79,10 @@ class Health:
         """Return a component's state in words."""
         return self._components[component].state
 
+    def states(self) -> dict[str, str]:
+        """Return every component's state in words."""
+        return {name: component.state for name, component in self._components.items()}
+
     @property
     def live(self) -> bool:
         """True if every loop has turned lately."""
@@ -100,7 +104,7 @@ class Health:
             "service": self.service,
             "live": self.live,
             "ready": self.ready,
-            "components": {name: component.state for name, component in self._components.items()},
+            "components": self.states(),
             "loop_age_s": self.loop_ages(),
         } | {name: provider() for name, provider in self._details.items()}
 

@@ -12,10 +12,9 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from tallystick.merkle.hashing import HASH_SIZE
-from tallystick.merkle.tiles import TILE_WIDTH, TilePath, decode_bundle, encode_bundle
+from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, encode_bundle
 
 T = TypeVar("T")
-ENTRIES = -1  # the level of entry bundles in a TilePath
 MAX_CHECKPOINT_BYTES = 65_536
 MAX_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2)
 TIMEOUT_S = 5.0
@@ -96,7 +95,7 @@ class LogReader:
         return await self._range(0, start, stop, size, read)
 
     async def compute(self, function: Callable[[Callable[[TilePath], bytes]], T]) -> T:
-        """Return `function(read)`, a pure computation over tiles (a proof, a root, a frontier), fetching the tiles that it reads.
+        """Return `function(read)`, a pure computation over tiles (a proof, a root, a frontier); fetches what it reads.
 
         The function is begun again after each fetch, so it must be cheap and free of effects.
         """

@@ -10,7 +10,7 @@ import base64
 import binascii
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -192,11 +192,18 @@ def _translated(request: Callable[[], T]) -> T:
 def _reason(error: Exception) -> str:
     """Say what happened without the request's body, which may hold secrets."""
     if isinstance(error, hvac_errors.VaultError):
-        errors: Iterable[str] = error.errors or [type(error).__name__]
-        return f"{'; '.join(str(line).strip() for line in errors)} ({(error.method or '').upper()} {error.url})"
+        said = [str(line).removeprefix("1 error occurred:").strip(" \t\n*") for line in _said(error)]
+        return f"{'; '.join(said) or type(error).__name__} ({(error.method or '').upper()} {error.url})"
     if isinstance(error, requests.exceptions.Timeout):
         return "no answer in time"
     return f"cannot connect ({type(error).__name__})"
+
+
+def _said(error: hvac_errors.VaultError) -> list[str]:
+    """Return what Vault said: its errors, or those of a batch's items."""
+    body = error.json if isinstance(error.json, dict) else {}
+    results = (body.get("data") or {}).get("batch_results") or []
+    return list(error.errors or dict.fromkeys(result["error"] for result in results if result.get("error")))
 
 
 def _given(value: T | None) -> T:

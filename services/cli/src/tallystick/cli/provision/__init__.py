@@ -1,0 +1,13 @@
+"""`tallystick provision`: makes in Kafka, Vault and PostgreSQL what the services need, and the trust policy that follows.
+
+The same for the embedded stack, compose and Kubernetes, and safe to run again: what exists is checked and kept. As a library:
+
+    result = await provision(ProvisionPlan(...))
+"""
+
+from tallystick.cli.provision.command import add_arguments, run
+from tallystick.cli.provision.errors import ProvisionError
+from tallystick.cli.provision.plan import SERVICES, Provisioned, ProvisionPlan, provision
+from tallystick.cli.provision.policy import SignerKey
+
+__all__ = ["SERVICES", "ProvisionError", "ProvisionPlan", "Provisioned", "SignerKey", "add_arguments", "provision", "run"]

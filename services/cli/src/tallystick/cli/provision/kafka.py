@@ -1,0 +1,91 @@
+"""The topics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+
+from tallystick.cli.provision.errors import ProvisionError
+
+MAX_TRANSACTION_BYTES = 1_048_576
+# A dead letter is a transaction's bytes as they came, with the reason beside them.
+MAX_DEAD_LETTER_BYTES = 2 * MAX_TRANSACTION_BYTES
+# Windows reach back 30 days, and streams of old data are replayed; Kafka deletes at once what is older than the retention.
+RETENTION_MS = 90 * 24 * 3_600_000
+_CREATE_TIMEOUT_MS = 30_000
+_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic with its partition count, for good, and its settings."""
+
+    name: str
+    partitions: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def topics(partitions: int, input_topic: str = "transactions") -> tuple[TopicPlan, ...]:
+    """Return all topics; the input's partition count is also that of what follows it record by record."""
+    kept = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
+    return (
+        TopicPlan(input_topic, partitions, kept | {"max.message.bytes": str(MAX_TRANSACTION_BYTES)}),
+        TopicPlan("decisions", partitions, kept),
+        TopicPlan("evidence", partitions, kept | {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}),
+        TopicPlan("dead-letter", partitions, kept | {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}),
+        TopicPlan("labels", partitions, kept),
+        TopicPlan("profiles", partitions, {"cleanup.policy": "compact"}),
+        TopicPlan("governance", 1, _FOR_EVER),
+        TopicPlan("checkpoints", 1, kept),
+        TopicPlan("seals", 1, _FOR_EVER),
+    )
+
+
+async def provision_kafka(client_options: Mapping[str, Any], plans: Sequence[TopicPlan], replication: int = 1) -> list[str]:
+    """Create the topics that do not exist and return their names; check the partition counts of those that do.
+
+    `client_options` are aiokafka's (`bootstrap_servers`, security). With three replicas or more, a record counts as written
+    once two have it.
+
+    Raises:
+        ProvisionError: A topic exists with another partition count, or the broker refuses one.
+        KafkaError: The brokers do not answer.
+    """
+    admin = AIOKafkaAdminClient(**client_options)
+    try:
+        await admin.start()
+        existing = set(await admin.list_topics())
+        missing = [plan for plan in plans if plan.name not in existing]
+        if missing:
+            durable = {"min.insync.replicas": "2"} if replication >= 3 else {}
+            new = [
+                NewTopic(plan.name, plan.partitions, replication, topic_configs={**durable, **plan.settings})
+                for plan in missing
+            ]
+            _check_created(await admin.create_topics(new, timeout_ms=_CREATE_TIMEOUT_MS))
+        present = [plan for plan in plans if plan.name in existing]
+        if present:
+            _check_counts(await admin.describe_topics([plan.name for plan in present]), present)
+    finally:
+        await admin.close()
+    return [plan.name for plan in missing]
+
+
+def _check_created(response: Any) -> None:
+    for name, code, *_ in response.topic_errors:
+        error = for_code(code)
+        # Existing now: another provisioner ran at the same time, with the same plan.
+        if error not in (NoError, TopicAlreadyExistsError):
+            raise ProvisionError(f"Kafka refuses to create the topic {name}: {error.__name__} ({error.description})")
+
+
+def _check_counts(described: Sequence[Mapping[str, Any]], plans: Sequence[TopicPlan]) -> None:
+    counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    for plan in plans:
+        if counts.get(plan.name) != plan.partitions:
+            raise ProvisionError(
+                f"the topic {plan.name} has {counts.get(plan.name)} partitions, not {plan.partitions}: partition counts never"
+                " change; provision with the count that is there, or use new topics"
+            )

@@ -1,0 +1,135 @@
+"""The whole of it: what is to be made, in which order, and what a service is then told."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import hvac
+import requests
+from hvac import exceptions as hvac_errors
+
+from tallystick.cli.provision.errors import ProvisionError
+from tallystick.cli.provision.kafka import provision_kafka, topics
+from tallystick.cli.provision.policy import Origins, SignerKey, log_policy, trust_toml, write_policy
+from tallystick.cli.provision.postgres import DATABASE, provision_postgres
+from tallystick.cli.provision.vault import POLICIES, provision_vault, role_id
+from tallystick.runtime.backoff import retry
+from tallystick.runtime.health import OK, Health
+from tallystick.runtime.vault import VaultUnavailableError
+
+SERVICES = tuple(POLICIES)
+DEFAULT_PARTITIONS = 64
+DEFAULT_PREFIX = "tallystick.example/demo"
+VAULT_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionPlan:
+    """What to provision, and as whom.
+
+    `kafka` are aiokafka's client options (`bootstrap_servers` and security); `database_url` is an administrator's, with the
+    password; `prefix` starts the logs' origins; `wait_s` is how long to wait for servers that do not answer yet.
+    """
+
+    kafka: Mapping[str, Any]
+    vault_addr: str
+    vault_token: str = field(repr=False)
+    vault_ca_file: Path | None = None
+    database_url: str = field(repr=False)
+    output: Path
+    partitions: int = DEFAULT_PARTITIONS
+    replication: int = 1
+    prefix: str = DEFAULT_PREFIX
+    input_topic: str = "transactions"
+    signers: tuple[SignerKey, ...] = ()
+    new_passwords: bool = False
+    replace_policy: bool = False
+    wait_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What was made, and where; `topics_created` names those that did not exist."""
+
+    plan: ProvisionPlan
+    topics_created: tuple[str, ...]
+
+    @property
+    def policy(self) -> Path:
+        """The trust policy's folder."""
+        return self.plan.output / "policy"
+
+    def secret_id_file(self, service: str) -> Path:
+        """Return the file of a service's AppRole secret id."""
+        return self.plan.output / "vault" / f"{service}.secret-id"
+
+    def password_file(self, service: str) -> Path:
+        """Return the file of a service's database password."""
+        return self.plan.output / "postgres" / f"{service}.password"
+
+    def database_url(self, service: str) -> str:
+        """Return a service's database URL, without the password."""
+        return f"postgresql://{service}@{urlsplit(self.plan.database_url).netloc.rpartition('@')[2]}/{DATABASE}"
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the settings by which a service of `SERVICES` reaches Kafka (its address only), Vault and PostgreSQL."""
+        bootstrap = self.plan.kafka["bootstrap_servers"]
+        return {
+            "TALLYSTICK_KAFKA_BOOTSTRAP": bootstrap if isinstance(bootstrap, str) else ",".join(bootstrap),
+            "TALLYSTICK_VAULT_ADDR": self.plan.vault_addr,
+            "TALLYSTICK_VAULT_ROLE_ID": role_id(service),
+            "TALLYSTICK_VAULT_SECRET_ID_FILE": str(self.secret_id_file(service)),
+            "TALLYSTICK_DATABASE_URL": self.database_url(service),
+            "TALLYSTICK_DATABASE_PASSWORD_FILE": str(self.password_file(service)),
+        }
+
+
+async def provision(plan: ProvisionPlan) -> Provisioned:
+    """Make everything, waiting for servers that do not answer yet; safe to repeat.
+
+    Raises:
+        ProvisionError: What exists contradicts the plan, a server refuses, or one does not answer within `plan.wait_s`.
+    """
+    plan.output.mkdir(parents=True, exist_ok=True)
+    plans = topics(plan.partitions, plan.input_topic)
+    health = Health("provision")
+    try:
+        async with asyncio.timeout(plan.wait_s):
+            created = await retry(
+                lambda: provision_kafka(plan.kafka, plans, plan.replication), health=health, component="Kafka"
+            )
+            public_keys = await retry(lambda: _vault(plan), health=health, component="Vault")
+            await retry(lambda: _postgres(plan), health=health, component="PostgreSQL")
+    except TimeoutError as error:
+        waiting = [f"{name} is {state}" for name, state in health.states().items() if state != OK]
+        raise ProvisionError(f"gave up after {plan.wait_s:g} s: {'; '.join(waiting) or 'a server does not answer'}") from error
+    origins = Origins.under(plan.prefix)
+    files = {
+        "log.policy": log_policy(origins, public_keys),
+        "trust.toml": trust_toml(origins, plan.signers, plan.input_topic, plan.partitions),
+    }
+    write_policy(plan.output / "policy", files, replace=plan.replace_policy)
+    return Provisioned(plan, tuple(created))
+
+
+async def _postgres(plan: ProvisionPlan) -> None:
+    await provision_postgres(plan.database_url, plan.output / "postgres", new_passwords=plan.new_passwords)
+
+
+async def _vault(plan: ProvisionPlan) -> dict[str, bytes]:
+    def work() -> dict[str, bytes]:
+        verify = str(plan.vault_ca_file) if plan.vault_ca_file else True
+        client = hvac.Client(url=plan.vault_addr, token=plan.vault_token, timeout=VAULT_TIMEOUT_S, verify=verify)
+        try:
+            return provision_vault(client, plan.output / "vault")
+        except (requests.exceptions.RequestException, hvac_errors.VaultDown, hvac_errors.VaultNotInitialized) as error:
+            raise VaultUnavailableError(f"Vault at {plan.vault_addr}: {error}") from error
+        except hvac_errors.VaultError as error:
+            raise ProvisionError(f"Vault at {plan.vault_addr} refuses: {error}") from error
+        finally:
+            client.adapter.close()
+
+    return await asyncio.to_thread(work)

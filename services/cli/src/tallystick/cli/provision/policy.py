@@ -1,0 +1,128 @@
+"""The trust policy's folder, which follows from Vault's public keys and the signers: `log.policy` and `trust.toml`."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from tallystick.cli.provision.errors import ProvisionError
+from tallystick.cli.provision.vault import CLOCK_KEY, DECISIONS_KEY, GOVERNANCE_KEY
+from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
+from tallystick.trust.policy import TrustPolicy
+
+CLOCK_WITNESS = "notary-clock"
+MAX_CLOCK_AGE_S = 60
+PARTITIONER = "murmur2"
+
+
+@dataclass(frozen=True, slots=True)
+class SignerKey:
+    """Someone who signs statements: name, roles (`publisher`, `approver`) and 32 bytes of Ed25519 public key."""
+
+    name: str
+    roles: tuple[str, ...]
+    public_key: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `NAME:ROLE[,ROLE]:PUBLIC_KEY_FILE`, the file being PEM. Raises ProvisionError."""
+        name, _, rest = text.partition(":")
+        roles, _, file = rest.partition(":")
+        if not name or not roles or not file:
+            raise ProvisionError(f"{text!r} is not NAME:ROLE[,ROLE]:PUBLIC_KEY_FILE")
+        try:
+            key = load_pem_public_key(Path(file).read_bytes())
+        except OSError as error:
+            raise ProvisionError(f"cannot read {file}: {error.strerror}") from error
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise ProvisionError(f"{file} is not a public key in PEM") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise ProvisionError(f"{file} is not an Ed25519 public key")
+        return cls(name, tuple(roles.split(",")), key.public_bytes_raw())
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The names of the logs and of the clock that witnesses the governance log."""
+
+    decisions: str
+    governance: str
+    clock: str
+
+    @classmethod
+    def under(cls, prefix: str) -> Self:
+        """Return the names below a prefix such as `bank.example/fraud`."""
+        return cls(f"{prefix}/decisions", f"{prefix}/governance", f"{prefix}/clock")
+
+
+def log_policy(origins: Origins, public_keys: Mapping[str, bytes]) -> bytes:
+    """Return the text of `log.policy` (C2SP tlog-policy); `public_keys` are Vault's, by the names of the transit keys."""
+    decisions = VerifierKey.make(origins.decisions, ED25519, public_keys[DECISIONS_KEY])
+    governance = VerifierKey.make(origins.governance, ED25519, public_keys[GOVERNANCE_KEY])
+    clock = VerifierKey.make(origins.clock, COSIGNATURE_V1, public_keys[CLOCK_KEY])
+    lines = (f"log {decisions}", f"log {governance}", f"witness {CLOCK_WITNESS} {clock}", "quorum none")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str, partitions: int) -> bytes:
+    """Return the text of `trust.toml`."""
+    lines = [
+        "version = 1",
+        *([] if signers else ["signers = []"]),
+        "",
+        "[logs]",
+        f"decisions = {_quoted(origins.decisions)}",
+        f"governance = {_quoted(origins.governance)}",
+        "",
+        "[freshness]",
+        f"witness = {_quoted(CLOCK_WITNESS)}",
+        f"max_age_s = {MAX_CLOCK_AGE_S}",
+        "",
+        f"[topics.{_quoted(input_topic)}]",
+        f"partitions = {partitions}",
+        f"partitioner = {_quoted(PARTITIONER)}",
+    ]
+    for signer in signers:
+        lines += [
+            "",
+            "[[signers]]",
+            f"name = {_quoted(signer.name)}",
+            f"public_key = {_quoted(base64.b64encode(signer.public_key).decode())}",
+            f"roles = [{', '.join(_quoted(role) for role in signer.roles)}]",
+        ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def write_policy(folder: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
+    """Write the trust policy, if what reads it accepts it.
+
+    Raises:
+        ProvisionError: It would not be accepted; or another one is there and `replace` is false, since verifiers that have the
+            old one would no longer believe these logs.
+    """
+    try:
+        TrustPolicy.parse(files["log.policy"], files["trust.toml"])
+    except ValueError as error:
+        raise ProvisionError(f"this would not make a trust policy: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        path = folder / name
+        if path.exists() and path.read_bytes() != data and not replace:
+            raise ProvisionError(
+                f"{path} is there and says something else; compare, and give --replace-policy if the new one is meant"
+            )
+    for name, data in files.items():
+        temporary = folder / f".{name}.new"
+        temporary.write_bytes(data)
+        temporary.replace(folder / name)
+
+
+def _quoted(text: str) -> str:
+    # Every JSON string without surrogates or DEL is a TOML basic string that says the same.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
