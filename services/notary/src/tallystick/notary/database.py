@@ -1,0 +1,197 @@
+"""What PostgreSQL keeps of the logs: their heads, how far the topics were read, and where each decision is.
+
+The database is the log's one arbiter: a log is as long as its row in `notary.logs` says, and the files follow.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+import asyncpg
+
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.hashing import EMPTY_ROOT
+from tallystick.notary.effects import Opened
+from tallystick.notary.errors import FencedError, NotaryError
+from tallystick.notary.state import Commit, Head, Position, Progress
+from tallystick.runtime import database
+from tallystick.runtime.settings import DatabaseSettings
+
+_SCHEMA = files("tallystick.notary").joinpath("schema.sql").read_text
+_ROW = ("source_partition", "sequence", "log_index", "record_offset", "topic")
+_READ_POSITION = (
+    "SELECT next_sequence, source_offset, chain, activation_index, record_offset, log_index"
+    " FROM notary.positions JOIN notary.topics ON id = topic WHERE name = $1 AND source_partition = $2"
+)
+_READ_POSITIONS = (
+    "SELECT source_partition, next_sequence, source_offset, chain, activation_index, record_offset, log_index"
+    " FROM notary.positions WHERE log = $1 AND topic = $2"
+)
+_WRITE_POSITION = (
+    "INSERT INTO notary.positions (log, topic, source_partition,"
+    " next_sequence, source_offset, chain, activation_index, record_offset, log_index)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    " ON CONFLICT (topic, source_partition) DO UPDATE SET"
+    " next_sequence = $4, source_offset = $5, chain = $6, activation_index = $7, record_offset = $8, log_index = $9"
+)
+ACQUIRE_TIMEOUT_S = 5.0
+
+
+class Database:
+    """Connections to PostgreSQL, opened when first needed; with them, the tables."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """Give a connection in a transaction, which is committed unless the block raises."""
+        pool = await self._open()
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
+            yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def position(self, source_topic: str, partition: int) -> Position | None:
+        """Return the last logged decision of an input partition, None if it has none."""
+        async with self.transaction() as connection:
+            row = await connection.fetchrow(_READ_POSITION, source_topic, partition)
+        return Position(*row) if row else None
+
+    async def _open(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                pool = await database.pool(self._settings)
+                try:
+                    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
+                        await connection.execute(_SCHEMA())
+                except BaseException:
+                    pool.terminate()
+                    raise
+                self._pool = pool
+            return self._pool
+
+
+class Ledger:
+    """One log's rows."""
+
+    def __init__(self, database: Database, log: str, origin: str, source_topic: str) -> None:
+        self._database, self._log, self._origin, self._source_topic = database, log, origin, source_topic
+        self._topic: int | None = None
+
+    async def open(self, epoch: int | None) -> Opened:
+        """See `Effects.open`."""
+        async with self._database.transaction() as connection:
+            # Either way the row is locked: should an earlier commit of ours, reported as failed, still be under way in the
+            # server, this waits for its end.
+            if epoch is None:
+                row = await self._take_epoch(connection)
+            else:
+                row = await connection.fetchrow("SELECT * FROM notary.logs WHERE log = $1 FOR UPDATE", self._log)
+            if row is None or (epoch is not None and row["epoch"] != epoch):
+                raise self._fenced()
+            if row["origin"] != self._origin:
+                raise NotaryError(
+                    f"the database's log {self._log} is called {row['origin']}, the settings call it {self._origin}: "
+                    f"set TALLYSTICK_{self._log.upper()}_ORIGIN to the former, or use another database"
+                )
+            self._topic = await connection.fetchval("SELECT id FROM notary.topics WHERE name = $1", self._source_topic)
+            progress = await self._read_progress(connection)
+        return Opened(row["epoch"], Head(row["size"], row["root"], row["staged"]), progress)
+
+    async def commit(self, change: Commit, epoch: int) -> None:
+        """See `Effects.commit`."""
+        old, new = change.old, change.new
+        async with self._database.transaction() as connection:
+            swapped = await connection.fetchval(
+                "UPDATE notary.logs SET size = $1, root = $2, staged = $3"
+                " WHERE log = $4 AND size = $5 AND root = $6 AND epoch = $7 RETURNING size",
+                new.size,
+                new.root,
+                new.staged,
+                self._log,
+                old.size,
+                old.root,
+                epoch,
+            )
+            if swapped is None:
+                raise self._fenced()
+            if change.rows:
+                topic = self._topic
+                await connection.copy_records_to_table(
+                    "decisions", schema_name="notary", columns=_ROW, records=((*row, topic) for row in change.rows)
+                )
+            await self._write_progress(connection, change)
+
+    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
+        """See `Effects.record_checkpoint`. The time of a size's first publication is kept."""
+        async with self._database.transaction() as connection:
+            recorded = await connection.fetchval(
+                "INSERT INTO notary.checkpoints AS present (log, size, root, note)"
+                " SELECT log, $2, $3, $4 FROM notary.logs WHERE log = $1 AND epoch = $5"
+                " ON CONFLICT (log, size) DO UPDATE SET note = excluded.note WHERE present.root = excluded.root RETURNING size",
+                self._log,
+                checkpoint.size,
+                checkpoint.root,
+                note,
+                epoch,
+            )
+            if recorded is None:
+                raise self._fenced()
+
+    async def _take_epoch(self, connection: asyncpg.Connection) -> asyncpg.Record:
+        await connection.execute(
+            "INSERT INTO notary.logs (log, origin, size, root, epoch) VALUES ($1, $2, 0, $3, 0) ON CONFLICT DO NOTHING",
+            self._log,
+            self._origin,
+            EMPTY_ROOT,
+        )
+        await connection.execute(
+            # Asked first: a conflict would use up a number, and there are only 32,767.
+            "INSERT INTO notary.topics (name) SELECT $1 WHERE NOT EXISTS (SELECT FROM notary.topics WHERE name = $1)"
+            " ON CONFLICT DO NOTHING",
+            self._source_topic,
+        )
+        return await connection.fetchrow(
+            "UPDATE notary.logs SET epoch = epoch + 1 WHERE log = $1 RETURNING *",
+            self._log,
+        )
+
+    async def _read_progress(self, connection: asyncpg.Connection) -> Progress:
+        offsets = await connection.fetch("SELECT partition, next_offset FROM notary.offsets WHERE log = $1", self._log)
+        positions = await connection.fetch(_READ_POSITIONS, self._log, self._topic)
+        return Progress(dict(map(tuple, offsets)), {partition: Position(*rest) for partition, *rest in positions})
+
+    async def _write_progress(self, connection: asyncpg.Connection, change: Commit) -> None:
+        await connection.executemany(
+            "INSERT INTO notary.offsets VALUES ($1, $2, $3)"
+            " ON CONFLICT (log, partition) DO UPDATE SET next_offset = excluded.next_offset",
+            [(self._log, *item) for item in change.offsets.items()],
+        )
+        await connection.executemany(
+            _WRITE_POSITION,
+            [(self._log, self._topic, partition, *_columns(position)) for partition, position in change.positions.items()],
+        )
+
+    def _fenced(self) -> FencedError:
+        return FencedError(
+            f"{self._origin}: another notary has taken this log over (or its database was replaced). Only one may write a log: "
+            "stop the other one before you start this one again"
+        )
+
+
+def _columns(position: Position) -> tuple[object, ...]:
+    return (
+        position.next_sequence,
+        position.source_offset,
+        position.chain,
+        position.activation_index,
+        position.record_offset,
+        position.log_index,
+    )

@@ -1,0 +1,58 @@
+"""The notary's HTTP beside health: where an input partition stands in the log.
+
+`GET /v1/position/{source_topic}/{partition}` answers 200 with
+
+    {"next_sequence": n, "source_offset": n|null, "chain": hex|null, "activation_index": n|null,
+     "record_offset": n|null, "log_index": n|null}
+
+all but the first null before the partition's first decision; 404 for a topic whose decisions are not logged here, 503 while the
+database does not answer. Errors are problem details (RFC 9457).
+"""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tallystick.notary.database import Database
+from tallystick.notary.errors import UnavailableError
+from tallystick.notary.state import Position
+from tallystick.notary.waiting import answering
+from tallystick.runtime.health import Health
+
+MAX_PARTITION = 2**31 - 1
+
+
+def routes(database: Database, source_topic: str, health: Health) -> list[Route]:
+    """Return the routes."""
+
+    async def position(request: Request) -> Response:
+        topic, partition = request.path_params["source_topic"], request.path_params["partition"]
+        if topic != source_topic or partition > MAX_PARTITION:
+            return _problem(404, "no such input partition", f"this notary logs the decisions on topic {source_topic}")
+        try:
+            # From the database, not from memory: an answer must hold even if another notary has taken over.
+            with answering("database", health):
+                return JSONResponse(_body(await database.position(topic, partition)))
+        except UnavailableError:
+            return _problem(503, "the database does not answer", "ask again")
+
+    return [Route("/v1/position/{source_topic}/{partition:int}", position)]
+
+
+def _body(position: Position | None) -> dict[str, object]:
+    if position is None:
+        names = ("source_offset", "chain", "activation_index", "record_offset", "log_index")
+        return {"next_sequence": 0} | dict.fromkeys(names)
+    return {
+        "next_sequence": position.next_sequence,
+        "source_offset": position.source_offset,
+        "chain": position.chain.hex(),
+        "activation_index": position.activation_index,
+        "record_offset": position.record_offset,
+        "log_index": position.log_index,
+    }
+
+
+def _problem(status: int, title: str, detail: str) -> Response:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json")

@@ -1,0 +1,171 @@
+"""Which records become entries. Pure: records and the progress so far in; entries and the progress after them out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from google.protobuf.message import DecodeError, Message
+
+from tallystick.contracts import (
+    Activation,
+    Decision,
+    EntryKind,
+    Erasure,
+    Incident,
+    ModelVersion,
+    PolicyVersion,
+    Report,
+    Topology,
+)
+from tallystick.merkle.hashing import HASH_SIZE
+from tallystick.merkle.tiles import MAX_ENTRY_SIZE
+from tallystick.notary.entries import Record, entry, fits, malformed_entry
+from tallystick.notary.state import IndexRow, Position, Progress
+
+Batch = Mapping[int, Sequence[Record]]
+"""Records as fetched, by partition, in the order of their offsets."""
+
+TOO_LARGE = f"an entry holds at most {MAX_ENTRY_SIZE} bytes"
+
+
+@dataclass(slots=True)
+class Admission:
+    """What a batch of records comes to.
+
+    `offsets` and `positions` hold what moved (see `Progress`); `stops` says why a partition is not read any further.
+    """
+
+    entries: list[bytes] = field(default_factory=list)
+    rows: list[IndexRow] = field(default_factory=list)
+    offsets: dict[int, int] = field(default_factory=dict)
+    positions: dict[int, Position] = field(default_factory=dict)
+    repeats: int = 0
+    stops: dict[int, str] = field(default_factory=dict)
+
+
+class Intake(Protocol):
+    """A log's rule for what becomes an entry."""
+
+    def admit(self, batch: Batch, progress: Progress, first_index: int) -> Admission:
+        """Return what `batch` adds to a log of size `first_index` that stands at `progress`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionIntake:
+    """Topic `decisions`: each partition's sequence numbers from 0 upwards, each once, whatever is sent twice or lost.
+
+    A sequence number that was logged already is a repeat, skipped and counted. One too high means that decisions are missing:
+    the partition stops before that record, the others go on. What is no decision of this topic's partition is logged as
+    `Malformed` and takes no number.
+    """
+
+    source_topic: str
+
+    def admit(self, batch: Batch, progress: Progress, first_index: int) -> Admission:
+        """See `Intake`."""
+        out = Admission()
+        for partition, records in batch.items():
+            self._admit_partition(partition, records, progress.positions.get(partition), first_index, out)
+        return out
+
+    def _admit_partition(
+        self, partition: int, records: Sequence[Record], position: Position | None, first_index: int, out: Admission
+    ) -> None:
+        expected = position.next_sequence if position else 0
+        source_offset = position.source_offset if position else -1
+        last: tuple[Decision, Record, int] | None = None
+        for record in records:
+            decision = self._parse(record)
+            if isinstance(decision, str):
+                out.entries.append(malformed_entry(record, decision))
+            elif decision.sequence < expected:
+                out.repeats += 1
+            elif decision.sequence > expected or decision.source_offset <= source_offset:
+                out.stops[partition] = _stop_reason(decision, record, expected, source_offset)
+                break
+            else:
+                index = first_index + len(out.entries)
+                out.entries.append(entry(EntryKind.ENTRY_KIND_DECISION, record))
+                out.rows.append(IndexRow(partition, expected, index, record.offset))
+                expected, source_offset, last = expected + 1, decision.source_offset, (decision, record, index)
+            out.offsets[partition] = record.offset + 1
+        if last:
+            out.positions[partition] = _position(*last)
+
+    def _parse(self, record: Record) -> Decision | str:
+        """Return the decision, or what is wrong with it."""
+        if record.value is None:
+            return "the record has no value"
+        try:
+            decision = Decision.FromString(record.value)
+        except DecodeError:
+            return "not a protobuf Decision"
+        if decision.source_topic != self.source_topic:
+            return "the decision is not on this log's input topic"
+        if decision.source_partition != record.partition:
+            return "the decision is on another partition than its transaction"
+        if len(decision.chain) != HASH_SIZE:
+            return f"the decision's chain is not {HASH_SIZE} bytes"
+        if not fits(EntryKind.ENTRY_KIND_DECISION, record):
+            return TOO_LARGE
+        return decision
+
+
+GOVERNANCE_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {
+    b"model_version": (EntryKind.ENTRY_KIND_MODEL_VERSION, ModelVersion),
+    b"policy_version": (EntryKind.ENTRY_KIND_POLICY_VERSION, PolicyVersion),
+    b"activation": (EntryKind.ENTRY_KIND_ACTIVATION, Activation),
+    b"report": (EntryKind.ENTRY_KIND_REPORT, Report),
+    b"erasure": (EntryKind.ENTRY_KIND_ERASURE, Erasure),
+    b"incident": (EntryKind.ENTRY_KIND_INCIDENT, Incident),
+    b"topology": (EntryKind.ENTRY_KIND_TOPOLOGY, Topology),
+}
+"""What the part of a governance record's key before the first "/" says that its value is."""
+
+
+@dataclass(frozen=True, slots=True)
+class GovernanceIntake:
+    """Topic `governance`: every record, in order. Whether what it says is allowed, readers of the log judge."""
+
+    def admit(self, batch: Batch, progress: Progress, first_index: int) -> Admission:
+        """See `Intake`."""
+        out = Admission()
+        for partition, records in batch.items():
+            out.entries.extend(_governance_entry(record) for record in records)
+            if records:
+                out.offsets[partition] = records[-1].offset + 1
+        return out
+
+
+def _governance_entry(record: Record) -> bytes:
+    kind, separator, _ = (record.key or b"").partition(b"/")
+    if not separator or kind not in GOVERNANCE_KINDS:
+        return malformed_entry(record, 'the key is not "<kind>/<id>" with a kind of the governance log')
+    if record.value is None:
+        return malformed_entry(record, "the record has no value")
+    number, message = GOVERNANCE_KINDS[kind]
+    try:
+        message.FromString(record.value)
+    except DecodeError:
+        return malformed_entry(record, f"not a protobuf {message.DESCRIPTOR.name}")
+    return entry(number, record) if fits(number, record) else malformed_entry(record, TOO_LARGE)
+
+
+def _position(decision: Decision, record: Record, index: int) -> Position:
+    return Position(
+        next_sequence=decision.sequence + 1,
+        source_offset=decision.source_offset,
+        chain=decision.chain,
+        activation_index=decision.activation_index if decision.HasField("activation_index") else None,
+        record_offset=record.offset,
+        log_index=index,
+    )
+
+
+def _stop_reason(decision: Decision, record: Record, expected: int, source_offset: int) -> str:
+    if decision.sequence > expected:
+        wrong = f"sequence {decision.sequence} where {expected} is next: decisions are missing"
+    else:
+        wrong = f"source offset {decision.source_offset} after {source_offset}: the input topic went back or was made anew"
+    return f"{wrong} (record at offset {record.offset})"

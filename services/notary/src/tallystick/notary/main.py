@@ -1,0 +1,81 @@
+"""`tallystick-notary`: settings, adapters, run."""
+
+import asyncio
+import sys
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+
+from tallystick.notary import http
+from tallystick.notary.database import Database, Ledger
+from tallystick.notary.directory import LogDirectory
+from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
+from tallystick.notary.pipeline import Pipeline
+from tallystick.notary.service import keep_going, report
+from tallystick.notary.settings import NotarySettings
+from tallystick.notary.signer import NoteSigner
+from tallystick.notary.source import TopicSource, watch_brokers
+from tallystick.notary.world import CheckpointTopic, World
+from tallystick.runtime import logging, service
+from tallystick.runtime.backoff import Backoff
+from tallystick.runtime.health import Health
+from tallystick.runtime.http import serve
+from tallystick.runtime.settings import load
+from tallystick.runtime.vault import Vault
+
+LOGS = ("decisions", "governance")  # a log's topic and its directory have its name
+MAX_SILENCE_S = 60.0  # longer than any one wait for a server
+BACKOFF = Backoff(first_s=0.1, cap_s=5.0)
+
+
+def main() -> None:
+    """Run the notary until it is told to stop; exit code as `tallystick.runtime.service` says."""
+    settings = load(NotarySettings)
+    logging.configure("notary", settings.log_level)
+    sys.exit(service.run(_run(settings)))
+
+
+async def _run(settings: NotarySettings) -> None:
+    health = Health("notary", ("kafka", "vault", "database", "disk"), LOGS, max_silence_s=MAX_SILENCE_S)
+    vault = Vault(settings)
+    async with AsyncExitStack() as stack:
+        database, topic = Database(settings), CheckpointTopic(settings, "checkpoints")
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(topic.close)
+
+        def pipeline(log: str, origin: str, intake: Intake, signer: NoteSigner, refresh_s: float | None = None) -> Pipeline:
+            directory = LogDirectory(settings.log_dir / log, settings.staging_dir / log)
+            ledger = Ledger(database, log, origin, settings.source_topic)
+            source = TopicSource(settings, log, health, log)
+            stack.push_async_callback(source.close)
+            world = World(directory, ledger, signer, topic, health, log)
+            linger_s = settings.linger_ms / 1000
+            return Pipeline(origin, intake, world, source, clock=time.monotonic, refresh_s=refresh_s, linger_s=linger_s)
+
+        decisions, governance = settings.decisions_origin, settings.governance_origin
+        pipelines = {
+            "decisions": pipeline(
+                "decisions",
+                decisions,
+                DecisionIntake(settings.source_topic),
+                NoteSigner(vault, "notary-decisions", decisions),
+            ),
+            "governance": pipeline(
+                "governance",
+                governance,
+                GovernanceIntake(),
+                NoteSigner(vault, "notary-governance", governance, clock_s=time.time),
+                settings.refresh_s,
+            ),
+        }
+        report(health, pipelines)
+        app = health.app(http.routes(database, settings.source_topic, health))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(app, settings.http_host, settings.http_port), name="http")
+            tasks.create_task(watch_brokers(settings, health), name="watch")
+            for log, one in pipelines.items():
+                tasks.create_task(keep_going(one, backoff=BACKOFF, turned=partial(health.progress, log)), name=log)
+
+
+if __name__ == "__main__":
+    main()

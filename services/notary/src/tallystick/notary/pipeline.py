@@ -1,0 +1,206 @@
+"""One log, from its topic to its public checkpoint: the order of effects.
+
+A batch:
+
+1. read records; the core (`intake`, `tree`) makes entries and files of them, in memory only;
+2. stage: the files in one durable object. Nobody refers to it yet: lost or left over, it is garbage;
+3. commit: one database transaction makes the log longer. From here on the batch *is* in the log, and the size has its root
+   for good, though nobody outside can know;
+4. copy the staged files to their public paths. They are public before any checkpoint needs them;
+5. sign: only now, for nothing may ever be signed that the database could still forget;
+6. publish: the checkpoint file, the database's note of it, the topic.
+
+Each step from 4 on does the same whenever it is repeated: the same files, and (Ed25519 being deterministic) the same note. So
+recovery is: read the head from the database, and do steps 4 to 6 for it. It is also what every failure leads to, because an
+effect that failed may have been done all the same; the pipeline does not guess but starts over from the database. There is no
+second path.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.tiles import root_hash
+from tallystick.notary.effects import Effects, Source
+from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
+from tallystick.notary.intake import Admission, Batch, Intake
+from tallystick.notary.staging import Staged
+from tallystick.notary.state import Commit, Head, Progress
+from tallystick.notary.tree import Tree
+
+FETCH_TIMEOUT_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """One log's only writer. `recover()` first, then `round()` again and again; after an UnavailableError, `recover()`.
+
+    Args:
+        origin: the log's name in its checkpoints.
+        intake: which records become entries.
+        effects: what is done to the world.
+        source: where records come from.
+        refresh_s: publish again after this many seconds even if nothing changed (None: never), so that a cosignature with the
+            time shows that the log is alive.
+        linger_s: the least time between the starts of two batches; lets a slow stream fill a batch.
+        clock: seconds, monotonic.
+
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        intake: Intake,
+        effects: Effects,
+        source: Source,
+        *,
+        clock: Callable[[], float],
+        refresh_s: float | None = None,
+        linger_s: float = 0.0,
+    ) -> None:
+        self.origin = origin
+        self._intake, self._effects, self._source = intake, effects, source
+        self._clock, self._refresh_s, self._linger_s = clock, refresh_s, linger_s
+        self._epoch: int | None = None
+        self._head = Head(0, b"")
+        self._progress = Progress({}, {})
+        self._tree = Tree()
+        self._batch_started_s = self._published_s = float("-inf")
+        self.published_size: int | None = None
+        self.repeats = 0
+
+    @property
+    def size(self) -> int:
+        """The committed size."""
+        return self._head.size
+
+    @property
+    def lag(self) -> int:
+        """Records that the topic holds and the log does not."""
+        return self._source.lag(self._progress)
+
+    @property
+    def stopped_partitions(self) -> dict[int, str]:
+        """The partitions that are not read any further, and why."""
+        return dict(self._source.stops)
+
+    async def recover(self) -> None:
+        """Take the state from the database, finish what a predecessor began, and stand ready for the next batch.
+
+        Raises:
+            FencedError: another notary has taken over.
+            ForkError: the public checkpoint is no earlier state of the database's log.
+            CorruptLogError: the public files are not the database's log.
+            UnavailableError: something does not answer; call again.
+
+        """
+        # The first time this takes the writer epoch: from here on no other notary can commit. Later it only checks that the
+        # epoch is still ours; taking it again would fence a rightful successor.
+        opened = await self._effects.open(self._epoch)
+        self._epoch, self._head, self._progress = opened.epoch, opened.head, opened.progress
+
+        # Before anything is written: an older database than what the public has seen must not be continued.
+        public = await self._effects.public_checkpoint()
+        _refuse_if_ahead(public, self._head)
+
+        if self._head.staged is not None and (staged := await self._effects.read_staged(self._head.staged)):
+            _refuse_unless_committed(staged, self._head)
+            await self._copy(staged, self._head.staged)
+
+        # The tiles are complete now. Before anything is signed: they are what was committed, and what was public is a prefix.
+        read = self._effects.read_tile()
+        self._tree = await asyncio.to_thread(Tree.load, self._head.size, self._head.root, read)
+        if public is not None and await asyncio.to_thread(root_hash, public.size, read) != public.root:
+            raise ForkError(
+                f"{self.origin}: the public checkpoint of size {public.size} is not part of this log. "
+                "Two logs have been written under one name; do not start this notary again before that is understood"
+            )
+
+        await self._publish()
+        await self._source.seek(self._progress)
+
+    async def round(self) -> None:
+        """Wait for records and append them; publish anew when that is due. Raises as `recover` does."""
+        await asyncio.sleep(self._batch_started_s + self._linger_s - self._clock())
+        batch = await self._source.fetch(FETCH_TIMEOUT_S)
+        self._batch_started_s = self._clock()
+        if batch:
+            await self._append(batch)
+        if self._refresh_s is not None and self._clock() - self._published_s >= self._refresh_s:
+            await self._publish()
+
+    async def _append(self, batch: Batch) -> None:
+        # In a thread, so that health answers and Kafka's fetches go on while this computes. Should anything below fail, tree
+        # and progress are read from the database again, so that it does no harm that the tree has grown already.
+        admission, staged = await asyncio.to_thread(self._prepare, batch)
+        if not admission.entries:
+            # Nothing but repeats, or a stop: how far the topic was read goes with the next commit. Till then, reading these
+            # records again does no harm.
+            self._advance(admission)
+            return
+
+        name = staged.name(self._require_epoch())
+        await self._effects.stage(staged, name)
+
+        head = Head(staged.size, staged.root, name)
+        progress = self._progress.advanced(admission.offsets, admission.positions)
+        commit = Commit(self._head, head, admission.rows, progress.offsets, admission.positions)
+        await self._effects.commit(commit, self._require_epoch())
+        self._head = head
+        self._advance(admission)
+
+        await self._copy(staged, name)
+        await self._publish()
+
+    def _prepare(self, batch: Batch) -> tuple[Admission, Staged]:
+        admission = self._intake.admit(batch, self._progress, self._head.size)
+        files = self._tree.append(admission.entries) if admission.entries else {}
+        return admission, Staged(self._tree.size, self._tree.root(), files)
+
+    def _advance(self, admission: Admission) -> None:
+        self._progress = self._progress.advanced(admission.offsets, admission.positions)
+        self.repeats += admission.repeats
+        for partition, reason in admission.stops.items():
+            _log.error("stopped reading partition %d: %s", partition, reason, extra={"origin": self.origin})
+            self._source.stop(partition, reason)
+
+    async def _copy(self, staged: Staged, name: str) -> None:
+        await self._effects.publish_files(staged)
+        # Only when the public files are durable: until then this object is the one copy that a power cut cannot take.
+        await self._effects.drop_staged(name)
+
+    async def _publish(self) -> None:
+        """Sign the committed head and make it known; the same bytes however often, but for a cosignature's time."""
+        checkpoint = Checkpoint(self.origin, self._head.size, self._head.root)
+        note = await self._effects.sign(checkpoint)
+        await self._effects.publish_checkpoint(checkpoint, note)
+        self._published_s, self.published_size = self._clock(), checkpoint.size
+        # After the file, so that whoever learns of a checkpoint from the database or the topic finds it published.
+        await self._effects.record_checkpoint(checkpoint, note, self._require_epoch())
+        await self._effects.announce(checkpoint, note)
+
+    def _require_epoch(self) -> int:
+        if self._epoch is None:
+            raise FencedError(f"{self.origin}: no writer epoch was taken; recover() comes first")
+        return self._epoch
+
+
+def _refuse_if_ahead(public: Checkpoint | None, head: Head) -> None:
+    if public is None or public.size < head.size:
+        return
+    if public.size > head.size:
+        raise ForkError(
+            f"{public.origin}: the public checkpoint has {public.size} entries, the database only {head.size}. The database is "
+            "an old backup, or the log directory another installation's; restore a database that is as new as the log"
+        )
+    if public.root != head.root:
+        raise ForkError(
+            f"{public.origin}: the public checkpoint and the database have {head.size} entries each, and different roots: "
+            f"{public.root.hex()} and {head.root.hex()}. Do not start this notary again before that is understood"
+        )
+
+
+def _refuse_unless_committed(staged: Staged, head: Head) -> None:
+    if (staged.size, staged.root) != (head.size, head.root):
+        raise CorruptLogError(f"the staging object {head.staged} is not what the database committed at size {head.size}")

@@ -1,0 +1,114 @@
+"""A log's topic in Kafka: all partitions assigned by hand, read from where the database says, never by a group's offsets."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from tallystick.notary.errors import UnavailableError
+from tallystick.notary.intake import Batch
+from tallystick.notary.state import Progress
+from tallystick.notary.waiting import answering, waiting_for
+from tallystick.runtime import kafka
+from tallystick.runtime.backoff import retry
+from tallystick.runtime.health import Health
+from tallystick.runtime.settings import KafkaSettings
+
+MAX_BATCH_RECORDS = 16_384
+FETCH_OPTIONS: dict[str, Any] = {
+    "max_partition_fetch_bytes": 4 * 2**20,
+    "request_timeout_ms": 10_000,
+    "metadata_max_age_ms": 30_000,
+}
+
+
+class TopicSource:
+    """See `Source`. A topic that does not exist yet counts as not answering."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, health: Health, loop: str) -> None:
+        self._settings, self._topic, self._health, self._loop = settings, topic, health, loop
+        self._consumer: AIOKafkaConsumer | None = None
+        self._stops: dict[int, str] = {}
+
+    @property
+    def stops(self) -> dict[int, str]:
+        """See `Source`."""
+        return self._stops
+
+    async def seek(self, progress: Progress) -> None:
+        """See `Source`. Makes a new consumer, so that nothing which the old one had fetched can come after."""
+        await self.close()
+        with answering("kafka", self._health):
+            consumer = kafka.consumer(self._settings, **FETCH_OPTIONS)
+            try:
+                await consumer.start()
+                await consumer.topics()
+                partitions = consumer.partitions_for_topic(self._topic)
+                if not partitions:
+                    raise UnavailableError("kafka", f"topic {self._topic} does not exist yet")
+            except BaseException:
+                await consumer.stop()
+                raise
+            consumer.assign([TopicPartition(self._topic, partition) for partition in partitions])
+            for partition in partitions:
+                consumer.seek(TopicPartition(self._topic, partition), progress.offsets.get(partition, 0))
+            self._consumer, self._stops = consumer, {}
+
+    async def fetch(self, timeout_s: float) -> Batch:
+        """See `Source`."""
+        self._health.progress(self._loop)
+        # aiokafka answers with nothing while brokers are gone: that is no sign of life, `kafka.watch` looks for one.
+        with waiting_for("kafka", self._health), self._out_of_range():
+            fetched = await self._started().getmany(timeout_ms=int(timeout_s * 1000), max_records=MAX_BATCH_RECORDS)
+            return {
+                partition.partition: records for partition, records in fetched.items() if partition.partition not in self._stops
+            }
+        return {}
+
+    def stop(self, partition: int, reason: str) -> None:
+        """See `Source`."""
+        self._stops[partition] = reason
+        self._started().pause(TopicPartition(self._topic, partition))
+
+    def lag(self, progress: Progress) -> int:
+        """See `Source`."""
+        if self._consumer is None:
+            return 0
+        ends = {partition: self._consumer.highwater(partition) or 0 for partition in self._consumer.assignment()}
+        return sum(max(0, end - progress.offsets.get(partition.partition, 0)) for partition, end in ends.items())
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()
+
+    def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise UnavailableError("kafka", "not connected")
+        return self._consumer
+
+    @contextlib.contextmanager
+    def _out_of_range(self) -> Iterator[None]:
+        """Stop the partitions whose next record the brokers do not have; the others go on."""
+        try:
+            yield
+        except OffsetOutOfRangeError as error:
+            for partition, offset in error.args[0].items():
+                self.stop(
+                    partition.partition,
+                    f"offset {offset} is not in topic {self._topic}: records were deleted before they were logged, "
+                    "or the topic was made anew",
+                )
+
+
+async def watch_brokers(settings: KafkaSettings, health: Health) -> None:
+    """Say in health whether the brokers answer, until cancelled."""
+    client = kafka.consumer(settings)
+    try:
+        await retry(client.start, health=health, component="kafka")
+        await kafka.watch(client, health)
+    finally:
+        await client.stop()

@@ -1,0 +1,65 @@
+r"""The staging object: all that one commit adds to the public files, in one file that is durable before the commit.
+
+tallystick/staging/v1\n
+<size>\n
+<root, hex>\n
+<path> <length>\n<bytes>          for each file
+<SHA-256 of all the above, 32 bytes>
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tallystick.merkle.hashing import HASH_SIZE
+from tallystick.merkle.tiles import TilePath
+from tallystick.notary.errors import CorruptLogError
+
+MAGIC = b"tallystick/staging/v1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A log's new size and root, and the public files that it adds, by path."""
+
+    size: int
+    root: bytes
+    files: Mapping[TilePath, bytes]
+
+    def name(self, epoch: int) -> str:
+        """Return the staging object's name: no two writers and no two batches share one."""
+        return f"{epoch:08d}-{self.size:016d}-{self.root.hex()[:16]}"
+
+    def encode(self) -> bytes:
+        """Return the object's bytes."""
+        parts = [MAGIC, f"{self.size}\n{self.root.hex()}\n".encode()]
+        for path, data in self.files.items():
+            parts += (f"{path.path()} {len(data)}\n".encode(), data)
+        body = b"".join(parts)
+        return body + hashlib.sha256(body).digest()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Staged":
+        """Parse a staging object. Raises CorruptLogError if its digest does not hold."""
+        body, digest = data[:-HASH_SIZE], data[-HASH_SIZE:]
+        if not body.startswith(MAGIC) or hashlib.sha256(body).digest() != digest:
+            raise CorruptLogError("the staging object's digest does not hold")
+        size, at = _line(body, len(MAGIC))
+        root, at = _line(body, at)
+        files = {}
+        while at < len(body):
+            head, at = _line(body, at)
+            path, _, length = head.rpartition(" ")
+            files[TilePath.parse(path)] = body[at : at + int(length)]
+            at += int(length)
+        return cls(int(size), bytes.fromhex(root), files)
+
+
+def epoch_of(name: str) -> int:
+    """Return the writer epoch in a staging object's name. Raises ValueError."""
+    return int(name.partition("-")[0])
+
+
+def _line(body: bytes, start: int) -> tuple[str, int]:
+    end = body.index(b"\n", start)
+    return body[start:end].decode(), end + 1

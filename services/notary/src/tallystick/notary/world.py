@@ -1,0 +1,159 @@
+"""The effects on the real world: files, PostgreSQL, Vault and Kafka, each said in health."""
+
+import asyncio
+from typing import Protocol
+
+from aiokafka import AIOKafkaProducer
+
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.tiles import ReadTile
+from tallystick.notary.directory import LogDirectory
+from tallystick.notary.effects import Opened
+from tallystick.notary.signer import NoteSigner
+from tallystick.notary.staging import Staged
+from tallystick.notary.state import Commit
+from tallystick.notary.waiting import answering
+from tallystick.runtime import kafka
+from tallystick.runtime.health import Health
+from tallystick.runtime.settings import KafkaSettings
+
+ANNOUNCE_TIMEOUT_S = 10.0
+
+
+class LogLedger(Protocol):
+    """Where a log's head and progress are kept, all or nothing; `tallystick.notary.database.Ledger` is one.
+
+    The methods are those of `Effects`. Durable when they return; a commit and an `open` of another writer exclude each other.
+    """
+
+    async def open(self, epoch: int | None) -> Opened:
+        """See `Effects`."""
+        ...
+
+    async def commit(self, change: Commit, epoch: int) -> None:
+        """See `Effects`."""
+        ...
+
+    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
+        """See `Effects`."""
+        ...
+
+
+class Announcer(Protocol):
+    """Who tells the world of a checkpoint beside its file."""
+
+    async def announce(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """See `Effects`."""
+        ...
+
+
+class World:
+    """One log's `Effects`."""
+
+    def __init__(
+        self, directory: LogDirectory, ledger: LogLedger, signer: NoteSigner, announcer: Announcer, health: Health, loop: str
+    ) -> None:
+        self._directory, self._ledger, self._signer, self._announcer = directory, ledger, signer, announcer
+        self._health, self._loop = health, loop
+
+    async def open(self, epoch: int | None) -> Opened:
+        """See `Effects`."""
+        self._health.progress(self._loop)
+        with answering("database", self._health):
+            opened = await self._ledger.open(epoch)
+        with answering("disk", self._health):
+            await asyncio.to_thread(self._directory.begin, opened.epoch, opened.head.staged)
+        return opened
+
+    async def public_checkpoint(self) -> Checkpoint | None:
+        """See `Effects`."""
+        with answering("disk", self._health):
+            note = await asyncio.to_thread(self._directory.read_checkpoint)
+        if note is None:
+            return None
+        with answering("vault", self._health):
+            return await self._signer.open(note)
+
+    async def read_staged(self, name: str) -> Staged | None:
+        """See `Effects`."""
+        with answering("disk", self._health):
+            data = await asyncio.to_thread(self._directory.read_staged, name)
+        return None if data is None else Staged.decode(data)
+
+    def read_tile(self) -> ReadTile:
+        """See `Effects`."""
+        return self._directory.read_tile
+
+    async def stage(self, staged: Staged, name: str) -> None:
+        """See `Effects`."""
+        with answering("disk", self._health):
+            await asyncio.to_thread(lambda: self._directory.stage(name, staged.encode()))
+
+    async def commit(self, change: Commit, epoch: int) -> None:
+        """See `Effects`."""
+        with answering("database", self._health):
+            await self._ledger.commit(change, epoch)
+
+    async def publish_files(self, staged: Staged) -> None:
+        """See `Effects`."""
+        with answering("disk", self._health):
+            await asyncio.to_thread(self._directory.publish, staged.files)
+
+    async def drop_staged(self, name: str) -> None:
+        """See `Effects`."""
+        with answering("disk", self._health):
+            await asyncio.to_thread(self._directory.drop_staged, name)
+
+    async def sign(self, checkpoint: Checkpoint) -> bytes:
+        """See `Effects`."""
+        self._health.progress(self._loop)
+        with answering("vault", self._health):
+            return await self._signer.sign(checkpoint)
+
+    async def publish_checkpoint(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """See `Effects`."""
+        with answering("disk", self._health):
+            await asyncio.to_thread(self._directory.replace_checkpoint, checkpoint, note)
+
+    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
+        """See `Effects`."""
+        with answering("database", self._health):
+            await self._ledger.record_checkpoint(checkpoint, note, epoch)
+
+    async def announce(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """See `Effects`."""
+        with answering("kafka", self._health):
+            await self._announcer.announce(checkpoint, note)
+        self._health.progress(self._loop)
+
+
+class CheckpointTopic:
+    """Sends checkpoints to a topic, keyed by origin; shared by the logs, opened when first needed."""
+
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def announce(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """Send a note, and wait until the brokers have it. Raises aiokafka's errors and TimeoutError."""
+        async with asyncio.timeout(ANNOUNCE_TIMEOUT_S):
+            producer = await self._open()
+            await producer.send_and_wait(self._topic, note, key=checkpoint.origin.encode())
+
+    async def close(self) -> None:
+        """Close the connection; what was announced was acknowledged already."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def _open(self) -> AIOKafkaProducer:
+        async with self._lock:
+            if self._producer is None:
+                producer = kafka.producer(self._settings, request_timeout_ms=int(ANNOUNCE_TIMEOUT_S * 1000))
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
