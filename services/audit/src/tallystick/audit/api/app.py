@@ -1,0 +1,61 @@
+"""The FastAPI application: routers, error handlers, health and the OpenAPI document."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+
+from tallystick.audit.api import decisions, logs, problems, public
+from tallystick.audit.api.state import Audit
+from tallystick.audit.api.tiles import tiles_router
+from tallystick.audit.errors import AuditError
+from tallystick.runtime.health import Health
+
+_DESCRIPTION = """
+Decisions, and the proofs that they are in an append-only log. Nothing here asks to be believed: verify what you get with
+`tallystick verify` and a trust policy that you did not get from here.
+
+Errors are problem details (RFC 9457); their `type` tells them apart. Evidence, and the entries of the decisions' log, need a
+bearer token. `/health`, `/health/live`, `/health/ready` and `/metrics` are for operators.
+"""
+
+
+def create_app(audit: Audit, health: Health) -> FastAPI:
+    """Return the application that answers with `audit`. Wrap it in `shield.Shield` to serve it."""
+    # Neither page of interactive documentation: both load scripts from elsewhere.
+    app = FastAPI(
+        title="Tallystick audit",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.audit = audit
+    app.state.health = health
+    for router in (decisions.router, logs.router, public.router, *map(tiles_router, audit.logs)):
+        app.include_router(router)
+    app.routes.extend(health.routes())
+    app.add_exception_handler(AuditError, problems.audit_error)
+    app.add_exception_handler(RequestValidationError, problems.invalid_request)
+    app.add_exception_handler(HTTPException, problems.http_error)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = document.setdefault("components", {})
+        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = components.setdefault("schemas", {})
+        schemas.update(schema.pop("$defs", {}))
+        schemas["Problem"] = schema
+        components["securitySchemes"] = {"evidenceToken": {"type": "http", "scheme": "bearer"}}
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,54 @@
+"""Example answers for the OpenAPI document."""
+
+from typing import Any
+
+_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_HASH = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="
+_ORIGIN = "tallystick.example/demo/decisions"
+_NOTE = f"{_ORIGIN}\n4096\n{_HASH}\n\n— {_ORIGIN} cNN7RuW3…\n"
+
+DECISION: dict[str, Any] = {
+    "decision": {
+        "log_index": 1234,
+        "leaf_hash": _DIGEST,
+        "source": {"topic": "transactions", "partition": 3, "offset": 311},
+        "sequence": 311,
+        "record": {"topic": "decisions", "partition": 3, "offset": 311, "timestamp_ms": 1795363200500},
+        "decided_at": "2026-11-22T16:00:00.123Z",
+        "decided_at_ms": 1795363200123,
+        "outcome": "DECLINE",
+        "reasons": ["MARGIN_DECLINE"],
+        "margin": {"bits": "3f9d70a4", "value": 1.2300000190734863},
+        "score": 774,
+        "chain": _DIGEST,
+        "model_digest": _DIGEST,
+        "policy_digest": _DIGEST,
+        "feature_schema_digest": _DIGEST,
+        "activation_index": 2,
+        "evidence_digest": _DIGEST,
+        "commitments": {"identity": _DIGEST, "transaction": _DIGEST, "features": _DIGEST, "explanation": _DIGEST},
+    },
+    "log": {"origin": _ORIGIN, "size": 4096, "root": _HASH},
+    "other_decisions": [{"partition": 3, "sequence": 12, "log_index": 57, "decided_at_ms": 1792771200123}],
+    "bundle": "/v1/positions/3/311/bundle",
+}
+_ENTRY = {"index": 2, "entry": "CAQSCmdvdmVybmFuY2U=", "proof": [_HASH]}
+BUNDLE: dict[str, Any] = {
+    "format": "tallystick/proof-bundle/v1",
+    "decision": {"index": 1234, "entry": "CAESCWRlY2lzaW9ucw==", "proof": [_HASH], "checkpoint": _NOTE},
+    "governance": {"checkpoint": _NOTE, "model": _ENTRY, "policy": _ENTRY, "activation": _ENTRY},
+    "disclosures": [{"group": "features", "salt": "AAECAwQFBgcICQoLDA0ODw==", "content": "CgA="}],
+}
+LOGS: dict[str, Any] = {"logs": [{"name": "decisions", "origin": _ORIGIN, "size": 4096, "root": _HASH, "prefix": "/decisions"}]}
+CONSISTENCY: dict[str, Any] = {
+    "origin": _ORIGIN,
+    "first": 1024,
+    "second": 4096,
+    "first_root": _HASH,
+    "second_root": _HASH,
+    "proof": [_HASH, _HASH],
+}
+CHECKPOINT = _NOTE
+MODEL: dict[str, Any] = {"learner": {}, "version": [3, 2, 0]}
+LOG_POLICY = f"log {_ORIGIN}+70d37b46+AXn…\nquorum none\n"
+TRUST_TOML = 'version = 1\n[logs]\ndecisions = "' + _ORIGIN + '"\n'

@@ -1,0 +1,115 @@
+"""The shapes of JSON answers. Digests are hex; roots and proof hashes are base64, as checkpoints and bundles write them."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Hex32 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Base64Hash = Annotated[str, Field(pattern="^[A-Za-z0-9+/]{43}=$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Answer(BaseModel):
+    """The base of all answers: strict, nothing undeclared."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class SourceRecord(Answer):
+    """The transaction's record in the input topic."""
+
+    topic: str
+    partition: Count
+    offset: Count
+
+
+class DecisionRecord(Answer):
+    """The decision's record in its own topic, as the log's envelope names it."""
+
+    topic: str
+    partition: Count
+    offset: Count
+    timestamp_ms: int
+
+
+class Margin(Answer):
+    """The model's raw margin."""
+
+    bits: str = Field(description="Its IEEE 754 binary32 bits, the truth", pattern="^[0-9a-f]{8}$")
+    value: float | None = Field(description="The same as a number; null if it is not finite")
+
+
+class Decision(Answer):
+    """A decision as the log holds it, in plain words."""
+
+    log_index: Count = Field(description="Where it is in the decisions' log")
+    leaf_hash: Hex32 = Field(description="SHA-256(00 || log entry)")
+    source: SourceRecord
+    sequence: Count = Field(description="Counts the partition's decided records from 0 without gaps")
+    record: DecisionRecord
+    decided_at: str | None = Field(description="The transaction record's Kafka time stamp, RFC 3339")
+    decided_at_ms: int
+    outcome: str = Field(description="APPROVE, REVIEW, DECLINE or REJECTED")
+    reasons: list[str] = Field(description="Why, most telling first")
+    margin: Margin | None = Field(description="null if the record was rejected")
+    score: Annotated[int, Field(ge=0, le=1000)] | None
+    chain: str = Field(description="The partition's running hash after this record, hex")
+    model_digest: str | None
+    policy_digest: str | None
+    feature_schema_digest: str | None
+    activation_index: Count | None = Field(description="The activation in force, in the governance log")
+    evidence_digest: str | None
+    commitments: dict[str, str] = Field(description="By disclosure group: SHA-256(salt || content), hex")
+
+
+class LogHead(Answer):
+    """The checkpoint that an answer was made against."""
+
+    origin: str
+    size: Count
+    root: Base64Hash
+
+
+class OtherDecision(Answer):
+    """An older decision on the same transaction id."""
+
+    partition: Count
+    sequence: Count
+    log_index: Count
+    decided_at_ms: int
+
+
+class DecisionAnswer(Answer):
+    """A decision, and what it was read from."""
+
+    decision: Decision
+    log: LogHead
+    other_decisions: list[OtherDecision] = Field(description="Older decisions on the same transaction id, newest first")
+    bundle: str = Field(description="Where its proof bundle is")
+
+
+class LogDescription(Answer):
+    """A log that is served here."""
+
+    name: str = Field(description="decisions or governance")
+    origin: str
+    size: Count
+    root: Base64Hash
+    prefix: str = Field(description="Where its checkpoint and tiles are (C2SP tlog-tiles)")
+
+
+class Logs(Answer):
+    """The logs that are served here."""
+
+    logs: list[LogDescription]
+
+
+class ConsistencyAnswer(Answer):
+    """That the log's tree of `first` entries begins its tree of `second` (RFC 6962 §2.1.2)."""
+
+    origin: str
+    first: Annotated[int, Field(ge=1)]
+    second: Annotated[int, Field(ge=1)]
+    first_root: Base64Hash
+    second_root: Base64Hash
+    proof: list[Base64Hash]

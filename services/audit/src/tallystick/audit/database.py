@@ -1,0 +1,108 @@
+"""What the API asks of PostgreSQL: only reads, each one statement, none of whose answers is trusted unchecked.
+
+Reads `audit.evidence` (ours), the view `notary.decision_index` and `scoring.customer_keys`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tallystick.audit.entries import Place
+from tallystick.audit.errors import UnavailableError
+from tallystick.runtime.database import connect_options
+from tallystick.runtime.settings import DatabaseSettings
+
+COMPONENT = "database"
+TIMEOUT_S = 3.0
+POOL_SIZE = 8
+MAX_CANDIDATES = 50
+
+_CANDIDATES = """
+SELECT e.partition, e.sequence, e.digest, d.log_index
+FROM audit.evidence e
+LEFT JOIN notary.decision_index d
+  ON d.source_topic = $2 AND d.source_partition = e.partition AND d.sequence = e.sequence
+WHERE e.lookup = $1
+ORDER BY d.log_index DESC NULLS FIRST, e.record_offset DESC
+LIMIT $3
+"""
+_PLACE = """
+SELECT
+  (SELECT log_index FROM notary.decision_index
+   WHERE source_topic = $1 AND source_partition = $2 AND sequence = $3) AS log_index,
+  EXISTS (SELECT FROM audit.evidence WHERE partition = $2 AND sequence = $3) AS has_evidence
+"""
+_EVIDENCE = "SELECT value FROM audit.evidence WHERE partition = $1 AND sequence = $2 AND digest = $3 LIMIT 1"
+_WRAPPED_KEY = "SELECT wrapped FROM scoring.customer_keys WHERE key_id = $1"
+_PROBE = """
+SELECT (SELECT 1 FROM audit.evidence LIMIT 1), (SELECT 1 FROM notary.decision_index LIMIT 1),
+       (SELECT 1 FROM scoring.customer_keys LIMIT 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Evidence that may belong to a decision: its SHA-256, and where the index says the decision is (None: not logged)."""
+
+    place: Place
+    digest: bytes
+    log_index: int | None
+
+
+class Database:
+    """A small pool of read-only connections, made when first needed; every method raises UnavailableError."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, settings: DatabaseSettings) -> "Database":
+        """Make the pool without connecting: PostgreSQL may be down now and answer later."""
+        options = connect_options(settings) | {"timeout": TIMEOUT_S, "command_timeout": TIMEOUT_S}
+        read_only = {"default_transaction_read_only": "on", "application_name": "tallystick-audit"}
+        return cls(await asyncpg.create_pool(**options, server_settings=read_only, min_size=0, max_size=POOL_SIZE))
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self._pool.terminate()
+
+    async def candidates(self, lookup: bytes, source_topic: str) -> list[Candidate]:
+        """Return all evidence found by `lookup`, what is not logged yet first, then from the newest log entry back."""
+        rows = await self._fetch(_CANDIDATES, lookup, source_topic, MAX_CANDIDATES)
+        return [Candidate(Place(row[0], row[1]), row[2], row[3]) for row in rows]
+
+    async def place(self, place: Place, source_topic: str) -> tuple[int | None, bool]:
+        """Return the log index at a place, None if it has none, and whether there is evidence for it."""
+        row = (await self._fetch(_PLACE, source_topic, place.partition, place.sequence))[0]
+        return row[0], row[1]
+
+    async def evidence(self, place: Place, digest: bytes) -> bytes | None:
+        """Return the `Evidence` value with this SHA-256 at a place."""
+        rows = await self._fetch(_EVIDENCE, place.partition, place.sequence, digest)
+        return rows[0][0] if rows else None
+
+    async def wrapped_key(self, key_id: bytes) -> str | None:
+        """Return a customer's key as Vault wrapped it; None if it was destroyed."""
+        rows = await self._fetch(_WRAPPED_KEY, key_id)
+        return rows[0][0] if rows else None
+
+    async def probe(self) -> None:
+        """Ask whether everything that is read here is there and may be read."""
+        await self._fetch(_PROBE)
+
+    async def _fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        try:
+            connection = await self._pool.acquire(timeout=TIMEOUT_S)
+            try:
+                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+                # A server that hangs would hang the connection's return to the pool as well.
+                connection.terminate()
+                raise
+            finally:
+                await self._pool.release(connection, timeout=TIMEOUT_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise UnavailableError(COMPONENT, str(error) or type(error).__name__) from error
+        return rows

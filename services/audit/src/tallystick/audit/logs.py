@@ -1,0 +1,171 @@
+"""A log as it is published: its checkpoint, and entries and proofs read from its tiles.
+
+Whoever answers a request takes one `Head` and builds everything against it, so that the answer is of one tree though the log
+grows meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tallystick.audit.errors import InconsistentError, OutOfRangeError, UnavailableError, UnknownError
+from tallystick.audit.lru import ByteCache
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.hashing import HASH_SIZE, leaf_hash
+from tallystick.merkle.policy import LogPolicy
+from tallystick.merkle.proofs import ProofError, verify_inclusion
+from tallystick.merkle.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    ReadTile,
+    TilePath,
+    consistency_proof,
+    decode_bundle,
+    inclusion_proof,
+    root_hash,
+)
+from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError
+from tallystick.trust.bundle_format import LoggedEntry
+
+T = TypeVar("T")
+CACHE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A published checkpoint: the signed note as it was read, and what it says."""
+
+    note: bytes
+    checkpoint: Checkpoint
+
+    @property
+    def size(self) -> int:
+        """Return the number of entries."""
+        return self.checkpoint.size
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """That the log's tree of `first` entries begins the one of `second`: both roots, and the proof."""
+
+    first: int
+    second: int
+    first_root: bytes
+    second_root: bytes
+    proof: list[bytes]
+
+
+class PublishedLog:
+    """One log, `name` being "decisions" or "governance"; every method raises UnavailableError if storage does not answer."""
+
+    def __init__(self, name: str, origin: str, reader: LogReader, policy: LogPolicy, cache_bytes: int = CACHE_BYTES) -> None:
+        self.name = name
+        self.origin = origin
+        self._reader = reader
+        self._policy = policy
+        self._full: ByteCache[TilePath] = ByteCache(cache_bytes)
+        self._head: Head | None = None
+
+    @property
+    def component(self) -> str:
+        """What health calls it."""
+        return f"{self.name}-log"
+
+    async def head(self) -> Head:
+        """Return the newest checkpoint, its signatures checked against the trust policy."""
+        try:
+            note = await self._reader.checkpoint()
+            if self._head is None or note != self._head.note:
+                self._head = Head(note, self._policy.verify_checkpoint(note, self.origin).checkpoint)
+        except LogNotFoundError as error:
+            raise UnavailableError(self.component, "no checkpoint has been published yet") from error
+        except (LogUnavailableError, ValueError) as error:
+            raise UnavailableError(self.component, str(error)) from error
+        return self._head
+
+    async def entry(self, index: int, head: Head) -> bytes:
+        """Return the exact bytes of entry `index`, which must be below the head's size."""
+        bundle = index // TILE_WIDTH
+        path = TilePath(ENTRIES, bundle, min(TILE_WIDTH, head.size - bundle * TILE_WIDTH))
+        data = await self._read(path)
+        try:
+            return decode_bundle(data, path.width)[index % TILE_WIDTH]
+        except ValueError as error:
+            raise UnavailableError(self.component, f"{path.path()}: {error}") from error
+
+    async def prove(self, index: int, head: Head) -> LoggedEntry:
+        """Entry `index` with its proof of inclusion in the head, which was verified here too.
+
+        Raises:
+            InconsistentError: the stored entry, tiles and checkpoint do not agree.
+        """
+        entry = await self.entry(index, head)
+        proof = await self._compute(lambda read: inclusion_proof(index, head.size, read))
+        try:
+            verify_inclusion(index, head.size, leaf_hash(entry), proof, head.checkpoint.root)
+        except ProofError as error:
+            raise InconsistentError(f"The stored {self.name} log does not agree with its checkpoint: {error}.") from error
+        return LoggedEntry(index, entry, proof)
+
+    async def consistency(self, first: int, second: int | None) -> Consistency:
+        """Prove that the tree of `first` entries begins the tree of `second` (None: the newest checkpoint's).
+
+        Raises:
+            OutOfRangeError: not 1 <= first <= second <= the published size.
+        """
+        head = await self.head()
+        last = head.size if second is None else second
+        if not 1 <= first <= last <= head.size:
+            raise OutOfRangeError(f"The sizes must be 1 <= first <= second <= {head.size}, the published size.")
+        proof = await self._compute(lambda read: consistency_proof(first, last, read))
+        first_root = await self._compute(lambda read: root_hash(first, read))
+        second_root = await self._compute(lambda read: root_hash(last, read))
+        return Consistency(first, last, first_root, second_root, proof)
+
+    async def tile(self, path: TilePath) -> bytes:
+        """Return a tile or entry bundle as it is served.
+
+        Raises:
+            UnknownError: the published tree has no such tile.
+        """
+        head = await self.head()
+        level = 0 if path.level == ENTRIES else path.level
+        if (path.index * TILE_WIDTH + path.width) << (8 * level) > head.size:
+            raise UnknownError(f"The {self.name} log of {head.size} entries has no such tile.")
+        try:
+            return await self._fetch(path)
+        except LogNotFoundError as error:  # a width that was never published, or long superseded
+            raise UnknownError(f"The {self.name} log has no such tile.") from error
+        except (LogUnavailableError, ValueError) as error:
+            raise UnavailableError(self.component, str(error)) from error
+
+    async def _compute(self, compute: Callable[[ReadTile], T]) -> T:
+        """Run a pure computation over tiles that have to be fetched first.
+
+        Which tiles it reads depends on sizes alone, never on what is in them; so it runs once over blank ones to say which.
+        """
+        wanted: dict[TilePath, None] = {}
+
+        def note(path: TilePath) -> bytes:
+            wanted[path] = None
+            return bytes(path.width * HASH_SIZE)
+
+        compute(note)
+        tiles = dict(zip(wanted, await asyncio.gather(*map(self._read, wanted)), strict=True))
+        return compute(tiles.__getitem__)
+
+    async def _read(self, path: TilePath) -> bytes:
+        try:
+            return await self._fetch(path)
+        except (LogUnavailableError, ValueError) as error:
+            raise UnavailableError(self.component, str(error)) from error
+
+    async def _fetch(self, path: TilePath) -> bytes:
+        """Only full tiles are kept: they never change, and partial ones are soon replaced."""
+        data = self._full.get(path)
+        if data is None:
+            data = await self._reader.read_tile(path)
+            if path.width == TILE_WIDTH:
+                self._full.put(path, data)
+        return data

@@ -1,0 +1,86 @@
+"""`tallystick-audit`: settings, adapters, the API, run."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from tallystick.audit import database, keys
+from tallystick.audit.api.access import EvidenceGate
+from tallystick.audit.api.app import create_app
+from tallystick.audit.api.shield import Shield
+from tallystick.audit.api.state import Audit
+from tallystick.audit.database import Database
+from tallystick.audit.finding import Finder
+from tallystick.audit.keys import EvidenceKeys
+from tallystick.audit.logs import PublishedLog
+from tallystick.audit.models import ModelFiles
+from tallystick.audit.proving import Prover
+from tallystick.audit.settings import AuditSettings
+from tallystick.audit.watching import watch
+from tallystick.runtime import service
+from tallystick.runtime.health import Health
+from tallystick.runtime.http import serving
+from tallystick.runtime.log_reader import LogReader
+from tallystick.runtime.logging import configure
+from tallystick.runtime.settings import SecretFileError, load, read_secret, refuse
+from tallystick.runtime.vault import Vault
+from tallystick.trust.errors import TrustError
+from tallystick.trust.policy import TrustPolicy
+
+POLICY_FILES = ("log.policy", "trust.toml")
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    settings = load(AuditSettings)
+    configure("audit", settings.log_level)
+    sys.exit(service.run(_run(settings, _policy_files(settings), _gate(settings))))
+
+
+async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: EvidenceGate) -> None:
+    policy = TrustPolicy.parse(*policy_files.values())
+    async with AsyncExitStack() as stack:
+        logs = {}
+        for name, origin in (("decisions", policy.decisions_origin), ("governance", policy.governance_origin)):
+            reader = await stack.enter_async_context(LogReader(settings.log_part(name)))
+            logs[name] = PublishedLog(name, origin, reader, policy.log_policy)
+        store = await Database.open(settings)
+        stack.callback(store.close)
+        vault_keys = EvidenceKeys(Vault(settings), store)
+        audit = Audit(
+            finder=Finder(settings.source_topic, logs["decisions"], store, vault_keys),
+            prover=Prover(logs["decisions"], logs["governance"], store, vault_keys),
+            logs=logs,
+            models=ModelFiles(settings.models_dir),
+            policy_files=policy_files,
+            gate=gate,
+        )
+        probes: dict[str, Callable[[], Awaitable[object]]] = {database.COMPONENT: store.probe, keys.COMPONENT: vault_keys.probe}
+        probes |= {log.component: log.head for log in logs.values()}
+        health = Health("audit", probes)
+        app = Shield(create_app(audit, health))
+        async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch(probes, health), name="watch")
+
+
+def _policy_files(settings: AuditSettings) -> dict[str, bytes]:
+    try:
+        files = {name: (settings.trust_policy / name).read_bytes() for name in POLICY_FILES}
+        TrustPolicy.parse(*files.values())
+    except (TrustError, OSError) as error:
+        refuse("trust_policy", str(error))
+    return files
+
+
+def _gate(settings: AuditSettings) -> EvidenceGate:
+    if settings.evidence_token_file is None:
+        return EvidenceGate(None)
+    try:
+        return EvidenceGate(read_secret(settings.evidence_token_file))
+    except SecretFileError as error:
+        refuse("evidence_token_file", str(error))
+
+
+if __name__ == "__main__":
+    main()

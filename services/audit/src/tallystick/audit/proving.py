@@ -1,0 +1,78 @@
+"""Putting a proof bundle together: the decision's inclusion, the model's history, and what may be disclosed."""
+
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError
+
+from tallystick.audit.database import Database
+from tallystick.audit.entries import EntryError, LoggedDecision, parse_governance
+from tallystick.audit.errors import EvidenceMissingError, InconsistentError, UnavailableError
+from tallystick.audit.evidence import EvidenceError, key_id, open_evidence
+from tallystick.audit.finding import Found
+from tallystick.audit.keys import EvidenceKeys
+from tallystick.audit.logs import PublishedLog
+from tallystick.contracts import Activation, ActivationStatement, EntryKind
+from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, encode_bundle
+
+
+class Prover:
+    """Builds bundles of what was found, each against one checkpoint a log."""
+
+    def __init__(self, decisions: PublishedLog, governance: PublishedLog, database: Database, keys: EvidenceKeys) -> None:
+        self._decisions = decisions
+        self._governance = governance
+        self._database = database
+        self._keys = keys
+
+    async def bundle(self, found: Found, groups: Sequence[str] = ()) -> bytes:
+        """Return the proof bundle, with `groups` of the evidence disclosed.
+
+        Raises:
+            EvidenceMissingError: there is no such evidence. EvidenceErasedError: nobody can open it any more.
+            InconsistentError: what is stored does not fit together. UnavailableError.
+        """
+        logged = found.logged
+        proven = await self._decisions.prove(logged.index, found.head)
+        governance = None
+        if logged.decision.HasField("activation_index"):
+            governance = await self._prove_governance(logged.decision.activation_index)
+        openings = await self._open(logged, groups) if groups else ()
+        return encode_bundle(ProofBundle(proven, found.head.note, governance, openings))
+
+    async def _prove_governance(self, activation_index: int) -> GovernanceProofs:
+        head = await self._governance.head()
+        if activation_index >= head.size:
+            raise UnavailableError(self._governance.component, f"its checkpoint does not cover entry {activation_index} yet")
+        activation = await self._governance.prove(activation_index, head)
+        statement = _activation(activation)
+        if max(statement.model_index, statement.policy_index) >= head.size:
+            raise InconsistentError(f"Governance log entry {activation_index} names entries that do not exist.")
+        return GovernanceProofs(
+            checkpoint=head.note,
+            model=await self._governance.prove(statement.model_index, head),
+            policy=await self._governance.prove(statement.policy_index, head),
+            activation=activation,
+        )
+
+    async def _open(self, logged: LoggedDecision, groups: Sequence[str]) -> list[Opening]:
+        digest = logged.decision.evidence_digest
+        if not digest:
+            raise EvidenceMissingError("This decision has no evidence: the record was rejected before anything was computed.")
+        value = await self._database.evidence(logged.place, digest)
+        if value is None:
+            raise EvidenceMissingError("The evidence that this decision names is not stored here.")
+        try:
+            openings = open_evidence(value, await self._keys.customer_key(key_id(value)), logged.decision)
+        except EvidenceError as error:
+            raise InconsistentError(f"The stored evidence cannot be used: {error}.") from error
+        if absent := [group for group in groups if group not in openings]:
+            raise EvidenceMissingError(f"The evidence has nothing in: {', '.join(absent)}.")
+        return [openings[group] for group in groups]
+
+
+def _activation(proven: LoggedEntry) -> ActivationStatement:
+    try:
+        record = parse_governance(proven.index, proven.entry, EntryKind.ENTRY_KIND_ACTIVATION)
+        return ActivationStatement.FromString(Activation.FromString(record).statement)
+    except (EntryError, DecodeError) as error:
+        raise InconsistentError(f"Governance log entry {proven.index} is not an activation.") from error
