@@ -1,0 +1,22 @@
+"""Real servers for integration tests: one stack for the session, and fresh ones for tests that break theirs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .stack import ProvisionedStack, provisioned_stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProvisionedStack]:
+    """Servers that the whole session shares: leave them running, and take other keys and offsets than other tests."""
+    with provisioned_stack(tmp_path_factory.mktemp("stack")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def fresh_stack(tmp_path: Path) -> Iterator[ProvisionedStack]:
+    """Servers for one test, which may stop and kill them."""
+    with provisioned_stack(tmp_path / "stack") as own:
+        yield own
