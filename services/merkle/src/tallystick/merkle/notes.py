@@ -32,6 +32,7 @@ __all__ = [
 MAX_NOTE_SIZE = 1_000_000
 MAX_SIGNATURES = 100
 _DASH = "— "
+_CONTROLS = bytes(set(range(0x20)) - {0x0A})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,8 @@ def open_note(data: bytes, keys: Iterable[VerifierKey]) -> tuple[Note, list[Veri
 
 def _check_text(data: bytes) -> None:
     try:
-        text = data.decode()
+        data.decode()
     except UnicodeDecodeError as error:
         raise NoteError("a note must be UTF-8") from error
-    if any(character < " " and character != "\n" for character in text):
+    if len(data.translate(None, _CONTROLS)) != len(data):
         raise NoteError("a note has no control characters but newlines")

@@ -77,7 +77,7 @@ class LogPolicy:
             try:
                 parser.read(line)
             except MerkleError as error:
-                raise PolicyError(f"log policy, line {number}: {error}") from error
+                raise PolicyError(_shown(f"log policy, line {number}: {error}")) from error
         return parser.policy()
 
     def has_quorum(self, witnesses: Collection[str]) -> bool:
@@ -115,9 +115,8 @@ class LogPolicy:
                 name = names[signature.key]
                 cosigned[name] = max(signature.time_s, cosigned.get(name, 0))
         if not self.has_quorum(cosigned):
-            raise QuorumError(
-                f"the checkpoint of {origin} has not the cosignatures that the policy's quorum {self.quorum} asks for"
-            )
+            lacking = f"the checkpoint of {origin} lacks cosignatures that the policy's quorum {self.quorum} asks for"
+            raise QuorumError(_shown(lacking))
         return VerifiedCheckpoint(checkpoint, note, MappingProxyType(cosigned))
 
 
@@ -215,3 +214,8 @@ def _threshold(text: str, members: int) -> int:
     if threshold == 0:
         raise PolicyError(f"a group's threshold is any, all or a number from 1 to {members}")
     return threshold
+
+
+def _shown(message: str) -> str:
+    """Make text that may hold names that are not UTF-8 fit to be printed."""
+    return message.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -24,8 +24,8 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
         ProofError: anything is out of range, too long, too short or not 32 bytes, or the proof leads to another root.
     """
     check_range(index, size)
-    _check_hashes(leaf, root, *proof)
     _check_length(proof, _path_length(index, size - 1))
+    _check_hashes(leaf, root, *proof)
     if _climb(index, size - 1, leaf, proof) != root:
         raise ProofError(f"the proof does not lead from leaf {index} to the root of {size} leaves")
 
@@ -46,12 +46,12 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
         if root1 != root2:
             raise ProofError(f"two different roots for one size, {size1}")
         return
-    _check_hashes(root1, root2, *proof)
     shift = (size1 & -size1).bit_length() - 1
     node, last = (size1 - 1) >> shift, (size2 - 1) >> shift
     # The proof starts with the largest perfect subtree that ends where the old tree does, unless that is all of the old tree.
     explicit = 1 if node else 0
     _check_length(proof, explicit + _path_length(node, last))
+    _check_hashes(root1, root2, *proof)
     start, path = (proof[0], proof[1:]) if explicit else (root1, proof)
     if _climb_old(node, last, start, path) != root1:
         raise ProofError(f"the proof does not lead to the root of the older tree, of {size1} leaves")

@@ -1,0 +1,7 @@
+"""How Hypothesis runs here."""
+
+from hypothesis import settings
+
+# The first example of a large tree pays for the reference's cache, and machines are shared: time says nothing about correctness.
+settings.register_profile("merkle", deadline=None)
+settings.load_profile("merkle")
