@@ -49,16 +49,15 @@ class Custody:
         self._vault = vault
         self._pool = pool
         self._randomness = randomness
-        self._lookup_key = b""
+        self.lookup_key = b""
 
-    async def prepare(self) -> bytes:
-        """Make the table if there is none, read the lookup key and return it. Raises CustodyError."""
+    async def prepare(self) -> None:
+        """Make the table if there is none and read the lookup key; to be called first. Raises CustodyError."""
         async with self._pool.acquire() as connection, connection.transaction():
             # Two processes that start at once would both try to make it.
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext('scoring.customer_keys'))")
             await connection.execute(_SCHEMA)
-        self._lookup_key = _key(await self._vault.kv_read(LOOKUP_PATH), LOOKUP_PATH)
-        return self._lookup_key
+        self.lookup_key = _key(await self._vault.kv_read(LOOKUP_PATH), LOOKUP_PATH)
 
     async def chain_key(self, topic: str, partition: int, sequence: int) -> tuple[int, bytes]:
         """Return the chain key that serves a sequence, and its place (sequence // KEY_SPAN); made if there is none."""
@@ -70,7 +69,7 @@ class Custody:
     async def fill(self, customers: Iterable[Customer]) -> None:
         """Give each customer its key's id and cipher, making keys for those who have none."""
         waiting = {
-            hmac_digest(self._lookup_key, customer.name.encode(), "sha256"): customer
+            hmac_digest(self.lookup_key, customer.name.encode(), "sha256"): customer
             for customer in customers
             if customer.cipher is None
         }

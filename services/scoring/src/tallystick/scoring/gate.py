@@ -57,8 +57,9 @@ class Gate:
         """Return in words why nothing may be scored now, None if it may."""
         age_s = self._clock() - self._fresh_s
         if age_s > self._policy.freshness.max_age_s:
-            seen = f"{age_s:.0f} s old" if self._fresh_s else "not verified yet"
-            return f"the governance log is {seen}, {self._policy.freshness.max_age_s} s are allowed"
+            if not self._fresh_s:
+                return "the governance log is not verified yet"
+            return f"the governance log is {age_s:.0f} s old, {self._policy.freshness.max_age_s} s are allowed"
         if not self.actives.activations:
             return "the governance log activates no model yet"
         return None

@@ -35,6 +35,7 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
         gate = Gate(settings, policy, time.time)
         stack.push_async_callback(gate.close)
         custody = Custody(vault, pool, os.urandom)
+        await retry(custody.prepare, health=health, component="database")
         async with asyncio.TaskGroup() as tasks:
             ownership: Ownership
             if fixed is None:

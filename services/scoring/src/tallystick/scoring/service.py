@@ -152,7 +152,6 @@ class Scorer:
     async def _acquired(self, owned: frozenset[int]) -> AsyncIterator[Session]:
         async with AsyncExitStack() as stack:
             settings, topic = self._settings, self._settings.source_topic
-            lookup_key = await self._custody.prepare()
             log = await stack.enter_async_context(LogReader(settings.log_part("decisions")))
             follower = Follower(log, self._policy, time.monotonic)
             coverage = await follower.start()
@@ -180,7 +179,7 @@ class Scorer:
             for number, partition in partitions.items():
                 consumer.seek(TopicPartition(topic, number), partition.next_offset)
             emitter = Emitter(producer, topic, time.time)
-            sealer = Sealer(lookup_key, os.urandom)
+            sealer = Sealer(self._custody.lookup_key, os.urandom)
             yield Session(consumer, emitter, sealer, self._custody, follower, coverage, partitions, chain_keys)
 
     async def _acquire(

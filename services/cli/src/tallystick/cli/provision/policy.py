@@ -58,7 +58,7 @@ class Origins:
     @classmethod
     def under(cls, prefix: str) -> Self:
         """Return the names below a prefix such as `bank.example/fraud`."""
-        return cls(f"{prefix}/decisions", f"{prefix}/governance", f"{prefix}/clock")
+        return cls(f"{prefix}/decisions", f"{prefix}/governance", CLOCK_WITNESS)  # the name under which the notary cosigns
 
 
 def log_policy(origins: Origins, public_keys: Mapping[str, bytes]) -> bytes:

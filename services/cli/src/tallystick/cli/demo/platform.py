@@ -1,0 +1,205 @@
+"""The whole of Tallystick on one machine: the embedded servers, provisioned, and the services beside them as processes.
+
+The demo runs on it, and so do the tests that need the whole chain.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, provision
+from tallystick.embedded import EmbeddedStack, ServiceProcess, free_port
+from tallystick.runtime.settings import KafkaSettings
+
+SERVICES = ("notary", "audit-ingest", "audit", "scoring")
+"""In the order in which they are started."""
+
+ROLES = ("publisher", "approver")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who signs: a name and the file of a private key."""
+
+    name: str
+    key_file: Path
+
+
+class Platform:
+    """Tallystick in a directory; a context manager that stops every process it started.
+
+    Args:
+        directory: must not exist, or be empty.
+        people: who may publish and approve.
+        partitions: of the input topic.
+        extra: further settings by service, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        people: tuple[str, ...] = ("ada", "grace"),
+        partitions: int = 4,
+        extra: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.directory = directory.resolve()
+        self.logs = self.directory / "logs"
+        self.models = self.directory / "models"
+        self.log_dir = self.directory / "tiles"
+        for made in (self.logs, self.models, self.log_dir, self.directory / "staging"):
+            made.mkdir(parents=True, exist_ok=True)
+        self.stack = EmbeddedStack(self.directory / "servers")
+        self.people = {name: _person(self.directory / "people", name) for name in people}
+        self.partitions = partitions
+        self.services: dict[str, ServiceProcess] = {}
+        self._extra = extra or {}
+        self._provisioned: Provisioned | None = None
+        self._token_file = self.directory / "evidence-token"
+        self._token_file.touch(0o600)
+        self._token_file.write_text(secrets.token_urlsafe(32))
+
+    @property
+    def policy(self) -> Path:
+        """The trust policy's folder."""
+        return self._made.policy
+
+    @property
+    def log_url(self) -> str:
+        """Where the logs' public files are."""
+        return self.log_dir.as_uri()
+
+    @property
+    def evidence_token(self) -> str:
+        """The bearer token that opens evidence."""
+        return self._token_file.read_text()
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach Kafka."""
+        return KafkaSettings(kafka_bootstrap=self.stack.kafka.address)
+
+    def url(self, service: str) -> str:
+        """Return where a service's HTTP answers."""
+        return self.services[service].health_url.removesuffix("/health")
+
+    def start_servers(self) -> None:
+        """Start Kafka, Vault and PostgreSQL, and provision them. Raises StartError, ProvisionError."""
+        self.stack.start()
+        self._provisioned = asyncio.run(
+            provision(
+                ProvisionPlan(
+                    kafka={"bootstrap_servers": self.stack.kafka.address},
+                    vault_addr=self.stack.vault.address,
+                    vault_token=self.stack.vault.root_token,
+                    database_url=self.stack.database.admin_url,
+                    output=self.directory / "provisioned",
+                    partitions=self.partitions,
+                    signers=tuple(SignerKey(person.name, ROLES, _public_key(person)) for person in self.people.values()),
+                )
+            )
+        )
+        ports = {service: free_port() for service in SERVICES}
+        for service in SERVICES:
+            environment = self._environment(service, ports) | dict(self._extra.get(service, {}))
+            self.services[service] = ServiceProcess(
+                service, [f"tallystick-{service}"], environment, self.logs / f"{service}.log"
+            )
+
+    def start_services(self) -> None:
+        """Start the services, without waiting for them. Raises StartError."""
+        for service in SERVICES:
+            self.services[service].start()
+
+    def wait_live(self, timeout_s: float = 30.0) -> None:
+        """Wait until every service answers. Raises StartError."""
+        for service in self.services.values():
+            service.wait_ready(timeout_s, f"{service.health_url}/live")
+
+    def health(self, service: str) -> dict[str, Any]:
+        """Return what a service says of itself. Raises httpx.HTTPError."""
+        answer: dict[str, Any] = httpx.get(f"{self.url(service)}/health", timeout=5).json()
+        return answer
+
+    def stop(self) -> None:
+        """Stop everything that was started, the services first."""
+        for service in reversed(self.services.values()):
+            if service.is_alive:
+                service.stop()
+        self.stack.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_servers()
+            self.start_services()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def _made(self) -> Provisioned:
+        if self._provisioned is None:
+            raise RuntimeError("start_servers comes first")
+        return self._provisioned
+
+    def _environment(self, service: str, ports: Mapping[str, int]) -> dict[str, str]:
+        made = self._made
+        everything = made.environment("audit" if service == "audit-ingest" else service)
+        reach = {
+            "kafka": ("KAFKA_BOOTSTRAP",),
+            "vault": ("VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID_FILE"),
+            "database": ("DATABASE_URL", "DATABASE_PASSWORD_FILE"),
+        }
+        uses = {"audit-ingest": ("kafka", "database"), "audit": ("vault", "database")}.get(service, tuple(reach))
+        names = {f"TALLYSTICK_{name}" for use in uses for name in reach[use]}
+        own = {
+            "notary": {
+                "DECISIONS_ORIGIN": f"{made.plan.prefix}/decisions",
+                "GOVERNANCE_ORIGIN": f"{made.plan.prefix}/governance",
+                "LOG_DIR": str(self.log_dir),
+                "STAGING_DIR": str(self.directory / "staging"),
+            },
+            "audit-ingest": {},
+            "audit": {
+                "LOG_URL": self.log_url,
+                "MODELS_DIR": str(self.models),
+                "TRUST_POLICY": str(self.policy),
+                "EVIDENCE_TOKEN_FILE": str(self._token_file),
+            },
+            "scoring": {
+                "LOG_URL": self.log_url,
+                "MODELS_DIR": str(self.models),
+                "TRUST_POLICY": str(self.policy),
+                "NOTARY_URL": f"http://127.0.0.1:{ports['notary']}",
+                "PARTITIONS": "all",
+            },
+        }[service]
+        own["HTTP_PORT"] = str(ports[service])
+        return {name: value for name, value in everything.items() if name in names} | {
+            f"TALLYSTICK_{name}": value for name, value in own.items()
+        }
+
+
+def _person(directory: Path, name: str) -> Person:
+    """Make a person's key."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = directory / f"{name}.pem"
+    file.touch(0o600)
+    file.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return Person(name, file)
+
+
+def _public_key(person: Person) -> bytes:
+    key = load_pem_private_key(person.key_file.read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)  # noqa: S101  made above
+    return key.public_key().public_bytes_raw()
