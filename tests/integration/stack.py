@@ -31,15 +31,15 @@ class ProvisionedStack:
         return self.provisioned.policy
 
     def environment(self, service: str) -> dict[str, str]:
-        """The settings by which a service reaches the servers."""
+        """Return the settings by which a service reaches the servers."""
         return self.provisioned.environment(service)
 
     def kafka_settings(self) -> KafkaSettings:
-        """The settings of a Kafka client."""
+        """Return the settings of a Kafka client."""
         return KafkaSettings(kafka_bootstrap=self.servers.kafka.address)
 
     def vault_settings(self, service: str, timeout_s: float = 5.0, address: str | None = None) -> VaultSettings:
-        """The settings by which `service` reaches Vault, at another address if given."""
+        """Return the settings by which `service` reaches Vault, at another address if given."""
         return VaultSettings(
             vault_addr=address or self.servers.vault.address,
             vault_role_id=f"tallystick-{service}",
@@ -48,7 +48,7 @@ class ProvisionedStack:
         )
 
     def database_settings(self, service: str, port: int | None = None) -> DatabaseSettings:
-        """The settings by which `service` reaches PostgreSQL, at another port if given."""
+        """Return the settings by which `service` reaches PostgreSQL, at another port if given."""
         url = self.provisioned.database_url(service)
         return DatabaseSettings(
             database_url=url.replace(f":{self.servers.database.port}/", f":{port}/") if port else url,

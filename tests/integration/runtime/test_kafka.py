@@ -19,7 +19,7 @@ from ..stack import ProvisionedStack
 
 @pytest.fixture
 async def partition(stack: ProvisionedStack) -> TopicPartition:
-    """A partition of a topic of its own."""
+    """Make a partition of a topic of its own."""
     topic = f"test-{secrets.token_hex(4)}"
     admin = AIOKafkaAdminClient(**kafka.client_options(stack.kafka_settings()))
     await admin.start()
@@ -30,14 +30,14 @@ async def partition(stack: ProvisionedStack) -> TopicPartition:
 
 @pytest.fixture
 async def producer(stack: ProvisionedStack) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer."""
+    """Start a producer."""
     async with kafka.producer(stack.kafka_settings()) as started:
         yield started
 
 
 @pytest.fixture
 async def consumer(stack: ProvisionedStack) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without an assignment."""
+    """Start a consumer without an assignment."""
     async with kafka.consumer(stack.kafka_settings()) as started:
         yield started
 
