@@ -45,7 +45,8 @@ def _transaction(content: bytes) -> dict[str, Any]:
 
 
 def _features(content: bytes, schema: FeatureSchema) -> dict[str, Any]:
-    return dict(zip(schema.names, feature_values(content), strict=True))
+    values = (None if value != value else value for value in feature_values(content))  # NaN: missing, and not JSON
+    return dict(zip(schema.names, values, strict=True))
 
 
 def _explanation(content: bytes) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""Trust policies."""
+
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from tallystick.trust.policy import Freshness, Topic, TrustPolicy, TrustPolicyError
+
+from .helpers import DECISIONS, GOVERNANCE, log_policy, public, trust_toml
+
+TOML = trust_toml().decode()
+
+
+def test_a_policy_says_whom_to_believe() -> None:
+    """Everything in the two files is there."""
+    policy = TrustPolicy.parse(log_policy(), trust_toml())
+    assert (policy.decisions_origin, policy.governance_origin) == (DECISIONS, GOVERNANCE)
+    assert policy.freshness == Freshness("notary-clock", 60)
+    assert policy.topics == {"transactions": Topic(4, "murmur2")}
+    assert [(signer.name, signer.public_key) for signer in policy.signers[:2]] == [("ada", public("ada")), ("bob", public("bob"))]
+    assert policy.signers[0].roles == {"publisher", "approver"}
+    assert policy.log_policy.quorum is None
+
+
+def test_a_policy_is_read_from_its_folder(tmp_path: Path) -> None:
+    """`load` reads `log.policy` and `trust.toml`."""
+    (tmp_path / "log.policy").write_bytes(log_policy())
+    (tmp_path / "trust.toml").write_bytes(trust_toml())
+    assert TrustPolicy.load(tmp_path).decisions_origin == DECISIONS
+
+
+@pytest.mark.parametrize("missing", ["log.policy", "trust.toml"])
+def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
+    """The error says which file cannot be read."""
+    (tmp_path / "log.policy").write_bytes(log_policy())
+    (tmp_path / "trust.toml").write_bytes(trust_toml())
+    (tmp_path / missing).unlink()
+    with pytest.raises(TrustPolicyError, match=f"cannot read .*{missing}: No such file"):
+        TrustPolicy.load(tmp_path)
+
+
+def encoded(key: bytes) -> str:
+    """Return a key as the file writes it."""
+    return b64encode(key).decode()
+
+
+ADA = encoded(public("ada"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("version = 1", "version = 2", "version is 2; this program understands 1"),
+        ("version = 1", "version = true", "'version' must be an integer"),
+        ("version = 1", "version = 1\ncolour = 1", "'colour', which is not known"),
+        ("version = 1", "version = 1\nversion = 1", "trust.toml: "),
+        ("version = 1", "", "lacks 'version'"),
+        ("[freshness]\n", "[fresh]\n", "'fresh', which is not known"),
+        ("max_age_s = 60", "max_age_s = 0", "max_age_s must be 1 or more"),
+        ("max_age_s = 60", "max_age_s = 60.0", "'max_age_s' must be an integer"),
+        ("max_age_s = 60", "max_age_s = 60\nskew_s = 1", "'skew_s', which is not known"),
+        ('witness = "notary-clock"', 'witness = "sundial"', "has no witness 'sundial'"),
+        (f'decisions = "{DECISIONS}"', 'decisions = "elsewhere"', "no log line for the origin 'elsewhere'"),
+        (f'governance = "{GOVERNANCE}"', f'governance = "{DECISIONS}"', "must be two logs"),
+        ("partitions = 4", "partitions = 0", "partitions is 0"),
+        ("partitions = 4", "partitions = -1", "partitions is -1"),
+        ("partitions = 4", "partitions = 4\nowner = 1", "'owner', which is not known"),
+        ('"murmur2"', '"random"', "partitioner 'random' is not known"),
+        ('name = "bob"', 'name = "ada"', "'ada' is there twice"),
+        (encoded(public("bob")), ADA, "'ada' and 'bob' have the same key"),
+        (ADA, encoded(public(DECISIONS)), "'ada' has the key of a log or witness"),
+        (ADA, encoded(public("notary-clock")), "'ada' has the key of a log or witness"),
+        (ADA, encoded(bytes(32)), r"signer 1 \(ada\): public_key: .*small order"),
+        (ADA, encoded(b"\xff" * 32), r"signer 1 \(ada\): public_key: .*not in canonical form"),
+        (ADA, encoded(bytes(31)), r"signer 1 \(ada\): public_key: .*32 bytes, not 31"),
+        (ADA, ADA.removesuffix("="), r"signer 1 \(ada\): public_key: not base64"),
+        (ADA, ADA[:-2] + ("B" if ADA[-2] == "A" else chr(ord(ADA[-2]) + 1)) + "=", r"\(ada\): public_key: not canonical base64"),
+        ("['approver']", "['king']", "roles must be some of approver, publisher"),
+        ("['approver']", "[]", "roles must be some of"),
+        ("['approver']", "['approver', 'approver']", "each once"),
+        ("['approver']", "[1]", "roles must be some of"),
+        ('name = "bob"', 'name = ""', "signer 2: the name must be"),
+        ('name = "bob"', 'name = "b\\u001bob"', "signer 2: the name must be"),
+        ('name = "bob"', 'name = "bob"\nemail = "b@b"', "'email', which is not known"),
+    ],
+)
+def test_what_is_not_understood_is_refused(old: str, new: str, reason: str) -> None:
+    """One mutation of a good `trust.toml`, and the sentence that it gets."""
+    assert old in TOML
+    with pytest.raises(TrustPolicyError, match=reason):
+        TrustPolicy.parse(log_policy(), TOML.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    ("toml", "reason"),
+    [
+        (b"\xff", "byte 0 is not UTF-8"),
+        (b"version = ", "trust.toml: "),
+        (b"a = " + b"[" * 5000, "trust.toml: "),
+        (b"#" * 1_000_001, "more than the 1000000 allowed"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_refused(toml: bytes, reason: str) -> None:
+    """Unreadable files are policy errors, never crashes."""
+    with pytest.raises(TrustPolicyError, match=reason):
+        TrustPolicy.parse(log_policy(), toml)
+
+
+def test_a_bad_log_policy_is_named_as_such() -> None:
+    """The error says which of the two files is at fault."""
+    with pytest.raises(TrustPolicyError, match=r"^log.policy: "):
+        TrustPolicy.parse(b"quorum nobody\n", trust_toml())
+
+
+def test_no_topic_is_no_policy() -> None:
+    """A policy under which nothing could be decided is refused."""
+    toml = TOML.replace('[topics.transactions]\npartitions = 4\npartitioner = "murmur2"\n', "[topics]\n")
+    with pytest.raises(TrustPolicyError, match="names no topic"):
+        TrustPolicy.parse(log_policy(), toml.encode())
