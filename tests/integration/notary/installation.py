@@ -1,0 +1,155 @@
+"""An installation with a notary process, the decisions sent to it, and a reader who verifies everything."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from tallystick.cli.provision import Provisioned
+from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
+from tallystick.embedded import EmbeddedStack, ServiceProcess, free_port
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.frontier import Frontier
+from tallystick.merkle.hashing import leaf_hashes
+from tallystick.merkle.notes import Note
+from tallystick.runtime.log_reader import LogReader
+from tallystick.trust.policy import TrustPolicy
+
+PARTITIONS = 4
+DEADLINE_S = 60.0
+
+
+def decision(partition: int, sequence: int) -> bytes:
+    """Return a decision as large as real ones are."""
+    digest = hashlib.sha256(f"{partition}/{sequence}".encode()).digest()
+    return Decision(
+        source_topic="transactions",
+        source_partition=partition,
+        source_offset=sequence * 2,
+        sequence=sequence,
+        chain=digest,
+        decided_at_ms=int(time.time() * 1000),
+        outcome=Outcome.OUTCOME_APPROVE,
+        margin_bits=sequence,
+        model_digest=digest,
+        policy_digest=digest,
+        feature_schema_digest=digest,
+        activation_index=2,
+        evidence_digest=digest,
+    ).SerializeToString()
+
+
+@dataclass
+class Installation:
+    """Servers, what was provisioned in them, and the notaries started."""
+
+    stack: EmbeddedStack
+    provisioned: Provisioned
+    home: Path
+    notaries: list[ServiceProcess] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    roots: dict[tuple[str, int], bytes] = field(default_factory=dict)
+
+    @property
+    def log_dir(self) -> Path:
+        """The public directory of both logs."""
+        return self.home / "logs"
+
+    @property
+    def policy(self) -> TrustPolicy:
+        """What a reader goes by."""
+        return TrustPolicy.load(self.provisioned.policy)
+
+    def notary(self, **settings: str) -> ServiceProcess:
+        """Return a notary process that is not started."""
+        environment = self.provisioned.environment("notary") | {
+            "TALLYSTICK_HTTP_PORT": str(free_port()),
+            "TALLYSTICK_DECISIONS_ORIGIN": self.policy.decisions_origin,
+            "TALLYSTICK_GOVERNANCE_ORIGIN": self.policy.governance_origin,
+            "TALLYSTICK_LOG_DIR": str(self.log_dir),
+            "TALLYSTICK_STAGING_DIR": str(self.home / "staging"),
+        }
+        log_file = self.home / f"notary-{len(self.notaries)}.log"
+        process = ServiceProcess("notary", ["tallystick-notary"], environment | settings, log_file)
+        self.notaries.append(process)
+        return process
+
+    async def started(self, **settings: str) -> ServiceProcess:
+        """Return a notary that is ready."""
+        process = self.notary(**settings)
+        process.start()
+        await asyncio.to_thread(process.wait_ready)
+        return process
+
+    def stop(self) -> None:
+        """Kill what still runs."""
+        for process in self.notaries:
+            process.kill()
+
+    async def send(self, records: Iterable[tuple[int, bytes | None]], topic: str = "decisions", key: bytes | None = None) -> None:
+        """Send values to partitions, in order."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.stack.kafka.address, acks="all")
+        await producer.start()
+        try:
+            sent = [await producer.send(topic, value, key=key, partition=partition) for partition, value in records]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+    async def send_decisions(self, sequences: range) -> None:
+        """Send decisions with these sequence numbers to every partition."""
+        await self.send((partition, decision(partition, at)) for at in sequences for partition in range(PARTITIONS))
+
+    async def verify(self, log: str = "decisions") -> tuple[Checkpoint, list[LogEntry]]:
+        """Check the whole public log as a stranger would, and that it continues what was seen of it before."""
+        reader = LogReader(f"file://{self.log_dir / log}")
+        origin = self.policy.decisions_origin if log == "decisions" else self.policy.governance_origin
+        checkpoint = self.policy.log_policy.verify_checkpoint(await reader.checkpoint(), origin).checkpoint
+        entries = await reader.entries(0, checkpoint.size) if checkpoint.size else []
+        frontier = Frontier()
+        frontier.append(leaf_hashes(entries))
+        assert frontier.root() == checkpoint.root
+        assert checkpoint.size >= self.sizes.get(log, 0), "a smaller checkpoint was published"
+        assert self.roots.setdefault((log, checkpoint.size), checkpoint.root) == checkpoint.root, "two roots for one size"
+        self.sizes[log] = checkpoint.size
+        return checkpoint, [LogEntry.FromString(entry) for entry in entries]
+
+    async def wait_for(self, size: int, log: str = "decisions") -> tuple[Checkpoint, list[LogEntry]]:
+        """Wait until a checkpoint of at least this size is public; verify the log."""
+        path = self.log_dir / log / "checkpoint"
+        await eventually(lambda: path.exists() and Checkpoint.parse(Note.parse(path.read_bytes()).text).size >= size)
+        return await self.verify(log)
+
+    async def health(self, process: ServiceProcess) -> dict[str, Any]:
+        """Return what a notary says of itself."""
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(process.health_url)
+            body: dict[str, Any] = answer.json()
+            return body
+
+
+async def eventually(condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(deadline_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def logged_sequences(entries: Iterable[LogEntry]) -> dict[int, list[int]]:
+    """Return the sequence numbers in a log's decisions, by partition, in the log's order."""
+    found: dict[int, list[int]] = {}
+    for entry in entries:
+        if entry.kind == EntryKind.ENTRY_KIND_DECISION:
+            found.setdefault(entry.partition, []).append(Decision.FromString(entry.value).sequence)
+    return found
+
+
+def every_partition(sequences: range) -> dict[int, list[int]]:
+    """Return what `logged_sequences` should say."""
+    return {partition: list(sequences) for partition in range(PARTITIONS)}

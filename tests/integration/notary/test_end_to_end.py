@@ -1,0 +1,71 @@
+"""The notary as a process, over real servers, when all goes well."""
+
+import httpx
+
+from tallystick.contracts import EntryKind, ModelVersion
+
+from .installation import Installation, decision, every_partition, logged_sequences
+
+
+async def test_decisions_are_logged_indexed_and_published(installation: Installation) -> None:
+    """Every decision is in the log once and in order, its place in the index, and the partition's position over HTTP."""
+    notary = await installation.started()
+    await installation.send_decisions(range(1000))
+
+    checkpoint, entries = await installation.wait_for(4000)
+
+    assert checkpoint.size == 4000
+    assert logged_sequences(entries) == every_partition(range(1000))
+    async with httpx.AsyncClient(base_url=notary.health_url.removesuffix("/health")) as client:
+        position = (await client.get("/v1/position/transactions/2")).json()
+        assert (await client.get("/v1/position/other/2")).status_code == 404
+    assert position["next_sequence"] == 1000
+    assert position["source_offset"] == 1998
+    assert position["activation_index"] == 2
+    assert position["record_offset"] == 999
+    last = entries[position["log_index"]]
+    assert (last.partition, last.offset) == (2, 999)
+    assert notary.stop() == 0
+
+
+async def test_both_logs_are_published_before_anything_is_sent(installation: Installation) -> None:
+    """An empty log has a checkpoint; governance's bears the clock's cosignature, and gets a new one while nothing happens."""
+    await installation.started(TALLYSTICK_REFRESH_S="0.5")
+    policy, origin = installation.policy, installation.policy.governance_origin
+    path = installation.log_dir / "governance" / "checkpoint"
+
+    await installation.wait_for(0, "decisions")
+    await installation.wait_for(0, "governance")
+    first = policy.log_policy.verify_checkpoint(path.read_bytes(), origin)
+    assert first.checkpoint.size == 0
+    assert list(first.cosigned) == ["notary-clock"]
+
+
+async def test_governance_records_are_logged_by_their_keys(installation: Installation) -> None:
+    """A record of a known kind is logged as it is; any other as malformed."""
+    await installation.started()
+    model = ModelVersion(statement=b"s").SerializeToString()
+    await installation.send([(0, model)], "governance", b"model_version/m")
+    await installation.send([(0, model)], "governance", b"nothing/m")
+    await installation.send([(0, b"\xff")], "governance", b"activation/1")
+
+    _, entries = await installation.wait_for(3, "governance")
+
+    kinds = [EntryKind.ENTRY_KIND_MODEL_VERSION, EntryKind.ENTRY_KIND_MALFORMED, EntryKind.ENTRY_KIND_MALFORMED]
+    assert [entry.kind for entry in entries] == kinds
+    assert entries[0].value == model
+
+
+async def test_a_gap_stops_its_partition_only(installation: Installation) -> None:
+    """A missing decision stops its partition, which health says; the others go on."""
+    notary = await installation.started()
+    await installation.send([(1, decision(1, at)) for at in (0, 1, 3, 4)])
+    await installation.send([(0, decision(0, at)) for at in (0, 1, 1, 2)])
+
+    _, entries = await installation.wait_for(5)
+
+    assert logged_sequences(entries) == {0: [0, 1, 2], 1: [0, 1]}
+    state = (await installation.health(notary))["logs"]["decisions"]
+    assert state["repeats"] == 1
+    assert list(state["stopped_partitions"]) == ["1"]
+    assert "sequence 3 where 2 is next" in state["stopped_partitions"]["1"]
