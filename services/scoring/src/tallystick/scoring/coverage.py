@@ -1,8 +1,8 @@
 """No log, no decision: knows which of the emitted decisions the log already holds, provably.
 
 Every leaf hash of the log since the start is appended to a frontier; a checkpoint is believed only if the frontier's root is
-the checkpoint's, which proves consistency and every new entry's inclusion at once. A decision is covered when its own leaf hash is
-among them.
+the checkpoint's, which proves consistency and every new entry's inclusion at once. A decision is covered when its own leaf
+hash is among them.
 """
 
 from collections.abc import Sequence
@@ -49,10 +49,8 @@ class Coverage:
     def __init__(self, frontier: Frontier) -> None:
         self._frontier = frontier
         self._pending: dict[bytes, float] = {}  # leaf hash -> when it was emitted; oldest first
-        self._unclaimed: list[set[bytes]] = [
-            set(),
-            set(),
-        ]  # of the last two advances: an acknowledgement can come after the log
+        # Of the last two advances: an acknowledgement can come after the log.
+        self._unclaimed: list[set[bytes]] = [set(), set()]
 
     @property
     def size(self) -> int:

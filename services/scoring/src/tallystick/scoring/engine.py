@@ -10,13 +10,13 @@ from itertools import groupby
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tallystick.contracts import Decision, Outcome, ReasonCode, Transaction
+from tallystick.contracts import Commitment, Decision, Outcome, ReasonCode, Transaction
 from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.outcomes import REASONS, outcomes, scores
 from tallystick.scoring.records import Limits, RejectionError, decode, parse_transaction
-from tallystick.scoring.sealing import Sealer, explanation_content, feature_contents
+from tallystick.scoring.sealing import GROUPS, Sealer, explanation_content, feature_contents
+from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, next_chain, record_digest
 
@@ -178,57 +178,57 @@ def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: 
     )
     margins = active.model.margins(matrix)
     found = outcomes(margins, active.policy)
-    schema = active.vectoriser.schema
-    features = feature_contents(schema.digest, [vector.tobytes() for vector in matrix.astype("<f4", copy=False)])
-    explanations = {}
+    vectors = matrix.astype("<f4", copy=False)
+    sealed = sealer.seal(
+        partition,
+        [row.sequence for row in rows],
+        transactions,
+        [cast("Customer", row.customer) for row in rows],
+        feature_contents(active.vectoriser.schema.digest, vectors.tobytes(), vectors[0].nbytes),
+        _explanations(active, matrix, found),
+    )
+    # Filled in again for every row, as in `sealing`; one for each outcome, since the reasons go with it.
+    forms = {outcome: _form(topic, partition, active, outcome) for outcome in REASONS}
+    decided = []
+    for row, outcome, margin_bits, score, evidence in zip(
+        rows, found, margins.view(np.uint32).tolist(), scores(margins), sealed, strict=True
+    ):
+        decision, commitments = forms[outcome]
+        record = row.record
+        decision.source_offset, decision.decided_at_ms = record.offset, record.timestamp
+        decision.sequence, decision.chain = row.sequence, row.chain
+        decision.margin_bits, decision.score = margin_bits, score
+        decision.evidence_digest = evidence.digest
+        for commitment, digest in zip(commitments, evidence.commitments, strict=True):
+            commitment.digest = digest
+        decided.append(Decided(decision.SerializeToString(), evidence.value, None, None, outcome))
+    return decided
+
+
+def _form(topic: str, partition: int, active: Active, outcome: int) -> tuple[Decision, tuple[Commitment, ...]]:
+    decision = Decision(
+        source_topic=topic,
+        source_partition=partition,
+        outcome=cast("Outcome", outcome),
+        reasons=REASONS[outcome],
+        model_digest=active.model_digest,
+        policy_digest=active.policy_digest,
+        feature_schema_digest=active.vectoriser.schema.digest,
+        activation_index=active.index,
+        commitments=[Commitment(group=group) for group in GROUPS],
+    )
+    return decision, tuple(decision.commitments)
+
+
+def _explanations(active: Active, matrix: Matrix, found: Sequence[int]) -> list[bytes]:
+    """Return the `explanation` group of each row; TreeSHAP is slow, so approvals have an empty one."""
+    explanations = [_NO_EXPLANATION] * len(found)
     if unapproved := [place for place, outcome in enumerate(found) if outcome != Outcome.OUTCOME_APPROVE]:
+        names = active.vectoriser.schema.names
         for place, shares in zip(unapproved, active.model.contributions(matrix[unapproved]), strict=True):
             top = np.argsort(-np.abs(shares), kind="stable")[:TOP_CONTRIBUTIONS]
-            explanations[place] = explanation_content([(schema.names[column], float(shares[column])) for column in top])
-    decided = []
-    for place, (row, transaction, margin_bits, score, outcome, content, random) in enumerate(
-        zip(
-            rows,
-            transactions,
-            margins.view(np.uint32).tolist(),
-            scores(margins),
-            found,
-            features,
-            sealer.randomness(len(rows)),
-            strict=True,
-        )
-    ):
-        customer = cast("Customer", row.customer)
-        sealed = sealer.seal(
-            transaction,
-            content,
-            explanations.get(place, _NO_EXPLANATION),
-            cast("bytes", customer.key_id),
-            cast("AESGCM", customer.cipher),
-            partition,
-            row.sequence,
-            random,
-        )
-        decision = Decision(
-            source_topic=topic,
-            source_partition=partition,
-            source_offset=row.record.offset,
-            sequence=row.sequence,
-            chain=row.chain,
-            decided_at_ms=row.record.timestamp,
-            outcome=cast("Outcome", outcome),
-            reasons=REASONS[outcome],
-            margin_bits=margin_bits,
-            score=score,
-            model_digest=active.model_digest,
-            policy_digest=active.policy_digest,
-            feature_schema_digest=schema.digest,
-            activation_index=active.index,
-            evidence_digest=sealed.digest,
-            commitments=sealed.commitments,
-        )
-        decided.append(Decided(decision.SerializeToString(), sealed.value, None, None, outcome))
-    return decided
+            explanations[place] = explanation_content([(names[column], float(shares[column])) for column in top])
+    return explanations
 
 
 def _reject(topic: str, partition: int, row: Row) -> Decided:
