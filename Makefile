@@ -43,7 +43,7 @@ bench: $(VENV)/.locked-dev $(VENV)/.parts  ## Measure speed; results in build/be
 	@$(VENV)/bin/python tests/bench/run.py $(ARGS)
 
 k8s: $(VENV)/.locked-dev $(VENV)/.parts  ## Build every kustomization and validate each document, offline.
-	@$(VENV)/bin/python k8s/validate.py
+	@$(VENV)/bin/python -m k8s.validate
 
 # One resolution for every platform; no addresses and no paths, so that any index serves it. LOCK_ARGS=--upgrade for newer versions.
 UV_LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \

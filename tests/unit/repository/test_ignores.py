@@ -8,7 +8,7 @@ import pytest
 from .tree import ROOT, python_files
 
 INLINE = re.compile(r"#\s*(?:noqa(?P<noqa>:\s*[A-Z0-9, ]*[A-Z0-9])?|type:\s*ignore(?P<type>\[[\w, -]+\])?)(?P<rest>.*)$")
-REASON = re.compile(r"\s+#\s.*\w+.*\w+|\s*[-–:—(]\s*\w+.*\w+")
+REASON = re.compile(r"\W+\w+\W+\w+")
 LISTED = re.compile(r'^\s*"[\w.*/{},-]+"')
 
 
