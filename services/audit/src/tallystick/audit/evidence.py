@@ -16,8 +16,6 @@ from tallystick.contracts import Decision, Evidence, EvidenceBody
 from tallystick.trust.bundle_format import Opening
 from tallystick.trust.commitments import CommitmentError, open_commitment
 
-GROUPS = ("identity", "transaction", "features", "explanation")
-
 
 class EvidenceError(ValueError):
     """Evidence that does not open, or opens to something the decision did not commit to."""

@@ -17,11 +17,13 @@ from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.proofs import ProofError, verify_inclusion
 from tallystick.merkle.tiles import (
     ENTRIES,
+    TILE_HEIGHT,
     TILE_WIDTH,
     ReadTile,
     TilePath,
     consistency_proof,
     decode_bundle,
+    encode_bundle,
     inclusion_proof,
     root_hash,
 )
@@ -88,20 +90,20 @@ class PublishedLog:
         """Return the exact bytes of entry `index`, which must be below the head's size."""
         bundle = index // TILE_WIDTH
         path = TilePath(ENTRIES, bundle, min(TILE_WIDTH, head.size - bundle * TILE_WIDTH))
-        data = await self._read(path)
+        data = await self._read(path, head)
         try:
             return decode_bundle(data, path.width)[index % TILE_WIDTH]
         except ValueError as error:
             raise UnavailableError(self.component, f"{path.path()}: {error}") from error
 
     async def prove(self, index: int, head: Head) -> LoggedEntry:
-        """Entry `index` with its proof of inclusion in the head, which was verified here too.
+        """Return entry `index` with its proof of inclusion in the head, which was verified here too.
 
         Raises:
             InconsistentError: the stored entry, tiles and checkpoint do not agree.
         """
         entry = await self.entry(index, head)
-        proof = await self._compute(lambda read: inclusion_proof(index, head.size, read))
+        proof = await self._compute(lambda read: inclusion_proof(index, head.size, read), head)
         try:
             verify_inclusion(index, head.size, leaf_hash(entry), proof, head.checkpoint.root)
         except ProofError as error:
@@ -118,29 +120,23 @@ class PublishedLog:
         last = head.size if second is None else second
         if not 1 <= first <= last <= head.size:
             raise OutOfRangeError(f"The sizes must be 1 <= first <= second <= {head.size}, the published size.")
-        proof = await self._compute(lambda read: consistency_proof(first, last, read))
-        first_root = await self._compute(lambda read: root_hash(first, read))
-        second_root = await self._compute(lambda read: root_hash(last, read))
+        proof = await self._compute(lambda read: consistency_proof(first, last, read), head)
+        first_root = await self._compute(lambda read: root_hash(first, read), head)
+        second_root = await self._compute(lambda read: root_hash(last, read), head)
         return Consistency(first, last, first_root, second_root, proof)
 
     async def tile(self, path: TilePath) -> bytes:
-        """Return a tile or entry bundle as it is served.
+        """Return a tile or entry bundle of any width that the published tree has had.
 
         Raises:
             UnknownError: the published tree has no such tile.
         """
         head = await self.head()
-        level = 0 if path.level == ENTRIES else path.level
-        if (path.index * TILE_WIDTH + path.width) << (8 * level) > head.size:
+        if path.width > _width(path, head.size):
             raise UnknownError(f"The {self.name} log of {head.size} entries has no such tile.")
-        try:
-            return await self._fetch(path)
-        except LogNotFoundError as error:  # a width that was never published, or long superseded
-            raise UnknownError(f"The {self.name} log has no such tile.") from error
-        except (LogUnavailableError, ValueError) as error:
-            raise UnavailableError(self.component, str(error)) from error
+        return await self._read(path, head)
 
-    async def _compute(self, compute: Callable[[ReadTile], T]) -> T:
+    async def _compute(self, compute: Callable[[ReadTile], T], head: Head) -> T:
         """Run a pure computation over tiles that have to be fetched first.
 
         Which tiles it reads depends on sizes alone, never on what is in them; so it runs once over blank ones to say which.
@@ -152,12 +148,14 @@ class PublishedLog:
             return bytes(path.width * HASH_SIZE)
 
         compute(note)
-        tiles = dict(zip(wanted, await asyncio.gather(*map(self._read, wanted)), strict=True))
+        tiles = dict(zip(wanted, await asyncio.gather(*(self._read(path, head) for path in wanted)), strict=True))
         return compute(tiles.__getitem__)
 
-    async def _read(self, path: TilePath) -> bytes:
+    async def _read(self, path: TilePath, head: Head) -> bytes:
+        """Return a tile by way of the widest that the head has: storage need not keep narrower ones."""
+        widest = TilePath(path.level, path.index, min(TILE_WIDTH, _width(path, head.size)))
         try:
-            return await self._fetch(path)
+            return _cut(await self._fetch(widest), widest.width, path)
         except (LogUnavailableError, ValueError) as error:
             raise UnavailableError(self.component, str(error)) from error
 
@@ -166,6 +164,20 @@ class PublishedLog:
         data = self._full.get(path)
         if data is None:
             data = await self._reader.read_tile(path)
-            if path.width == TILE_WIDTH:
+            if path.is_full:
                 self._full.put(path, data)
         return data
+
+
+def _width(path: TilePath, size: int) -> int:
+    """Return how many items there are from the tile's first on in a tree of `size`; not positive if there are none."""
+    level = 0 if path.level == ENTRIES else path.level
+    return (size >> TILE_HEIGHT * level) - path.index * TILE_WIDTH
+
+
+def _cut(data: bytes, width: int, path: TilePath) -> bytes:
+    if path.width == width:
+        return data
+    if path.level == ENTRIES:
+        return encode_bundle(decode_bundle(data, width)[: path.width])
+    return data[: path.width * HASH_SIZE]

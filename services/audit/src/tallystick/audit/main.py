@@ -5,7 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from tallystick.audit import database, keys
+from tallystick.audit import database, keys, models
 from tallystick.audit.api.access import EvidenceGate
 from tallystick.audit.api.app import create_app
 from tallystick.audit.api.shield import Shield
@@ -57,6 +57,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: Ev
             gate=gate,
         )
         probes: dict[str, Callable[[], Awaitable[object]]] = {database.COMPONENT: store.probe, keys.COMPONENT: vault_keys.probe}
+        probes[models.COMPONENT] = audit.models.probe
         probes |= {log.component: log.head for log in logs.values()}
         health = Health("audit", probes)
         app = Shield(create_app(audit, health))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tallystick.audit.errors import InconsistentError, UnavailableError, UnknownError
 
+COMPONENT = "models"
 MAX_MODEL_BYTES = 256 * 2**20
 
 
@@ -14,6 +15,11 @@ class ModelFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    async def probe(self) -> None:
+        """Ask whether the directory is there. Raises UnavailableError."""
+        if not await asyncio.to_thread(self._directory.is_dir):
+            raise UnavailableError(COMPONENT, f"{self._directory} is not a directory")
 
     async def read(self, digest: str) -> bytes:
         """Return the model's exact bytes; `digest` is 64 lower-case hex digits.
@@ -32,7 +38,7 @@ class ModelFiles:
         except FileNotFoundError:
             raise UnknownError("There is no model file with this digest here.") from None
         except OSError as error:
-            raise UnavailableError("models", str(error)) from error
+            raise UnavailableError(COMPONENT, str(error)) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise InconsistentError("The model file is not the one that its digest names.")
         return data

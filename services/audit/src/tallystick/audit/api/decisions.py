@@ -8,9 +8,9 @@ from tallystick.audit.api import examples, problems
 from tallystick.audit.api.schemas import DecisionAnswer
 from tallystick.audit.api.state import Audit, Served
 from tallystick.audit.entries import Place, describe
-from tallystick.audit.evidence import GROUPS
 from tallystick.audit.finding import Found
 from tallystick.merkle.encoding import encode_base64
+from tallystick.trust.decisions import GROUPS
 
 _GROUP = f"({'|'.join(GROUPS)})"
 TransactionId = Annotated[

@@ -1,0 +1,181 @@
+"""What the API says while a server does not answer, and that it recovers by itself."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tallystick.embedded import ServiceProcess
+from tallystick.trust.bundle import verify_bundle
+
+from ..proxy import CuttableProxy
+from .test_api import problem
+from .world import TOKEN, World, api_process, count_evidence
+
+WITHIN_S = 20.0
+
+
+def eventually(what: str, holds: Callable[[], bool]) -> None:
+    """Wait until it holds; fail with `what` if it does not."""
+    deadline = time.monotonic() + WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def stopped_database(world: World) -> Iterator[Callable[[], None]]:
+    """Give a call that wakes PostgreSQL, which hangs until then."""
+    servers = [child for child in _children(world.servers.servers.database.pid)] + [world.servers.servers.database.pid]
+    for pid in servers:
+        os.kill(pid, signal.SIGSTOP)
+
+    def wake() -> None:
+        for pid in servers:
+            os.kill(pid, signal.SIGCONT)
+
+    yield wake
+    wake()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_database_that_hangs(stopped_database: Callable[[], None], client: httpx.Client, world: World) -> None:
+    """While PostgreSQL hangs the API answers 503 in time and says so in health; tiles are served all the same."""
+    answer = client.get("/v1/decisions/tx-plain")
+    problem(answer, 503, "unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    eventually("not ready", lambda: client.get("/health/ready").status_code == 503)
+    assert "not answering" in client.get("/health").json()["components"]["database"]
+    assert client.get("/health/live").status_code == 200
+    assert client.get("/decisions/checkpoint").status_code == 200
+    stopped_database()
+    eventually("ready again", lambda: client.get("/health/ready").status_code == 200)
+    assert verify_bundle(client.get("/v1/decisions/tx-plain/bundle").content, world.policy).index == 0
+
+
+@pytest.fixture
+def own_api(world: World) -> Iterator[Callable[..., tuple[ServiceProcess, httpx.Client]]]:
+    """Give a call that starts an API with other settings."""
+    started: list[tuple[ServiceProcess, httpx.Client]] = []
+
+    def start(**settings: str) -> tuple[ServiceProcess, httpx.Client]:
+        api = api_process(world, **settings)
+        api.start()
+        api.wait_ready(url=f"{api.health_url}/live")
+        entitled = httpx.Client(
+            base_url=api.health_url.removesuffix("/health"), timeout=15, headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        started.append((api, entitled))
+        return started[-1]
+
+    yield start
+    for api, entitled in started:
+        entitled.close()
+        assert api.stop() == 0
+
+
+def test_database_that_is_down_at_start(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]], world: World) -> None:
+    """The API starts while PostgreSQL is unreachable, says 503, and answers when it comes; and again after a cut."""
+    url = world.servers.provisioned.database_url("audit")
+    with CuttableProxy(world.servers.servers.database.port) as proxy:
+        proxy.cut()
+        _, caller = own_api(database_url=url.replace(str(world.servers.servers.database.port), str(proxy.port)))
+        problem(caller.get("/v1/positions/0/0"), 503, "unavailable")
+        proxy.restore()
+        eventually("ready", lambda: caller.get("/health/ready").status_code == 200)
+        assert caller.get("/v1/positions/0/0").status_code == 200
+        proxy.cut()
+        problem(caller.get("/v1/positions/0/0"), 503, "unavailable")
+        proxy.restore()
+        eventually("answers again", lambda: caller.get("/v1/positions/0/0").status_code == 200)
+
+
+def test_vault_that_is_cut(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]], world: World) -> None:
+    """Without Vault nothing can be found by transaction nor opened; by place and without evidence everything goes on."""
+    port = int(world.servers.servers.vault.address.rpartition(":")[2])
+    with CuttableProxy(port) as proxy:
+        proxy.cut()
+        _, caller = own_api(vault_addr=f"http://127.0.0.1:{proxy.port}")
+        problem(caller.get("/v1/decisions/tx-plain"), 503, "unavailable")
+        problem(caller.get("/v1/positions/0/0/bundle?disclose=features"), 503, "unavailable")
+        assert caller.get("/v1/positions/0/0/bundle").status_code == 200
+        assert "not answering" in caller.get("/health").json()["components"]["vault"]
+        proxy.restore()
+        eventually("ready", lambda: caller.get("/health/ready").status_code == 200)
+        assert caller.get("/v1/decisions/tx-plain/bundle?disclose=features").status_code == 200
+
+
+def test_log_that_is_not_published(
+    own_api: Callable[..., tuple[ServiceProcess, httpx.Client]], world: World, tmp_path: Path
+) -> None:
+    """Before the notary has published a checkpoint, and while one does not verify, the log is unavailable."""
+    _, caller = own_api(log_url=f"file://{tmp_path}")
+    problem(caller.get("/decisions/checkpoint"), 503, "unavailable")
+    (tmp_path / "decisions").mkdir()
+    note = (world.directory / "log/decisions/checkpoint").read_bytes()
+    (tmp_path / "decisions/checkpoint").write_bytes(note.replace(b"\n600\n", b"\n601\n"))
+    problem(caller.get("/decisions/checkpoint"), 503, "unavailable")
+    problem(caller.get("/v1/positions/0/0"), 503, "unavailable")
+
+
+def test_log_that_was_changed(
+    own_api: Callable[..., tuple[ServiceProcess, httpx.Client]], world: World, tmp_path: Path
+) -> None:
+    """A stored entry that its tree does not hold is never given a proof."""
+    for file in (world.directory / "log").rglob("*"):
+        if file.is_file():
+            target = tmp_path / file.relative_to(world.directory / "log")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    bundle = tmp_path / "decisions/tile/entries/000"
+    decision = world.named["plain"].decision
+    bundle.write_bytes(bundle.read_bytes().replace(decision.chain, bytes(32)))
+    _, caller = own_api(log_url=f"file://{tmp_path}")
+    problem(caller.get("/v1/positions/0/0/bundle"), 500, "inconsistent")
+
+
+def test_evidence_closed_without_a_token(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]]) -> None:
+    """Without a token in the settings nobody gets evidence, whatever they bring."""
+    _, caller = own_api(evidence_token_file="")
+    problem(caller.get("/v1/decisions/tx-plain/bundle?disclose=features"), 403, "evidence-closed")
+    problem(caller.get("/decisions/tile/entries/000"), 403, "evidence-closed")
+    assert caller.get("/v1/decisions/tx-plain/bundle").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"log_url": "ftp://somewhere"}, "TALLYSTICK_LOG_URL"),
+        ({"trust_policy": "/nowhere"}, "TALLYSTICK_TRUST_POLICY"),
+        ({"http_prot": "1"}, "TALLYSTICK_HTTP_PROT"),
+    ],
+)
+def test_wrong_settings(world: World, settings: dict[str, str], name: str) -> None:
+    """A wrong or unknown setting ends the process at once with its name and code 2."""
+    api = api_process(world, **settings)
+    api.start()
+    eventually("ended", lambda: not api.is_alive)
+    assert api.exit_code == 2
+    assert name in api.child.log_file.read_text()
+
+
+def test_trust_policy_that_is_none(world: World, tmp_path: Path) -> None:
+    """A trust policy that cannot be read ends the process with the setting's name and code 2."""
+    api = api_process(world, trust_policy=str(tmp_path))
+    api.start()
+    eventually("ended", lambda: not api.is_alive)
+    assert api.exit_code == 2
+    assert "TALLYSTICK_TRUST_POLICY" in api.child.log_file.read_text()
+
+
+def test_reads_only(world: World) -> None:
+    """Whatever was asked, the evidence is as it was."""
+    assert asyncio.run(count_evidence(world.servers)) == world.evidence_count
