@@ -18,7 +18,10 @@ def test_a_policy_says_whom_to_believe() -> None:
     assert (policy.decisions_origin, policy.governance_origin) == (DECISIONS, GOVERNANCE)
     assert policy.freshness == Freshness("notary-clock", 60)
     assert policy.topics == {"transactions": Topic(4, "murmur2")}
-    assert [(signer.name, signer.public_key) for signer in policy.signers[:2]] == [("ada", public("ada")), ("bob", public("bob"))]
+    assert [(signer.name, signer.public_key) for signer in policy.signers[:2]] == [
+        ("ada", public("ada")),
+        ("bob", public("bob")),
+    ]
     assert policy.signers[0].roles == {"publisher", "approver"}
     assert policy.log_policy.quorum is None
 
@@ -75,7 +78,11 @@ ADA = encoded(public("ada"))
         (ADA, encoded(b"\xff" * 32), r"signer 1 \(ada\): public_key: .*not in canonical form"),
         (ADA, encoded(bytes(31)), r"signer 1 \(ada\): public_key: .*32 bytes, not 31"),
         (ADA, ADA.removesuffix("="), r"signer 1 \(ada\): public_key: not base64"),
-        (ADA, ADA[:-2] + ("B" if ADA[-2] == "A" else chr(ord(ADA[-2]) + 1)) + "=", r"\(ada\): public_key: not canonical base64"),
+        (
+            ADA,
+            ADA[:-2] + ("B" if ADA[-2] == "A" else chr(ord(ADA[-2]) + 1)) + "=",
+            r"\(ada\): public_key: not canonical base64",
+        ),
         ("['approver']", "['king']", "roles must be some of approver, publisher"),
         ("['approver']", "[]", "roles must be some of"),
         ("['approver']", "['approver', 'approver']", "each once"),

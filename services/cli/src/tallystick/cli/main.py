@@ -4,11 +4,11 @@
 """
 
 import sys
-from argparse import ArgumentParser
+from argparse import Action, ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from io import TextIOWrapper
+from typing import NoReturn
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("tallystick.cli.demo", "run everything on this machine and verify a decision"),
@@ -49,7 +49,7 @@ def _parser(chosen: str) -> ArgumentParser:
         epilog=EPILOG,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"tallystick {version('tallystick-cli')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (module_name, line) in COMMANDS.items():
         command = commands.add_parser(name, help=line, description=f"{line[0].upper()}{line[1:]}.", allow_abbrev=False)
@@ -58,6 +58,16 @@ def _parser(chosen: str) -> ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
+
+
+class _Version(Action):
+    """`--version`; what it takes to find the version (email parsing, sockets and all) is loaded only for it."""
+
+    def __call__(self, parser: ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tallystick {version('tallystick-cli')}\n")
+        parser.exit()
 
 
 if __name__ == "__main__":

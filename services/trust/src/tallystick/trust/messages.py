@@ -26,7 +26,7 @@ def parse_message(kind: type[M], data: bytes, what: str) -> M:
     try:
         message.ParseFromString(data)
     except DecodeError:
-        raise MessageError(f"{what} is not a {kind.DESCRIPTOR.name}") from None
+        raise MessageError(f"{what} is not a well-formed {kind.DESCRIPTOR.name}") from None
     if _holds_unknown(message):
         raise MessageError(f"{what} holds a field that this version does not know")
     return message

@@ -69,7 +69,7 @@ class Trees:
             raise TreesError(f"the model cannot be read: {error}") from None
         except TreesError:
             raise
-        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise TreesError(f"the model is not XGBoost's JSON: {type(error).__name__} {error}") from None
         return cls(base_margin, features, trees)
 
@@ -126,7 +126,8 @@ def _parse_tree(tree: dict[str, Any], features: int) -> _Tree:
     if any(tree["split_type"]) or tree["categories_nodes"]:
         raise TreesError("a tree splits on categories")
     left, right = (np.array(tree[side], dtype=np.intp) for side in ("left_children", "right_children"))
-    numbers = np.array(tree["split_conditions"], dtype=np.float64).astype(np.float32)
+    with np.errstate(over="ignore"):  # infinities are refused below
+        numbers = np.array(tree["split_conditions"], dtype=np.float64).astype(np.float32)
     feature = np.array(tree["split_indices"], dtype=np.intp)
     default_left = np.array(tree["default_left"], dtype=np.bool_)
     if len({len(column) for column in (left, right, numbers, feature, default_left)}) != 1 or not len(left):
