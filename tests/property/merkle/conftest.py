@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# The first example of a large tree pays for the reference's cache, and machines are shared: time says nothing about correctness.
+# The first example of a large tree fills the reference's cache, and machines are shared: time says nothing about correctness.
 settings.register_profile("merkle", deadline=None)
 settings.load_profile("merkle")

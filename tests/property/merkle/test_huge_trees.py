@@ -96,6 +96,8 @@ def test_consistency(data: st.DataObject, size2: int) -> None:
 
 @given(sizes, st.integers(0, 1000))
 @example(MAX_SIZE - 700, 700)
+@example(MAX_SIZE, 1)
+@example(MAX_SIZE - 5, 300)
 def test_appending_at_any_size(size: int, more: int) -> None:
     """Loaded at any size, frontier and builder append with the reference's root, and refuse to grow beyond the largest size."""
     edge = Frontier(size, [perfect(bit) for bit in reversed(range(63)) if size >> bit & 1])
@@ -107,6 +109,7 @@ def test_appending_at_any_size(size: int, more: int) -> None:
         with pytest.raises(TileError):
             builder.append([LEAF] * more)
         assert (edge.size, builder.size) == (size, size)
+        assert edge.root() == builder.root() == mth(size), "nothing changes if it raises"
         return
     edge.append([LEAF] * more)
     tiles = builder.append([LEAF] * more)

@@ -172,7 +172,7 @@ def test_odd_texts(text: bytes) -> None:
     assert open_note(signed(text, LOG), [LOG.key])[0].text == text
 
 
-@pytest.mark.parametrize("text", [b"", b"no newline", b"tab\t\n", b"\xff\n"])
+@pytest.mark.parametrize("text", [b"", b"no newline", b"tab\t\n", b"\xff\n", b"x" * MAX_NOTE_SIZE + b"\n"])
 def test_texts_refused(text: bytes) -> None:
     """No note is made of a text that could not be read back."""
     with pytest.raises(NoteError):

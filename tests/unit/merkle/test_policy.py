@@ -165,6 +165,14 @@ def test_a_log_with_two_keys() -> None:
     assert policy.verify_checkpoint(signed(TEXT, LOG), ORIGIN).checkpoint.origin == ORIGIN
 
 
+def test_a_witness_is_not_the_log() -> None:
+    """A witness whose key has the log's name cosigns like any other, and does not sign for the log."""
+    namesake = Signer(ORIGIN, COSIGNATURE_V1)
+    policy = _policy(f"log {OTHER.key}", f"witness a {namesake.key}", "quorum a")
+    with pytest.raises(CheckpointError, match="not signed by"):
+        policy.verify_checkpoint(signed(TEXT, namesake), ORIGIN)
+
+
 def test_names_are_octets() -> None:
     """Names that differ in a byte are different, UTF-8 or not, and errors about them can be printed."""
     policy = _policy(
