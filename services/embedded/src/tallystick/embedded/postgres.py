@@ -141,16 +141,19 @@ class Postgres:
             raise StartError(f"initdb failed (code {initdb.exit_code}).\n{initdb.log_tail()}")
 
     def _readable_tree(self, user: User) -> Path:
-        probes = (self._tree / "bin" / "postgres", next(self._tree.glob("share/**/postgres.bki")))
+        libraries = self._tree.parent.with_name(f"{self._tree.parent.name}.libs")
+        probes = [self._tree / "bin" / "postgres", next(self._tree.glob("share/**/postgres.bki")), *libraries.glob("libpq*")]
         if all(can_enter(probe.parent, user) and _may(probe, user, stat.S_IROTH) for probe in probes):
             return self._tree
         copy = self._make_temporary("tallystick-postgres-")
-        copy.chmod(0o755)
-        shutil.copytree(self._tree, copy / self._tree.name, symlinks=True)
-        for path in copy.rglob("*"):
+        tree = copy / self._tree.parent.name / self._tree.name
+        shutil.copytree(self._tree, tree, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+        if libraries.exists():  # the wheel's programs look for their libraries there, relative to themselves
+            shutil.copytree(libraries, copy / libraries.name)
+        for path in (copy, *copy.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
-        return copy / self._tree.name
+        return tree
 
     def _make_temporary(self, prefix: str) -> Path:
         path = Path(tempfile.mkdtemp(prefix=prefix))

@@ -117,9 +117,10 @@ class Child:
     def wait_until(self, ready: Callable[[], bool], what: str, timeout_s: float) -> None:
         """Wait until `ready()`; raises StartError if the process ends before, or it takes longer than `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        while not ready():
+        # Looking whether it runs comes second: on its port, somebody else's server may have answered.
+        while not (ready() and self.is_alive):
             if not self.is_alive:
-                raise StartError(f"{self.name} ended with code {self.exit_code} before it {what}.\n{self.log_tail()}")
+                raise StartError(f"{self.name} ended with code {self.exit_code} before it had {what}.\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise StartError(f"{self.name} has not {what} within {timeout_s:g} s.\n{self.log_tail()}")
             time.sleep(_POLL_S)
