@@ -1,0 +1,167 @@
+"""What the demo does, one function a step, each through the product's own commands and interfaces."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tallystick.cli.demo.platform import Platform
+from tallystick.cli.stream import Shift, StreamSettings, stream_table
+from tallystick.embedded.service_process import console_script
+
+_POLL_S = 0.2
+_STALLED_S = 60.0
+
+
+class DemoError(RuntimeError):
+    """A step did not do what it should; the message says which and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the trainer published."""
+
+    model_digest: str
+    policy_digest: str
+    average_precision: float
+
+
+def command(argv: list[str], environment: Mapping[str, str] | None = None) -> str:
+    """Run one of Tallystick's commands and return what it printed.
+
+    Raises:
+        DemoError: with the end of what it said, if it fails.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
+    done = subprocess.run(  # noqa: S603  our own commands
+        [console_script(argv[0]), *argv[1:]],
+        env=inherited | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DemoError(f"`{' '.join(argv[:2])}` failed with code {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def train(data: Path, days: tuple[int, int], out: Path) -> dict[str, Any]:
+    """Train on some days of a file and return what the trainer says of the release."""
+    days_argument = f"{days[0]}:{days[1]}"
+    said: dict[str, Any] = json.loads(
+        command(["tallystick-trainer", "train", str(data), "--train-days", days_argument, "--out", str(out), "--json"])
+    )
+    return said
+
+
+def publish(platform: Platform, release: Path, publisher: str) -> None:
+    """Publish a release under a person's name and wait until the governance log holds it."""
+    logged = platform.health("notary")["logs"]["governance"]["published_size"]
+    person = platform.people[publisher]
+    command(
+        ["tallystick-trainer", "publish", str(release), "--signer-key", str(person.key_file), "--signer", person.name],
+        {"TALLYSTICK_KAFKA_BOOTSTRAP": platform.stack.kafka.address, "TALLYSTICK_MODELS_URL": platform.models.as_uri()},
+    )
+    wait_until(
+        lambda: platform.health("notary")["logs"]["governance"]["published_size"] >= logged + 2, "the model to be logged"
+    )
+
+
+def activate(
+    platform: Platform, model_digest: str, policy_digest: str, effective_at_ms: int, people: tuple[str, str] = ("ada", "grace")
+) -> None:
+    """Propose an activation as one person, approve it as another, and wait until it is logged."""
+    logged = platform.health("notary")["logs"]["governance"]["published_size"]
+    file = platform.directory / f"activation-{logged}.bin"
+    first, second = (platform.people[name] for name in people)
+    common = ["--log", f"{platform.log_url}/governance", "--trust", str(platform.policy)]
+    command(
+        [
+            *("tallystick", "activate", "propose", "--model", model_digest, "--policy", policy_digest),
+            *("--effective-at", str(effective_at_ms), *common, "--key", str(first.key_file), "--signer", first.name),
+            *("--out", str(file)),
+        ]
+    )
+    command(
+        [
+            *("tallystick", "activate", "approve", str(file), *common, "--key", str(second.key_file)),
+            *("--signer", second.name, "--yes", "--publish", "--kafka", platform.stack.kafka.address),
+        ]
+    )
+    wait_until(
+        lambda: platform.health("notary")["logs"]["governance"]["published_size"] > logged, "the activation to be logged"
+    )
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = _STALLED_S) -> None:
+    """Wait for something to become true.
+
+    Raises:
+        DemoError: if it does not in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except httpx.HTTPError:  # not up yet, or being started again
+            pass
+        time.sleep(0.05)
+    raise DemoError(f"waited {timeout_s:.0f} s for {what}, in vain")
+
+
+def stream(platform: Platform, table: pa.Table, now_ms: int, console: Console) -> float:
+    """Stream a table until every decision is in the published log, with a progress bar; return when it began (s since 1970).
+
+    Raises:
+        DemoError: if nothing moves any more.
+        StreamError: if Kafka does not take it.
+    """
+    return asyncio.run(_stream(platform, table, now_ms, console))
+
+
+async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Console) -> float:
+    columns = (
+        TextColumn("[bold]streaming"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} decided"),
+        TextColumn("[cyan]{task.fields[rate]:,.0f}/s"),
+        TextColumn("log {task.fields[log]:,}"),
+        TextColumn("lag {task.fields[lag]:,}"),
+        TimeElapsedColumn(),
+    )
+    settings = StreamSettings(kafka=platform.kafka, shift=Shift.WHOLE_WEEKS, now_ms=now_ms)
+    before = platform.health("notary")["logs"]["decisions"]["published_size"]
+    total = before + table.num_rows
+    started = time.time()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=table.num_rows, rate=0.0, log=0, lag=0)
+        async with httpx.AsyncClient(timeout=5) as http, asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(stream_table(table, settings))
+            published, moved = before, time.monotonic()
+            while published < total or not sending.done():
+                await asyncio.sleep(_POLL_S)
+                decided = (await _health(http, platform, "scoring"))["decisions"]
+                log = (await _health(http, platform, "notary"))["logs"]["decisions"]
+                if log["published_size"] > published:
+                    published, moved = log["published_size"], time.monotonic()
+                elif time.monotonic() - moved > _STALLED_S:
+                    raise DemoError(f"the log stands still at {published:,} of {total:,} entries")
+                rate = decided / (time.time() - started)
+                bar.update(task, completed=decided, rate=rate, log=published, lag=max(decided - published, 0))
+    return started
+
+
+async def _health(http: httpx.AsyncClient, platform: Platform, service: str) -> dict[str, Any]:
+    answer: dict[str, Any] = (await http.get(f"{platform.url(service)}/health")).json()
+    return answer

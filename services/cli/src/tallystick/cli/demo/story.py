@@ -1,0 +1,159 @@
+"""The story that the demo tells, in order."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from rich.console import Console
+
+from tallystick.cli.demo.figures import Decided, Figures, figures, read_log, rows_of
+from tallystick.cli.demo.platform import SERVICES, Platform
+from tallystick.cli.demo.proof import fetch, flip_one_bit, offline
+from tallystick.cli.demo.report import Told, show
+from tallystick.cli.demo.steps import DemoError, activate, publish, stream, train, wait_until
+from tallystick.cli.simulate import generate, write_parquet
+from tallystick.cli.simulate.stream import DAYS
+from tallystick.cli.stream import Shift, read_transactions, shift_ms
+from tallystick.contracts import Outcome
+
+TRAINING_DAYS = (0, 28)
+FIRST_STREAMED_DAY = 35  # a week after: labels take that long to be known
+DAY_S = 86_400
+
+__all__ = ["DemoError", "Plan", "tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do: where, how many transactions, and whether to leave the audit service up."""
+
+    directory: Path
+    result: Path
+    transactions: int
+    serve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The transactions that are streamed, and whether each is fraud."""
+
+    table: pa.Table
+    fraud: NDArray[np.bool_]
+
+
+def tell(plan: Plan, console: Console) -> int:
+    """Run everything and show it; return 0 if all of it held, 1 if not.
+
+    Raises:
+        DemoError: if a step fails.
+    """
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - begun:5.1f} s[/]  {line}")
+
+    data = plan.directory.parent / "handbook.parquet"
+    with ThreadPoolExecutor(1) as pool:
+        generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
+        with Platform(plan.directory) as platform:
+            say(f"Kafka, Vault and PostgreSQL are up; {len(SERVICES)} services start, each a process of its own")
+            following = generating.result()
+            say("the handbook's card stream is generated: 1,754,155 transactions, hash as published")
+            release = train(data, TRAINING_DAYS, plan.directory / "release")
+            say(f"a model is trained on days {TRAINING_DAYS[0]} to {TRAINING_DAYS[1] - 1}: {release['model_digest'][:16]}…")
+            now_ms = time.time_ns() // 1_000_000
+            _govern(plan, platform, following, release, now_ms)
+            say("ada published it, grace approved it, the notary logged both; scoring verified the log and loaded the model")
+            started_s = stream(platform, following.table, now_ms, console)
+            decided = read_log(platform)
+            rows = rows_of(decided, following.table, platform.partitions)
+            found = figures(decided, following.fraud[rows], plan.transactions, started_s)
+            say(f"{found.decisions:,} decisions are in the log, under a checkpoint that verifies")
+            told = _prove(plan, platform, decided, following, release["model_digest"], found)
+            plan.result.write_text(json.dumps(_result(told), indent=2) + "\n")
+            show(told, plan.result, time.monotonic() - begun, console)
+            if plan.serve and told.held:
+                _serve(platform, console)
+    return 0 if told.held else 1
+
+
+def _govern(plan: Plan, platform: Platform, following: Following, release: dict[str, Any], now_ms: int) -> None:
+    """Publish the model as one person, approve it as another, and wait until scoring has verified both."""
+    event_times = following.table["event_time_ms"].to_numpy()
+    effective_at_ms = int(event_times[0]) + shift_ms(Shift.WHOLE_WEEKS, int(event_times[-1]), now_ms)
+    platform.wait_live()
+    wait_until(lambda: platform.health("notary")["ready"], "the notary")
+    publish(platform, plan.directory / "release", "ada")
+    activate(platform, release["model_digest"], release["policy_digest"], effective_at_ms)
+    wait_until(lambda: platform.health("scoring")["ready"], "scoring to verify the log and load the model")
+
+
+def _generate(data: Path, transactions: int) -> Following:
+    """Generate the card stream (its hash is checked on the way) and cut out what is streamed."""
+    generated = generate()
+    write_parquet(generated, data)
+    first = int(np.searchsorted(generated.time_s, FIRST_STREAMED_DAY * DAY_S))
+    if first + transactions > len(generated.time_s):
+        raise DemoError(f"from day {FIRST_STREAMED_DAY} of {DAYS} on there are fewer than {transactions:,} transactions")
+    table = read_transactions(data).table.slice(first, transactions)
+    fraud: NDArray[np.bool_] = pq.read_table(data, columns=["fraud"])["fraud"].to_numpy().astype(bool)
+    return Following(table, fraud[first : first + transactions])
+
+
+def _prove(plan: Plan, platform: Platform, decided: Decided, following: Following, model_digest: str, found: Figures) -> Told:
+    rows = rows_of(decided, following.table, platform.partitions)
+    declined = [place for place, item in enumerate(decided.decisions) if item.outcome == Outcome.OUTCOME_DECLINE]
+    if not declined:
+        raise DemoError("nothing was declined; stream more transactions")
+    place = next((place for place in declined if following.fraud[rows[place]]), declined[0])
+    transaction_id = following.table["transaction_id"][int(rows[place])].as_py()
+    bundle, tampered = plan.directory / "bundle.json", plan.directory / "tampered.json"
+    model = platform.models / f"{model_digest}.json"
+    fetch(platform, transaction_id, bundle)
+    flip_one_bit(bundle, tampered)
+    policy = ["--policy", str(platform.policy)]
+    verified = offline(["verify", str(bundle), *policy])
+    refused = offline(["verify", str(tampered), *policy])
+    replayed = offline(["replay", str(bundle), *policy, "--model", str(model)])
+    return Told(
+        figures=found,
+        transaction_id=transaction_id,
+        bundle=bundle,
+        tampered=tampered,
+        policy=platform.policy,
+        model=model,
+        verified=verified,
+        refused=refused,
+        replayed=replayed,
+        audit_url=platform.url("audit"),
+    )
+
+
+def _result(told: Told) -> dict[str, object]:
+    """Return the result as machines read it."""
+    found = asdict(told.figures)
+    return {
+        **found,
+        "bundle": str(told.bundle),
+        "policy": str(told.policy),
+        "verified": told.verified.code == 0,
+        "tampered_refused": told.refused.code == 1,
+        "replay_identical": told.replayed.code == 0,
+    }
+
+
+def _serve(platform: Platform, console: Console) -> None:
+    address = platform.url("audit")
+    console.print(
+        f"\nThe audit service answers at [bold]{address}[/] (its API: [bold]{address}/docs[/]). Ctrl-C stops everything."
+    )
+    while all(service.is_alive for service in platform.services.values()):
+        time.sleep(0.5)
+    raise DemoError("a service ended by itself")
