@@ -15,6 +15,8 @@ DAY_MS = 86_400_000
 ULB_EPOCH_MS = 1_377_993_600_000
 """2013-09-01T00:00:00Z: the ULB data says "September 2013" and counts seconds from its first transaction."""
 
+MAX_EXACT = 2.0**53
+
 ULB_COMPONENTS = tuple(f"V{number}" for number in range(1, 29))
 COLUMNS = {
     "customer_id": ("customer_id", "customerId"),
@@ -111,7 +113,7 @@ def _ulb(table: pa.Table) -> Transactions:
     """Read the ULB data; it names no customer, so that each row is an account of its own."""
     amount = table["Amount"].to_numpy()
     cents = np.rint(amount * 100)
-    if not np.array_equal(cents / 100, amount):
+    if not np.all((cents / 100 == amount) & (np.abs(cents) < MAX_EXACT)):
         raise TrainingDataError("column Amount holds an amount that is not a whole number of cents")
     return _transactions(
         event_time_ms=ULB_EPOCH_MS + _integers(table["Time"], "Time") * 1000,

@@ -39,6 +39,7 @@ def parse_days(text: str) -> tuple[int, int]:
 def run(args: argparse.Namespace) -> int:
     """Generate, cut, write and say what was written; 1 if the rows are not the published ones or the file cannot be written."""
     try:
+        args.file.with_name(args.file.name + ".part").touch()  # before the work, not after it
         stream = _generate_with_progress()
         part = stream.days(*args.days) if args.days else stream
         write_parquet(part, args.file)

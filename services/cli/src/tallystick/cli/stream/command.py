@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, check, stream and say what was sent; 1 if the file or Kafka let us down, 2 for wrong settings."""
+    """Read, check, stream and say what was sent; 1 if what is in the file or Kafka let us down, 2 if it cannot be read."""
     try:
         settings = _settings(args)
     except ValidationError as error:
@@ -51,9 +51,12 @@ def run(args: argparse.Namespace) -> int:
             return 1
         table = contents.table if args.limit is None else contents.table.slice(0, args.limit)
         report = asyncio.run(_stream_with_progress(table, settings))
-    except (TransactionFileError, StreamError, OSError) as error:
+    except (TransactionFileError, StreamError) as error:
         sys.stderr.write(f"tallystick stream: {error}\n")
         return 1
+    except OSError as error:
+        sys.stderr.write(f"tallystick stream: {args.file}: {error.strerror}\n")
+        return 2
     _print_report(report, len(contents.bad_lines), args)
     return 0
 

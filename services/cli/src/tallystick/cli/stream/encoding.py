@@ -34,7 +34,7 @@ def encode_transactions(table: pa.Table, shift_ms: int = 0, form: Format = "prot
 
 def _encode_protobuf(table: pa.Table) -> list[bytes]:
     parts: list[Column] = []
-    for name in table.column_names:
+    for name in sorted(table.column_names, key=lambda name: _FIELDS[name].number):
         column = _whole(table[name])
         if name == ATTRIBUTES:
             parts.append(_attribute_maps(column) if pa.types.is_map(column.type) else _attribute_structs(column))

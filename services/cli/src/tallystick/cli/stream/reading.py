@@ -19,6 +19,8 @@ OTHER_NAMES = {"amount_cents": "amount_minor"}
 ULB_EPOCH_MS = 1_377_993_600_000
 """2013-09-01T00:00:00Z: the ULB data says "September 2013" and counts seconds from its first transaction."""
 
+MAX_EXACT = 2.0**53
+
 ULB_COMPONENTS = tuple(f"V{number}" for number in range(1, 29))
 
 
@@ -98,7 +100,7 @@ def exact_cents(amount: NDArray[np.float64]) -> Column:
         ColumnError: an amount is not the float64 nearest to a whole number of cents.
     """
     cents = np.rint(amount * 100)
-    inexact = np.flatnonzero(~(cents / 100 == amount))
+    inexact = np.flatnonzero(~((cents / 100 == amount) & (np.abs(cents) < MAX_EXACT)))
     if len(inexact):
         raise ColumnError(f"row {inexact[0]}: amount {amount[inexact[0]]!r} is not a whole number of cents")
     return pa.array(cents.astype(np.int64))
