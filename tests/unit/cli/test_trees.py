@@ -175,4 +175,4 @@ def test_rows_must_fit_the_model(model: bytes, shape: tuple[int, ...]) -> None:
 def test_rows_must_be_float32(model: bytes) -> None:
     """Float64 rows would compare differently."""
     with pytest.raises(TreesError, match="not float64"):
-        Trees.parse(model).margins(np.zeros((1, 3)))  # type: ignore[arg-type]
+        Trees.parse(model).margins(np.zeros((1, 3)))  # type: ignore[arg-type]  # the wrong type is the test

@@ -42,6 +42,14 @@ def test_before_any_activation_records_are_rejected_for_it() -> None:
     check_decision(world.decision, TRUST)
 
 
+def test_a_record_without_a_time_stamp_can_be_rejected() -> None:
+    """Kafka says -1 for none; such a record still gets its decision."""
+    world = World()
+    world.reject(ReasonCode.REASON_CODE_EVENT_TIME_SKEWED)
+    world.decision.decided_at_ms = -1
+    check_decision(world.decision, TRUST)
+
+
 def _set(**values: object) -> Callable[[Decision], None]:
     def change(decision: Decision) -> None:
         for name, value in values.items():

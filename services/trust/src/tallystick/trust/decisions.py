@@ -63,7 +63,6 @@ def check_decision(decision: Decision, trust: TrustPolicy) -> None:
     """
     _check_place(decision, trust)
     _require(len(decision.chain) == DIGEST_SIZE, "its chain is not 32 bytes")
-    _require(decision.decided_at_ms >= 0, "its time is before 1970")
     _require(decision.outcome in Outcome.values() and decision.outcome != 0, "its outcome is not known")
     _require(all(reason in ReasonCode.values() and reason != 0 for reason in decision.reasons), "a reason code is not known")
     in_force = decision.HasField("activation_index")
@@ -117,6 +116,7 @@ def _check_rejected(decision: Decision) -> None:
 
 def _check_scored(decision: Decision) -> None:
     _require(decision.HasField("activation_index"), "it was scored without an activation")
+    _require(decision.decided_at_ms >= 0, "its time is before 1970")
     for name in ("model_digest", "feature_schema_digest", "evidence_digest"):
         _require(len(getattr(decision, name)) == DIGEST_SIZE, f"its {name} is not 32 bytes")
     _require(decision.HasField("margin_bits") and decision.HasField("score"), "its margin or score is missing")

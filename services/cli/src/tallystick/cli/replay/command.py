@@ -16,7 +16,7 @@ from tallystick.cli.verify.evidence import feature_values
 from tallystick.cli.verify.inputs import UnreadableError, read_bundle, read_file, read_policy
 from tallystick.cli.verify.report import outcome_name
 from tallystick.cli.verify.screen import print_refusal, print_rows
-from tallystick.contracts import Outcome
+from tallystick.contracts import Decision, Outcome, PolicyStatement
 from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
 from tallystick.trust.decisions import outcome_of, score_of
 from tallystick.trust.policy import TrustPolicy
@@ -86,12 +86,12 @@ def _replay(args: Namespace, policy: TrustPolicy, data: bytes) -> tuple[Verified
     if sha256(model).digest() != bundle.model.digest:
         raise NotIdenticalError(f"{args.model} is not the logged model, whose SHA-256 is {bundle.model.digest.hex()}")
     row: Floats = np.array(feature_values(bundle.disclosures["features"]), dtype=np.float32)
-    return bundle, [_execution(engine.__name__, engine(model, row), bundle) for engine in ENGINES[args.engine]]
+    return bundle, [
+        _execution(engine.__name__, engine(model, row), bundle.decision, bundle.policy) for engine in ENGINES[args.engine]
+    ]
 
 
-def _execution(engine: str, margin: float, bundle: VerifiedBundle) -> Execution:
-    decision, policy = bundle.decision, bundle.policy
-    assert policy is not None  # noqa: S101 - a scored decision has one: verify_bundle
+def _execution(engine: str, margin: float, decision: Decision, policy: PolicyStatement) -> Execution:
     bits = int.from_bytes(pack("<f", margin), "little")
     outcome, score = outcome_of(margin, policy), score_of(margin)
     return Execution(
