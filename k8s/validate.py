@@ -8,6 +8,8 @@ that we stand for (an unknown kind is a failure, not a warning), if what it poin
 locked down as `rules` says.
 """
 
+import functools
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -47,18 +49,25 @@ def name(document: Document) -> str:
     return f"{document.get('kind', '?')}/{document.get('metadata', {}).get('name', '?')}"
 
 
-def schema_problems(document: Document, versions: Sequence[str] = VERSIONS) -> Iterator[str]:
+def schema_problems(document: Document) -> Iterator[str]:
     """Say where a document breaks Kubernetes' schemas; an unknown kind is a problem as well."""
-    for version in versions:
-        try:
-            kubernetes_validate.validate(document, version, strict=True)
-        except kubernetes_validate.ValidationError as error:
-            at = ".".join(str(step) for step in error.path) or "the document"
-            yield f"{name(document)}: {at}: {error.message} (Kubernetes {version})"
-        except (kubernetes_validate.SchemaNotFoundError, kubernetes_validate.VersionNotSupportedError) as error:
-            yield f"{name(document)}: {error.message}"
-        except KeyError as error:
-            yield f"{name(document)}: has no {error.args[0]}"
+    for version in VERSIONS:
+        # Overlays repeat most of the base, and loading a schema takes long.
+        if problem := _schema_problem(json.dumps(document, sort_keys=True), version):
+            yield f"{name(document)}: {problem} (Kubernetes {version})"
+
+
+@functools.cache
+def _schema_problem(document: str, version: str) -> str | None:
+    try:
+        kubernetes_validate.validate(json.loads(document), version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return f"{'.'.join(str(step) for step in error.path) or 'the document'}: {error.message}"
+    except (kubernetes_validate.utils.SchemaNotFoundError, kubernetes_validate.utils.VersionNotSupportedError) as error:
+        return str(error.message)
+    except KeyError as error:
+        return f"has no {error.args[0]}"
+    return None
 
 
 def problems(documents: Sequence[Document]) -> list[str]:

@@ -1,0 +1,49 @@
+"""What a deployment must agree with: each service's program and the settings that it takes."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tallystick.audit.ingest.settings import IngestSettings
+from tallystick.audit.settings import AuditSettings
+from tallystick.cli.provision.command import ProvisionSettings
+from tallystick.notary.settings import NotarySettings
+from tallystick.runtime.settings import PREFIX, ServiceSettings, load
+from tallystick.scoring.settings import ScoringSettings
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS: Mapping[str, type[ServiceSettings]] = {
+    "scoring": ScoringSettings,
+    "notary": NotarySettings,
+    "audit": AuditSettings,
+    "audit-ingest": IngestSettings,
+    "provision": ProvisionSettings,
+}
+EXPANSION = re.compile(r"\$\((\w+)\)")
+
+
+def expand(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with `$(NAME)` replaced, as Kubernetes does; a name that is not there stays as it is."""
+    return {name: EXPANSION.sub(lambda m: environment.get(m[1], m[0]), value) for name, value in environment.items()}
+
+
+def load_as_deployed(
+    service: str, environment: Mapping[str, str], files: Path, monkeypatch: pytest.MonkeyPatch
+) -> ServiceSettings:
+    """Load a service's settings from a deployment's environment; its absolute paths are made below `files` first."""
+    for name, value in expand(environment).items():
+        if name.startswith(PREFIX):
+            monkeypatch.setenv(name, str(_made(files, name, value)) if value.startswith("/") else value)
+    return load(SETTINGS[service])
+
+
+def _made(files: Path, name: str, value: str) -> Path:
+    path = files / value.removeprefix("/")
+    if name.endswith("_FILE"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a secret")
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+    return path
