@@ -44,6 +44,8 @@ class Vectoriser:
         Raises:
             RejectionError: if one is missing, or too large for float32.
         """
+        if not self.attributes:
+            return []
         present = transaction.attributes
         # `in` first: reading a missing key of a protobuf map would create it.
         if not all(name in present for name in self.attributes):
