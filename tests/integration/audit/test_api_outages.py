@@ -1,6 +1,7 @@
 """What the API says while a server does not answer, and that it recovers by itself."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -31,13 +32,15 @@ def eventually(what: str, holds: Callable[[], bool]) -> None:
 @pytest.fixture
 def stopped_database(world: World) -> Iterator[Callable[[], None]]:
     """Give a call that wakes PostgreSQL, which hangs until then."""
-    servers = [child for child in _children(world.servers.servers.database.pid)] + [world.servers.servers.database.pid]
+    postmaster = world.servers.servers.database.pid
+    servers = [*_children(postmaster), postmaster]
     for pid in servers:
         os.kill(pid, signal.SIGSTOP)
 
     def wake() -> None:
         for pid in servers:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # a connection's own process may be gone
+                os.kill(pid, signal.SIGCONT)
 
     yield wake
     wake()

@@ -144,7 +144,7 @@ def test_one_writer(fresh_stack: ProvisionedStack, ingest: ServiceProcess, tmp_p
 
 
 def test_topic_made_anew(fresh_stack: ProvisionedStack, ingest: ServiceProcess) -> None:
-    """If the topic is suddenly shorter than what was read of it, the ingest stops with a reason instead of mixing two topics."""
+    """If the topic is suddenly shorter than what was read of it, the ingest stops with a reason rather than mix the two."""
     asyncio.run(send_evidence(fresh_stack, records(40)))
     ingest.start()
     eventually("kept", lambda: kept(fresh_stack) == 40)

@@ -176,7 +176,7 @@ async def send_evidence(servers: ProvisionedStack, records: Iterable[tuple[int, 
     await sending.start()
     try:
         for partition, value in records:
-            await sending.send("evidence", value, partition=partition)
+            await sending.send("evidence", value, key=None if value else b"null", partition=partition)
         await sending.flush()
     finally:
         await sending.stop()
