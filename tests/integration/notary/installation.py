@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 from aiokafka import AIOKafkaProducer
 
 from tallystick.cli.provision import Provisioned
 from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
-from tallystick.embedded import EmbeddedStack, ServiceProcess, free_port
+from tallystick.embedded import EmbeddedStack, ServiceProcess, Tansu, free_port
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hashes
@@ -47,9 +48,10 @@ def decision(partition: int, sequence: int) -> bytes:
 
 @dataclass
 class Installation:
-    """Servers, what was provisioned in them, and the notaries started."""
+    """Servers, what was provisioned in them, and the notaries started. `kafka` is this test's own broker."""
 
     stack: EmbeddedStack
+    kafka: Tansu
     provisioned: Provisioned
     home: Path
     notaries: list[ServiceProcess] = field(default_factory=list)
@@ -87,14 +89,21 @@ class Installation:
         await asyncio.to_thread(process.wait_ready)
         return process
 
+    async def connect(self) -> asyncpg.Connection:
+        """Return a connection to the notary's tables."""
+        password = self.provisioned.password_file("notary").read_text()
+        return await asyncpg.connect(self.provisioned.database_url("notary"), password=password)
+
     def stop(self) -> None:
         """Kill what still runs."""
         for process in self.notaries:
             process.kill()
 
-    async def send(self, records: Iterable[tuple[int, bytes | None]], topic: str = "decisions", key: bytes | None = None) -> None:
+    async def send(
+        self, records: Iterable[tuple[int, bytes | None]], topic: str = "decisions", key: bytes | None = None
+    ) -> None:
         """Send values to partitions, in order."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.stack.kafka.address, acks="all")
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka.address, acks="all")
         await producer.start()
         try:
             sent = [await producer.send(topic, value, key=key, partition=partition) for partition, value in records]
@@ -126,6 +135,12 @@ class Installation:
         await eventually(lambda: path.exists() and Checkpoint.parse(Note.parse(path.read_bytes()).text).size >= size)
         return await self.verify(log)
 
+    async def says(self, process: ServiceProcess, component: str, words: str) -> None:
+        """Wait until a notary's health says something of a component."""
+        async with asyncio.timeout(DEADLINE_S):
+            while words not in (await self.health(process))["components"][component]:  # noqa: ASYNC110  as below
+                await asyncio.sleep(0.05)
+
     async def health(self, process: ServiceProcess) -> dict[str, Any]:
         """Return what a notary says of itself."""
         async with httpx.AsyncClient() as client:
@@ -134,10 +149,10 @@ class Installation:
             return body
 
 
-async def eventually(condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
+async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
-    async with asyncio.timeout(deadline_s):
-        while not condition():
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110  what is waited for happens in another process
             await asyncio.sleep(0.02)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import sys
 import time
 from contextlib import AsyncExitStack
-from functools import partial
 
 from tallystick.notary import http
 from tallystick.notary.database import Database, Ledger
@@ -36,7 +35,7 @@ def main() -> None:
 
 
 async def _run(settings: NotarySettings) -> None:
-    health = Health("notary", ("kafka", "vault", "database", "disk"), LOGS, max_silence_s=MAX_SILENCE_S)
+    health = Health("notary", ("kafka", "vault", "database", "disk", *LOGS), LOGS, max_silence_s=MAX_SILENCE_S)
     vault = Vault(settings)
     async with AsyncExitStack() as stack:
         database, topic = Database(settings), CheckpointTopic(settings, "checkpoints")
@@ -74,7 +73,7 @@ async def _run(settings: NotarySettings) -> None:
             tasks.create_task(serve(app, settings.http_host, settings.http_port), name="http")
             tasks.create_task(watch_brokers(settings, health), name="watch")
             for log, one in pipelines.items():
-                tasks.create_task(keep_going(one, backoff=BACKOFF, turned=partial(health.progress, log)), name=log)
+                tasks.create_task(keep_going(one, health=health, log=log, backoff=BACKOFF), name=log)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,14 @@ _log = logging.getLogger(__name__)
 async def keep_going(
     pipeline: Pipeline,
     *,
+    health: Health,
+    log: str,
     backoff: Backoff,
-    turned: Callable[[], None] = lambda: None,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> NoReturn:
     """Run a pipeline for ever. What does not answer is waited out, and then everything begins with `recover` again.
+
+    In health, `log` is a component, ok once all that the database holds is published, and a loop.
 
     Raises whatever else stops a notary: NotaryError, or an error that nobody expected.
     """
@@ -30,6 +33,7 @@ async def keep_going(
     while True:
         try:
             await pipeline.recover()
+            health.ok(log)
             _log.info("ready", extra={"origin": pipeline.origin, "size": pipeline.size})
             while True:
                 await pipeline.round()
@@ -37,7 +41,8 @@ async def keep_going(
         except UnavailableError as error:
             if attempt == 0:
                 _log.warning("waiting for %s", error, extra={"origin": pipeline.origin})
-            turned()
+            health.failing(log, str(error), "waiting")
+            health.progress(log)
             await sleep(backoff.delay_s(attempt))
             attempt += 1
 
