@@ -1,0 +1,106 @@
+"""Staging objects, the right edge, and the files."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.notes import Note, SignatureLine
+from tallystick.merkle.tiles import ENTRIES, TilePath
+from tallystick.notary.directory import LogDirectory
+from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
+from tallystick.notary.staging import Staged
+from tallystick.notary.tree import Tree
+
+STAGED = Staged(
+    2, bytes(range(32)), {TilePath(ENTRIES, 0, 2): b"\n 12\n", TilePath(0, 1234): b"", TilePath(0, 0, 2): bytes(64)}
+)
+
+
+def test_a_staging_object_is_read_as_it_was_written() -> None:
+    """Size, root and every file come back, whatever bytes they hold."""
+    assert Staged.decode(STAGED.encode()) == STAGED
+
+
+@pytest.mark.parametrize("at", [0, 30, 100, -1])
+def test_a_damaged_staging_object_is_refused(at: int) -> None:
+    """One flipped bit or a lost end is found by the digest."""
+    data = bytearray(STAGED.encode())
+    data[at] ^= 1
+
+    with pytest.raises(CorruptLogError, match="digest"):
+        Staged.decode(bytes(data))
+    with pytest.raises(CorruptLogError, match="digest"):
+        Staged.decode(STAGED.encode()[:-1])
+
+
+def directory(tmp_path: Path, epoch: int = 1, staged: str | None = None) -> LogDirectory:
+    """Return a directory that has begun."""
+    made = LogDirectory(tmp_path / "public", tmp_path / "staging")
+    made.begin(epoch, staged)
+    return made
+
+
+def test_a_full_tile_takes_the_place_of_its_partial_ones(tmp_path: Path) -> None:
+    """Partial tiles go once the full one is there, and are read from it from then on; partial bundles cannot be."""
+    log = directory(tmp_path)
+    log.publish({TilePath(0, 0, 3): b"a" * 96, TilePath(ENTRIES, 0, 3): b"abc"})
+
+    log.publish({TilePath(0, 0): b"a" * 8192, TilePath(ENTRIES, 0): b"all"})
+
+    assert not (tmp_path / "public/tile/0/000.p").exists()
+    assert log.read_tile(TilePath(0, 0, 3)) == b"a" * 96
+    with pytest.raises(CorruptLogError, match="missing"):
+        log.read_tile(TilePath(ENTRIES, 0, 3))
+
+
+def test_a_beginning_writer_deletes_only_what_nobody_can_commit(tmp_path: Path) -> None:
+    """Garbage of earlier writers goes; the committed object, and whatever a later writer staged, stays."""
+    log = directory(tmp_path, 2)
+    names = ["00000001-1-a", "00000002-2-b", "00000002-3-c", "00000003-4-d"]
+    for name in names:
+        log.stage(name, b"")
+    (tmp_path / "staging/00000002-9-e.tmp").touch()
+    (tmp_path / "public/.tmp-00000001").mkdir()
+    (tmp_path / "public/.tmp-00000003").mkdir()
+
+    log.begin(2, "00000002-2-b")
+
+    assert sorted(path.name for path in (tmp_path / "staging").iterdir()) == [names[1], names[3]]
+    assert sorted(path.name for path in (tmp_path / "public").iterdir()) == [".tmp-00000002", ".tmp-00000003"]
+
+
+def note(size: int, root: bytes) -> tuple[Checkpoint, bytes]:
+    """Return a checkpoint and a note of it; the directory does not verify signatures."""
+    checkpoint = Checkpoint("example/log", size, root)
+    return checkpoint, Note(checkpoint.encode(), (SignatureLine("example/log", b"1234", bytes(64)),)).encode()
+
+
+def test_no_smaller_checkpoint_and_no_second_root_replaces_the_public_one(tmp_path: Path) -> None:
+    """The file itself refuses what a fenced notary, waking up late, might still write; the same again is fine."""
+    log, roots = directory(tmp_path), [hashlib.sha256(bytes([at])).digest() for at in range(2)]
+    log.replace_checkpoint(*note(5, roots[0]))
+    log.replace_checkpoint(*note(5, roots[0]))
+
+    with pytest.raises(FencedError, match="size 5 is public"):
+        log.replace_checkpoint(*note(4, roots[0]))
+    with pytest.raises(ForkError, match="another root"):
+        log.replace_checkpoint(*note(5, roots[1]))
+
+    assert log.read_checkpoint() == note(5, roots[0])[1]
+
+
+def test_a_tree_is_refused_if_its_files_are_not_what_was_committed(tmp_path: Path) -> None:
+    """A wrong root, a changed tile, a changed entry, a missing file: each is found before anything is signed."""
+    log, tree = directory(tmp_path), Tree()
+    log.publish(tree.append([b"a", b"b", b"c"]))
+    assert Tree.load(3, tree.root(), log.read_tile).root() == tree.root()
+
+    with pytest.raises(CorruptLogError, match="the tiles hash to"):
+        Tree.load(3, bytes(32), log.read_tile)
+    with pytest.raises(CorruptLogError, match="missing"):
+        Tree.load(2, tree.root(), log.read_tile)
+    log.publish({TilePath(ENTRIES, 0, 3): b"\0\1a\0\1b\0\1d"})
+    with pytest.raises(CorruptLogError, match="do not hash"):
+        Tree.load(3, tree.root(), log.read_tile)
