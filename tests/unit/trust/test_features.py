@@ -62,3 +62,10 @@ def test_versions_count_from_one(version: str) -> None:
     """A version is a positive integer."""
     with pytest.raises(FeatureSchemaError, match="version"):
         FeatureSchema.parse(f'{{"name": "s", "version": {version}, "features": [{AMOUNT}]}}'.encode())
+
+
+@pytest.mark.parametrize("name", ['""', '"a\\u001b[2J"', "1"])
+def test_a_schema_has_a_name_that_prints(name: str) -> None:
+    """Its own name is held to the features' rule."""
+    with pytest.raises(FeatureSchemaError, match="name"):
+        FeatureSchema.parse(f'{{"name": {name}, "version": 1, "features": [{AMOUNT}]}}'.encode())

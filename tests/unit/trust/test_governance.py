@@ -246,6 +246,8 @@ VERSIONS: dict[str, tuple[Callable[[], tuple[EntryKind, bytes]], str]] = {
     ),
     "model without a name": (_new_model(name=""), "its name must be"),
     "model with a long version": (_new_model(version="v" * 129), "its version must be"),
+    "policy without a name": (_new_policy(name=""), "its name must be"),
+    "policy that steers a terminal": (_new_policy(version="\x1b[2J"), "its version must be"),
     "short digest": (_new_model(digest=b"3" * 31), "the model's digest has 31 bytes and not 32"),
     "another format": (_new_model(format="pickle"), "the model's format 'pickle' is not known"),
     "no size": (_new_model(size_bytes=0), "the model's size is missing"),
