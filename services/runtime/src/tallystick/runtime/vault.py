@@ -140,13 +140,13 @@ class Vault:
         await self._log_in_if_due()
         token = self._client.token
         try:
-            return await asyncio.to_thread(_translated, request)
+            return await asyncio.to_thread(translated, request)
         except VaultRefusedError as error:
             if not isinstance(error.__cause__, hvac_errors.Forbidden | hvac_errors.Unauthorized):
                 raise
         # Refused: perhaps only our token is (revoked, or Vault was restored), so once more with a new one.
         await self._log_in(instead_of=token)
-        return await asyncio.to_thread(_translated, request)
+        return await asyncio.to_thread(translated, request)
 
     async def _log_in_if_due(self) -> None:
         if self._renew_at is None or self._monotonic() >= self._renew_at:
@@ -157,7 +157,7 @@ class Vault:
             if self._renew_at is not None and self._client.token != instead_of:
                 return  # another task was first
             started = self._monotonic()
-            lease_s = await asyncio.to_thread(_translated, self._request_token)
+            lease_s = await asyncio.to_thread(translated, self._request_token)
             self._renew_at = started + lease_s * 2 / 3 if lease_s else float("inf")
 
     def _request_token(self) -> float:
@@ -178,7 +178,8 @@ class Vault:
         return float(response["auth"]["lease_duration"])
 
 
-def _translated(request: Callable[[], T]) -> T:
+def translated(request: Callable[[], T]) -> T:
+    """Return `request()`, with what hvac and requests raise turned into VaultUnavailableError or VaultRefusedError."""
     try:
         return request()
     except _UNAVAILABLE as error:
@@ -194,9 +195,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, hvac_errors.VaultError):
         said = [str(line).removeprefix("1 error occurred:").strip(" \t\n*") for line in _said(error)]
         return f"{'; '.join(said) or type(error).__name__} ({(error.method or '').upper()} {error.url})"
+    request = getattr(error, "request", None)
+    where = f" at {request.url}" if request is not None else ""
     if isinstance(error, requests.exceptions.Timeout):
-        return "no answer in time"
-    return f"cannot connect ({type(error).__name__})"
+        return f"no answer in time{where}"
+    return f"cannot connect{where} ({type(error).__name__})"
 
 
 def _said(error: hvac_errors.VaultError) -> list[str]:

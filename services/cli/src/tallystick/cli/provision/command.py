@@ -15,7 +15,15 @@ from tallystick.cli.provision.plan import DEFAULT_PARTITIONS, DEFAULT_PREFIX, SE
 from tallystick.cli.provision.policy import SignerKey
 from tallystick.runtime.database import url_with_password
 from tallystick.runtime.kafka import client_options
-from tallystick.runtime.settings import DatabaseSettings, KafkaSettings, VaultSettings, load, read_secret
+from tallystick.runtime.settings import (
+    USAGE_EXIT_CODE,
+    DatabaseSettings,
+    KafkaSettings,
+    SecretFileError,
+    VaultSettings,
+    load,
+    read_secret,
+)
 
 _ABOUT = """\
 Makes topics, keys, roles and rights for Tallystick, and the trust policy. Where the servers are, and as whom to speak to them,
@@ -61,7 +69,12 @@ def run(args: argparse.Namespace) -> int:
     """Provision and return the exit code: 0 done, 1 failed, 2 wrong usage or settings."""
     settings = load(ProvisionSettings)
     try:
-        done = asyncio.run(provision(_plan(args, settings)))
+        plan = _plan(args, settings)
+    except (ProvisionError, SecretFileError) as error:
+        sys.stderr.write(f"tallystick provision: {error}\n")
+        return USAGE_EXIT_CODE
+    try:
+        done = asyncio.run(provision(plan))
     except (ProvisionError, OSError, KafkaError, asyncpg.PostgresError) as error:
         sys.stderr.write(f"tallystick provision: {error}\n")
         return 1

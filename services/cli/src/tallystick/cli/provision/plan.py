@@ -8,17 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import hvac
-import requests
-from hvac import exceptions as hvac_errors
 
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.kafka import provision_kafka, topics
-from tallystick.cli.provision.policy import Origins, SignerKey, log_policy, trust_toml, write_policy
+from tallystick.cli.provision.policy import Origins, SignerKey, policy_files, write_policy
 from tallystick.cli.provision.postgres import DATABASE, provision_postgres
 from tallystick.cli.provision.vault import POLICIES, provision_vault, role_id
 from tallystick.runtime.backoff import retry
 from tallystick.runtime.health import OK, Health
-from tallystick.runtime.vault import VaultUnavailableError
+from tallystick.runtime.vault import VaultRefusedError, translated
 
 SERVICES = tuple(POLICIES)
 DEFAULT_PARTITIONS = 64
@@ -106,11 +104,7 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
     except TimeoutError as error:
         waiting = [f"{name} is {state}" for name, state in health.states().items() if state != OK]
         raise ProvisionError(f"gave up after {plan.wait_s:g} s: {'; '.join(waiting) or 'a server does not answer'}") from error
-    origins = Origins.under(plan.prefix)
-    files = {
-        "log.policy": log_policy(origins, public_keys),
-        "trust.toml": trust_toml(origins, plan.signers, plan.input_topic, plan.partitions),
-    }
+    files = policy_files(Origins.under(plan.prefix), public_keys, plan.signers, plan.input_topic, plan.partitions)
     write_policy(plan.output / "policy", files, replace=plan.replace_policy)
     return Provisioned(plan, tuple(created))
 
@@ -124,12 +118,11 @@ async def _vault(plan: ProvisionPlan) -> dict[str, bytes]:
         verify = str(plan.vault_ca_file) if plan.vault_ca_file else True
         client = hvac.Client(url=plan.vault_addr, token=plan.vault_token, timeout=VAULT_TIMEOUT_S, verify=verify)
         try:
-            return provision_vault(client, plan.output / "vault")
-        except (requests.exceptions.RequestException, hvac_errors.VaultDown, hvac_errors.VaultNotInitialized) as error:
-            raise VaultUnavailableError(f"Vault at {plan.vault_addr}: {error}") from error
-        except hvac_errors.VaultError as error:
-            raise ProvisionError(f"Vault at {plan.vault_addr} refuses: {error}") from error
+            return translated(lambda: provision_vault(client, plan.output / "vault"))
         finally:
             client.adapter.close()
 
-    return await asyncio.to_thread(work)
+    try:
+        return await asyncio.to_thread(work)
+    except VaultRefusedError as error:
+        raise ProvisionError(f"Vault at {plan.vault_addr} refuses: {error}") from error

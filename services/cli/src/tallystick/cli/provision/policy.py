@@ -99,17 +99,27 @@ def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str,
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def write_policy(folder: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
-    """Write the trust policy, if what reads it accepts it.
-
-    Raises:
-        ProvisionError: It would not be accepted; or another one is there and `replace` is false, since verifiers that have the
-            old one would no longer believe these logs.
-    """
+def policy_files(
+    origins: Origins, public_keys: Mapping[str, bytes], signers: Sequence[SignerKey], input_topic: str, partitions: int
+) -> dict[str, bytes]:
+    """Return the trust policy's files by name. Raises ProvisionError if what reads them would not accept them."""
     try:
+        files = {
+            "log.policy": log_policy(origins, public_keys),
+            "trust.toml": trust_toml(origins, signers, input_topic, partitions),
+        }
         TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     except ValueError as error:
         raise ProvisionError(f"this would not make a trust policy: {error}") from error
+    return files
+
+
+def write_policy(folder: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
+    """Write the trust policy.
+
+    Raises:
+        ProvisionError: Another one is there and `replace` is false: verifiers that have it would no longer believe these logs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         path = folder / name

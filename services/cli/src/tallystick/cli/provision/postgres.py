@@ -34,18 +34,20 @@ async def provision_postgres(admin_url: str, output: Path, *, new_passwords: boo
     """
     admin = await asyncpg.connect(admin_url, timeout=CONNECT_TIMEOUT_S)
     try:
+        # Of two that run at once, one waits: roles and databases have no IF NOT EXISTS that holds in a race.
+        await admin.execute("SELECT pg_advisory_lock(hashtext('tallystick provision'))")
         for role in ROLES:
             await _ensure_role(admin, role, output / f"{role}.password", new_password=new_passwords)
         if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
             await admin.execute(f"CREATE DATABASE {DATABASE}")
+        owner = await asyncpg.connect(with_database(admin_url, DATABASE), timeout=CONNECT_TIMEOUT_S)
+        try:
+            async with owner.transaction():
+                await owner.execute("\n".join(_statements()))
+        finally:
+            await owner.close()
     finally:
         await admin.close()
-    owner = await asyncpg.connect(with_database(admin_url, DATABASE), timeout=CONNECT_TIMEOUT_S)
-    try:
-        async with owner.transaction():
-            await owner.execute("\n".join(_statements()))
-    finally:
-        await owner.close()
 
 
 def with_database(url: str, database: str) -> str:

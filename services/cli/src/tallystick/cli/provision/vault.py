@@ -130,7 +130,8 @@ def _ensure_role(client: hvac.Client, service: str, secret_id_file: Path) -> Non
     client.auth.approle.create_or_update_approle(
         role_name=name, token_policies=[_policy_name(service)], bind_secret_id=True, **_TOKEN
     )
-    client.auth.approle.update_role_id(role_name=name, role_id=name)
+    if client.auth.approle.read_role_id(role_name=name)["data"]["role_id"] != name:
+        client.auth.approle.update_role_id(role_name=name, role_id=name)
     if not _accepted(client, name, secret_id_file):
         made = client.auth.approle.generate_secret_id(role_name=name)
         write_secret(secret_id_file, made["data"]["secret_id"])
