@@ -1,0 +1,42 @@
+"""`make bench`: run all benches and write build/bench.json."""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.bench import chain, scoring, tree  # noqa: E402  the line above is what makes it importable
+from tests.bench.figures import Row, write  # noqa: E402
+from tests.bench.material import prepare  # noqa: E402
+
+
+def main() -> None:
+    """Run the benches; nothing here asserts a time."""
+    parser = argparse.ArgumentParser(description="Measure Tallystick on this machine.")
+    parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
+    parser.add_argument("--only", choices=("tree", "scoring", "chain"), help="one bench alone")
+    args = parser.parse_args()
+    console = Console()
+    rows: list[Row] = []
+    with TemporaryDirectory(prefix="tallystick-bench-") as directory:
+        if args.only in (None, "tree"):
+            rows += tree.run(args.runs)
+        if args.only != "tree":
+            material = prepare(Path(directory), args.transactions)
+        if args.only in (None, "scoring"):
+            console.print("scoring alone, and the copy loop beside it …")
+            rows += scoring.run(material, args.runs)
+        if args.only in (None, "chain"):
+            console.print("the whole chain …")
+            rows += chain.run(material, args.runs, console)
+    write(rows, ROOT / "build" / "bench.json", console)
+
+
+if __name__ == "__main__":
+    main()
