@@ -3,13 +3,14 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tallystick.cli.simulate.generator import generate
-from tallystick.cli.simulate.parquet import write_parquet
+from tallystick.cli.simulate.parquet import unfinished_path, write_parquet
 from tallystick.cli.simulate.stream import DAYS, CardStream, StreamMismatchError
 
 
@@ -39,13 +40,16 @@ def parse_days(text: str) -> tuple[int, int]:
 def run(args: argparse.Namespace) -> int:
     """Generate, cut, write and say what was written; 1 if the rows are not the published ones or the file cannot be written."""
     try:
-        args.file.with_name(args.file.name + ".part").touch()  # before the work, not after it
+        unfinished_path(args.file).touch()  # before the work, not after it
         stream = _generate_with_progress()
         part = stream.days(*args.days) if args.days else stream
         write_parquet(part, args.file)
     except (StreamMismatchError, OSError) as error:
         sys.stderr.write(f"tallystick simulate: {error}\n")
         return 1
+    finally:
+        with suppress(OSError):
+            unfinished_path(args.file).unlink(missing_ok=True)
     _report(stream, part, args)
     return 0
 

@@ -32,13 +32,18 @@ def to_table(stream: CardStream) -> pa.Table:
     )
 
 
+def unfinished_path(path: Path) -> Path:
+    """Return where a file is written before it takes its own name."""
+    return path.with_name(path.name + ".part")
+
+
 def write_parquet(stream: CardStream, path: Path) -> None:
     """Write the stream; the same stream and pyarrow give the same bytes, and a broken run leaves no half file.
 
     Raises:
         OSError: the file cannot be written.
     """
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = unfinished_path(path)
     pq.write_table(
         to_table(stream),
         unfinished,
