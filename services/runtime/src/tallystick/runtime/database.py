@@ -8,7 +8,8 @@ import asyncpg
 from tallystick.runtime.settings import DatabaseSettings, read_secret
 
 CONNECT_TIMEOUT_S = 5.0
-COMMAND_TIMEOUT_S = 30.0
+# Well below health's `max_silence_s`: a database that hangs must not make a service look dead.
+COMMAND_TIMEOUT_S = 15.0
 
 
 def connect_options(settings: DatabaseSettings) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings, read_secret
 
+# Well below health's `max_silence_s`: a broker that is away must not make a service look dead.
+READ_TIMEOUT_S = 15.0
 _POLL_MS = 200
 
 
@@ -46,7 +48,7 @@ def producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
 
 
 async def batches_to_end(
-    reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = 30.0
+    reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = READ_TIMEOUT_S
 ) -> AsyncIterator[list[ConsumerRecord]]:
     """Give the committed records from offset `start` to the partition's end, as fetched.
 
@@ -74,13 +76,15 @@ async def batches_to_end(
 
 
 async def read_to_end(
-    reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = 30.0
+    reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = READ_TIMEOUT_S
 ) -> list[ConsumerRecord]:
     """Return the committed records from offset `start` to the partition's end; see `batches_to_end`."""
     return [record async for batch in batches_to_end(reader, partition, start, timeout_s) for record in batch]
 
 
-async def last_record(reader: AIOKafkaConsumer, partition: TopicPartition, timeout_s: float = 30.0) -> ConsumerRecord | None:
+async def last_record(
+    reader: AIOKafkaConsumer, partition: TopicPartition, timeout_s: float = READ_TIMEOUT_S
+) -> ConsumerRecord | None:
     """Return the partition's last committed record, stepping back over transaction markers; None if there is none.
 
     Assigns `reader` to this partition alone. Raises KafkaTimeoutError.
@@ -98,7 +102,9 @@ async def last_record(reader: AIOKafkaConsumer, partition: TopicPartition, timeo
     return None
 
 
-async def high_watermark(reader: AIOKafkaConsumer, partition: TopicPartition, at: int, timeout_s: float = 30.0) -> int:
+async def high_watermark(
+    reader: AIOKafkaConsumer, partition: TopicPartition, at: int, timeout_s: float = READ_TIMEOUT_S
+) -> int:
     """Return the partition's high watermark, by a fetch at offset `at`; assigns `reader` to it alone.
 
     Raises KafkaTimeoutError.

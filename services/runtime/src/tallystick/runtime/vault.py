@@ -122,6 +122,10 @@ class Vault:
         """Log in if needed and look up the own token: raises if Vault does not answer or refuses us."""
         await self._call(self._client.auth.token.lookup_self)
 
+    def close(self) -> None:
+        """Close the connections; the token is left to expire."""
+        self._client.adapter.close()
+
     async def _batch(self, operation: str, key: str, items: list[dict[str, str]]) -> list[dict[str, str]]:
         results: list[dict[str, str]] = []
         for start in range(0, len(items), CHUNK):

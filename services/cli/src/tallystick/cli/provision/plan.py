@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import hvac
 
@@ -69,8 +69,10 @@ class Provisioned:
         return self.plan.output / "postgres" / f"{service}.password"
 
     def database_url(self, service: str) -> str:
-        """Return a service's database URL, without the password."""
-        return f"postgresql://{service}@{urlsplit(self.plan.database_url).netloc.rpartition('@')[2]}/{DATABASE}"
+        """Return a service's database URL, without the password; options of the administrator's (TLS) stay."""
+        parts = urlsplit(self.plan.database_url)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{service}@{host}", path=f"/{DATABASE}"))
 
     def environment(self, service: str) -> dict[str, str]:
         """Return the settings by which a service of `SERVICES` reaches Kafka (its address only), Vault and PostgreSQL."""

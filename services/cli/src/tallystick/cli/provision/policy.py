@@ -16,6 +16,7 @@ from tallystick.cli.provision.vault import CLOCK_KEY, DECISIONS_KEY, GOVERNANCE_
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.policy import TrustPolicy
 
+# The witness's name, in the policy and in the notary's cosignatures.
 CLOCK_WITNESS = "notary-clock"
 MAX_CLOCK_AGE_S = 60
 PARTITIONER = "murmur2"
@@ -49,23 +50,22 @@ class SignerKey:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The names of the logs and of the clock that witnesses the governance log."""
+    """The names of the logs."""
 
     decisions: str
     governance: str
-    clock: str
 
     @classmethod
     def under(cls, prefix: str) -> Self:
         """Return the names below a prefix such as `bank.example/fraud`."""
-        return cls(f"{prefix}/decisions", f"{prefix}/governance", CLOCK_WITNESS)  # the name under which the notary cosigns
+        return cls(f"{prefix}/decisions", f"{prefix}/governance")
 
 
 def log_policy(origins: Origins, public_keys: Mapping[str, bytes]) -> bytes:
     """Return the text of `log.policy` (C2SP tlog-policy); `public_keys` are Vault's, by the names of the transit keys."""
     decisions = VerifierKey.make(origins.decisions, ED25519, public_keys[DECISIONS_KEY])
     governance = VerifierKey.make(origins.governance, ED25519, public_keys[GOVERNANCE_KEY])
-    clock = VerifierKey.make(origins.clock, COSIGNATURE_V1, public_keys[CLOCK_KEY])
+    clock = VerifierKey.make(CLOCK_WITNESS, COSIGNATURE_V1, public_keys[CLOCK_KEY])
     lines = (f"log {decisions}", f"log {governance}", f"witness {CLOCK_WITNESS} {clock}", "quorum none")
     return "".join(f"{line}\n" for line in lines).encode()
 
