@@ -70,10 +70,10 @@ def build_world(servers: ProvisionedStack, directory: Path) -> World:
     return asyncio.run(_build(servers, directory))
 
 
-def ingest_process(servers: ProvisionedStack, directory: Path) -> ServiceProcess:
-    """Return an ingest over these servers, not started."""
+def ingest_process(servers: ProvisionedStack, directory: Path, topic: str = "evidence") -> ServiceProcess:
+    """Return an ingest of a topic on these servers, not started."""
     names = ("KAFKA_BOOTSTRAP", "DATABASE_URL", "DATABASE_PASSWORD_FILE")
-    return _process("audit-ingest", servers, directory, names, {})
+    return _process("audit-ingest", servers, directory, names, {"evidence_topic": topic})
 
 
 def api_process(world: World, **settings: str) -> ServiceProcess:
@@ -170,13 +170,15 @@ async def _fill_scoring(servers: ProvisionedStack, vault: Vault, bank: Bank) -> 
         await connection.execute("INSERT INTO scoring.customer_keys VALUES ($1, $2, $3)", b"c-1", bank.key_id, wrapped)
 
 
-async def send_evidence(servers: ProvisionedStack, records: Iterable[tuple[int, bytes | None]]) -> None:
-    """Put (partition, value) records into the evidence topic."""
+async def send_evidence(
+    servers: ProvisionedStack, records: Iterable[tuple[int, bytes | None]], topic: str = "evidence"
+) -> None:
+    """Put (partition, value) records into an evidence topic."""
     sending: AIOKafkaProducer = producer(servers.kafka_settings(), linger_ms=5)
     await sending.start()
     try:
         for partition, value in records:
-            await sending.send("evidence", value, key=None if value else b"null", partition=partition)
+            await sending.send(topic, value, key=None if value else b"null", partition=partition)
         await sending.flush()
     finally:
         await sending.stop()

@@ -24,6 +24,7 @@ from tallystick.audit.errors import (
     UnavailableError,
     UnknownError,
 )
+from tallystick.runtime.health import OK
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:tallystick:problem:"
@@ -120,8 +121,10 @@ def problem(
 async def audit_error(request: Request, error: Exception) -> JSONResponse:
     """Tell an AuditError; what only operators may know goes to the log and to health."""
     if isinstance(error, UnavailableError):
-        request.app.state.health.failing(error.component, error.reason)
-        _log.warning("%s is not answering: %s", error.component, error.reason, extra={"component": error.component})
+        health = request.app.state.health
+        if health.state(error.component) == OK:  # said once, not by every request meanwhile
+            _log.warning("%s is not answering: %s", error.component, error.reason, extra={"component": error.component})
+        health.failing(error.component, error.reason)
     elif isinstance(error, InconsistentError):
         _log.error("inconsistent: %s", error)
     kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), INTERNAL)
