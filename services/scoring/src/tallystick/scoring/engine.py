@@ -29,11 +29,25 @@ _WIDEST = Limits(max_value_bytes=60_000, event_time_tolerance_ms=DAY_MS)
 class Record(Protocol):
     """A Kafka record, as aiokafka gives it."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    @property
+    def offset(self) -> int:
+        """Its place in the input partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Kafka's time stamp, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Its headers, in order."""
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ def decode(headers: Headers, value: bytes) -> Transaction:
 
 def _decode_json(value: bytes) -> Transaction:
     try:
-        fields = json.loads(value.decode(), object_pairs_hook=_without_repeats)
+        fields = json.loads(value.decode(), object_pairs_hook=_strict_object)
         if not isinstance(fields, dict):
             raise ValueError("not an object")
         if _not_finite(fields.get("amountMinor", fields.get("amount_minor"))):
@@ -104,14 +104,16 @@ def _decode_json(value: bytes) -> Transaction:
         return ParseDict(fields, Transaction())
     except RejectionError:
         raise
-    except (ValueError, RecursionError, JsonParseError):
+    except (ValueError, OverflowError, RecursionError, JsonParseError):
         raise RejectionError(ReasonCode.REASON_CODE_JSON_MALFORMED) from None
 
 
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _strict_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise ValueError("a name is repeated")
+    # A lone surrogate makes `ParseDict` raise SystemError; here it is an UnicodeEncodeError, which is a ValueError.
+    "".join(fields).encode()
     return fields
 
 
