@@ -176,6 +176,6 @@ async def test_a_wrong_setting_is_named_and_ends_the_notary(installation: Instal
     for origin in ("with space", installation.policy.governance_origin):
         notary = installation.notary(TALLYSTICK_DECISIONS_ORIGIN=origin)
         notary.start()
-        await eventually(lambda notary=notary: notary.exit_code is not None)  # type: ignore[misc]
+        await eventually(lambda notary=notary: notary.exit_code is not None)  # type: ignore[misc]  # the default binds
         assert notary.exit_code == 2
         assert "_ORIGIN" in notary.child.log_tail(1)

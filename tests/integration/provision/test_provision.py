@@ -102,7 +102,7 @@ async def test_audit_reads_what_others_make_later_and_writes_nothing(stack: Prov
         other = await database.connect(stack.database_settings(stranger))
         await owner.execute("CREATE TABLE later AS SELECT 7 AS seven")
         await owner.execute("CREATE VIEW later_view AS SELECT * FROM later")
-        assert await audit.fetchval(f"SELECT seven FROM {maker}.later_view") == 7  # noqa: S608
+        assert await audit.fetchval(f"SELECT seven FROM {maker}.later_view") == 7  # noqa: S608 - names of ours
         for connection, statement in (
             (audit, f"DELETE FROM {maker}.later"),  # noqa: S608
             (audit, f"CREATE TABLE {maker}.mine ()"),
@@ -183,7 +183,7 @@ async def test_what_no_verifier_would_accept_is_not_written(
     for folder in ("vault", "postgres"):
         (tmp_path / folder).symlink_to(stack.provisioned.plan.output / folder)
     with pytest.raises(ProvisionError, match=says):
-        await provision(replace(stack.provisioned.plan, output=tmp_path, **change))  # type: ignore[arg-type]
+        await provision(replace(stack.provisioned.plan, output=tmp_path, **change))  # type: ignore[arg-type]  # wrong on purpose
     assert not (tmp_path / "policy").exists()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -103,7 +103,7 @@ async def test_nothing_is_read_beyond_a_silent_broker(fresh_stack: ProvisionedSt
         watching.cancel()
 
 
-async def _until(condition, timeout_s: float = 15) -> None:  # type: ignore[no-untyped-def]
+async def _until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

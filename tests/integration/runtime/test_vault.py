@@ -4,6 +4,8 @@ import asyncio
 import secrets
 import signal
 import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import hvac
 import pytest
@@ -60,7 +62,9 @@ async def test_one_bad_ciphertext_fails_the_batch(stack: ProvisionedStack) -> No
         ("notary", lambda vault: vault.sign("customer-keys", b"")),
     ],
 )
-async def test_a_service_can_do_nothing_but_its_own_work(stack: ProvisionedStack, service: str, call) -> None:  # type: ignore[no-untyped-def]
+async def test_a_service_can_do_nothing_but_its_own_work(
+    stack: ProvisionedStack, service: str, call: Callable[[Vault], Awaitable[object]]
+) -> None:
     """What a service's policy does not name is refused."""
     with pytest.raises(VaultRefusedError, match="permission denied"):
         await call(Vault(stack.vault_settings(service)))
@@ -159,7 +163,7 @@ async def test_a_restarted_vault_serves_the_same_session(fresh_stack: Provisione
     assert await asyncio.wait_for(asking, 30) == before
 
 
-async def test_a_wrong_secret_id_is_refused_not_retried(stack: ProvisionedStack, tmp_path) -> None:  # type: ignore[no-untyped-def]
+async def test_a_wrong_secret_id_is_refused_not_retried(stack: ProvisionedStack, tmp_path: Path) -> None:
     """A login that Vault refuses is fatal: waiting does not make the credential right."""
     wrong = tmp_path / "secret-id"
     wrong.write_text("00000000-0000-0000-0000-000000000000")

@@ -21,7 +21,7 @@ entry_lists = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=
 @pytest.fixture(scope="module")
 def merklelib() -> Iterator[ModuleType]:
     """Import merklelib 1.0, given back for as long as it is used the name that Python 3.10 took away from it."""
-    collections.Iterable = collections.abc.Iterable  # type: ignore[attr-defined]
+    collections.Iterable = collections.abc.Iterable  # type: ignore[attr-defined]  # gone since 3.10
     import merklelib
 
     yield merklelib

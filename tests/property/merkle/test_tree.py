@@ -1,6 +1,6 @@
 """Trees, proofs and tiles against a naive reference written straight from RFC 6962 §2.1."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 
@@ -100,7 +100,7 @@ def tiles_of(size: int) -> dict[TilePath, bytes]:
     return tiles
 
 
-def reader(size: int):  # type: ignore[no-untyped-def]
+def reader(size: int) -> Callable[[TilePath], bytes]:
     """Read tiles of the tree of `size` leaves, and no others: a full tile that is not full yet is not there."""
 
     def read(path: TilePath) -> bytes:

@@ -49,7 +49,7 @@ def decision(partition: int, sequence: int, **changes: object) -> bytes:
         "decided_at_ms": 1_700_000_000_000,
         "outcome": 1,
     }
-    return Decision(**(fields | changes)).SerializeToString()  # type: ignore[arg-type]
+    return Decision(**(fields | changes)).SerializeToString()  # type: ignore[arg-type]  # a test names fields as it likes
 
 
 def decisions(partition: int, sequences: Iterable[int], first_offset: int = 0) -> list[Stored]:

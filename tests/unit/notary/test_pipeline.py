@@ -143,12 +143,12 @@ async def test_an_unavailable_server_is_waited_for_with_growing_pauses(tmp_path:
         pauses.append(seconds)
         states.append(health.state("decisions"))
         if len(pauses) == 3:
-            stand.ledger.open = down  # type: ignore[method-assign]
+            stand.ledger.open = down  # type: ignore[method-assign]  # a failure is put in its place
 
     async def fetch(timeout_s: float) -> None:
         raise ZeroDivisionError
 
-    stand.ledger.open = not_answering  # type: ignore[method-assign, assignment]
+    stand.ledger.open = not_answering  # type: ignore[method-assign, assignment]  # as above, and it never returns
     topic.fetch = fetch  # type: ignore[method-assign, assignment]
     with pytest.raises(ZeroDivisionError):
         await keep_going(pipeline, health=health, log="decisions", backoff=Backoff(0.1, 1, lambda: 0), sleep=sleep)

@@ -162,7 +162,7 @@ class Postgres:
 
     def _answers(self) -> bool:
         command = [str(self._tree / "bin" / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        return subprocess.run(command, check=False, env=_environment()).returncode == 0  # noqa: S603
+        return subprocess.run(command, check=False, env=_environment()).returncode == 0  # noqa: S603 - our own program
 
 
 def installed_tree() -> Path:

@@ -53,7 +53,7 @@ def report(health: Health, pipelines: Mapping[str, Pipeline]) -> None:
     for name, what, value in _GAUGES:
         gauge = Gauge(f"tallystick_notary_{name}", what, ["log"], registry=health.registry)
         for log, pipeline in pipelines.items():
-            gauge.labels(log).set_function(lambda pipeline=pipeline, value=value: value(pipeline))  # type: ignore[misc]
+            gauge.labels(log).set_function(lambda pipeline=pipeline, value=value: value(pipeline))  # type: ignore[misc] # defaults bind
 
 
 _GAUGES: tuple[tuple[str, str, Callable[[Pipeline], float]], ...] = (
