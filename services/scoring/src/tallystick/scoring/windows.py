@@ -2,8 +2,8 @@
 
 Everything is an exact integer: milliseconds, minor units, counts. A window of N days at event time t is (t - N days, t], the
 transaction itself included, and of several at one time only those that arrived before it. A late transaction sees the history
-as of its own event time. History older than `HORIZON_MS` before the customer's newest transaction counts as gone, whether or
-not its memory has been freed yet, so that what is seen does not depend on when the sweep ran.
+as of its own event time. History `HORIZON_MS` or more before its newest transaction counts as gone, whether or not its memory
+has been freed yet, so that what is seen does not depend on when the sweep ran.
 """
 
 from array import array
@@ -78,7 +78,7 @@ class Customer:
         self.cipher: object = None
 
     def is_repeat(self, transaction_id: str, time_ms: int) -> bool:
-        """Tell whether this id was decided for this customer within 30 days of `time_ms`."""
+        """Tell whether this id was last decided for this customer within 30 days of `time_ms`."""
         known = self.identifiers.get(transaction_id)
         return known is not None and abs(time_ms - known) < REPEAT_MS and known > self.newest_ms - HORIZON_MS
 
