@@ -1,6 +1,7 @@
 """A customer's windows against a list of everything that ever happened, and the definition in words."""
 
 from collections.abc import Sequence
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -128,13 +129,13 @@ def test_no_windows_asked_for_move_the_history_all_the_same(paid: list[Paid]) ->
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 2), st.randoms(use_true_random=False))
-def test_memory_is_bounded(per_day: int, late: int, random: object) -> None:
+def test_memory_is_bounded(per_day: int, late: int, random: Random) -> None:
     """After a year, a customer holds the horizon's transactions and a sweep's worth more, late ones among them or not."""
     customer = Customer("c")
     for number in range(365 * per_day):
         time_ms = number * DAY_MS // per_day
         if late and number % 3 < late:
-            time_ms -= random.randrange(DAY_MS)  # type: ignore[attr-defined]
+            time_ms -= random.randrange(DAY_MS)
         customer.observe(f"tx-{number}", "EUR", max(time_ms, 0), 100, ())
     most = (HORIZON_MS // DAY_MS + 1) * per_day + 3 * windows._SWEEP
     assert len(customer.histories["EUR"].times) <= most
