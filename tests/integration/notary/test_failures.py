@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from tallystick.cli.provision import provision
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
 
@@ -115,6 +116,22 @@ async def test_nothing_is_signed_while_the_database_is_down(installation: Instal
 
     _, entries = await installation.wait_for(800)
     assert logged_sequences(entries) == every_partition(range(200))
+
+
+async def test_a_topic_that_lost_its_records_is_not_read_as_if_nothing_had_happened(installation: Installation) -> None:
+    """A broker that comes back empty is said in health, and nothing of the new topic is taken for the old one's."""
+    notary = await installation.started()
+    await installation.send_decisions(range(100))
+    await installation.wait_for(400)
+
+    installation.kafka.stop()
+    await asyncio.to_thread(installation.kafka.start)
+    await provision(installation.provisioned.plan)
+    await installation.send_decisions(range(10))
+
+    await installation.says(notary, "decisions", "was read up to 100")
+    checkpoint, _ = await installation.verify()
+    assert checkpoint.size == 400
 
 
 async def test_a_full_disk_is_waited_out(installation: Installation) -> None:

@@ -67,7 +67,7 @@ class Database:
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
-                pool = await database.pool(self._settings)
+                pool = await database.pool(self._settings, min_size=0)
                 try:
                     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
                         await connection.execute(_SCHEMA())

@@ -23,7 +23,7 @@ from tallystick.merkle.tiles import ENTRIES, TilePath
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
 from tallystick.notary.staging import epoch_of
 
-WRITERS = 8  # a disk answers several fsyncs at once faster than one after the other
+SYNCERS = 8  # a disk answers several fsyncs at once faster than one after the other
 
 
 class LogDirectory:
@@ -32,7 +32,7 @@ class LogDirectory:
     def __init__(self, public: Path, staging: Path) -> None:
         self._public, self._staging = public, staging
         self._scratch = public / ".tmp"
-        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="files")
+        self._syncers = ThreadPoolExecutor(SYNCERS, thread_name_prefix="fsync")
 
     def begin(self, epoch: int, staged: str | None) -> None:
         """Make the directories; delete what writers before `epoch` left unfinished, but not the committed object `staged`.
@@ -57,7 +57,7 @@ class LogDirectory:
         temporary = self._staging / f"{name}.tmp"
         _write(temporary, data)
         temporary.rename(self._staging / name)
-        _sync_directory(self._staging)
+        _sync(self._staging)
 
     def read_staged(self, name: str) -> bytes | None:
         """Return a staging object, None if there is none of that name."""
@@ -75,9 +75,15 @@ class LogDirectory:
         targets = {path: self._public / path.path() for path in files}
         for parent in {target.parent for target in targets.values()}:
             parent.mkdir(parents=True, exist_ok=True)
-        list(self._writers.map(self._replace, targets.values(), files.values()))
+        # All written, then all made durable, then all renamed: so the file system can journal them together.
+        temporaries = {path: self._temporary(target) for path, target in targets.items()}
+        for path, temporary in temporaries.items():
+            temporary.write_bytes(files[path])
+        list(self._syncers.map(_sync, temporaries.values()))
+        for path, target in targets.items():
+            temporaries[path].rename(target)
         # All the way up, though most of it is old: a directory may have been made by an attempt that died before its fsync.
-        list(self._writers.map(_sync_directory, self._ancestors(targets.values())))
+        list(self._syncers.map(_sync, self._ancestors(targets.values())))
         for path, target in targets.items():
             if path.is_full:
                 shutil.rmtree(f"{target}.p", ignore_errors=True)
@@ -106,13 +112,14 @@ class LogDirectory:
             # Compared and replaced under one lock: a notary that was fenced and slept may wake at this very line.
             if (present := self.read_checkpoint()) is not None:
                 _refuse_if_after(Checkpoint.parse(Note.parse(present).text), checkpoint)
-            self._replace(self._public / "checkpoint", note)
-        _sync_directory(self._public)
+            target = self._public / "checkpoint"
+            temporary = self._temporary(target)
+            _write(temporary, note)
+            temporary.rename(target)
+        _sync(self._public)
 
-    def _replace(self, target: Path, data: bytes) -> None:
-        temporary = self._scratch / target.relative_to(self._public).as_posix().replace("/", "_")
-        _write(temporary, data)
-        temporary.rename(target)
+    def _temporary(self, target: Path) -> Path:
+        return self._scratch / target.relative_to(self._public).as_posix().replace("/", "_")
 
     def _ancestors(self, targets: Iterable[Path]) -> set[Path]:
         above = {parent for target in targets for parent in target.parents if parent.is_relative_to(self._public)}
@@ -135,14 +142,13 @@ def _refuse_if_after(present: Checkpoint, new: Checkpoint) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(data)
+    _sync(path)
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Make a file's content, or a directory's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -25,6 +25,7 @@ from tallystick.notary.state import IndexRow, Position, Progress
 Batch = Mapping[int, Sequence[Record]]
 """Records as fetched, by partition, in the order of their offsets."""
 
+_DECISION = EntryKind.ENTRY_KIND_DECISION  # a protobuf enum looks its names up anew each time
 TOO_LARGE = f"an entry holds at most {MAX_ENTRY_SIZE} bytes"
 
 
@@ -86,7 +87,7 @@ class DecisionIntake:
                 break
             else:
                 index = first_index + len(out.entries)
-                out.entries.append(entry(EntryKind.ENTRY_KIND_DECISION, record))
+                out.entries.append(entry(_DECISION, record))
                 out.rows.append(IndexRow(partition, expected, index, record.offset))
                 expected, source_offset, last = expected + 1, decision.source_offset, (decision, record, index)
             out.offsets[partition] = record.offset + 1
@@ -107,7 +108,7 @@ class DecisionIntake:
             return "the decision is on another partition than its transaction"
         if len(decision.chain) != HASH_SIZE:
             return f"the decision's chain is not {HASH_SIZE} bytes"
-        if not fits(EntryKind.ENTRY_KIND_DECISION, record):
+        if not fits(_DECISION, record):
             return TOO_LARGE
         return decision
 

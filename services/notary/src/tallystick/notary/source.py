@@ -61,7 +61,10 @@ class TopicSource:
         self._health.progress(self._loop)
         # aiokafka answers with nothing while brokers are gone: that is no sign of life, `kafka.watch` looks for one.
         with waiting_for("kafka", self._health), self._out_of_range():
-            fetched = await self._started().getmany(timeout_ms=int(timeout_s * 1000), max_records=MAX_BATCH_RECORDS)
+            consumer = self._started()
+            fetched = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=MAX_BATCH_RECORDS)
+            if not fetched:
+                await self._refuse_lost_topic(consumer)
             return {
                 partition.partition: records for partition, records in fetched.items() if partition.partition not in self._stops
             }
@@ -89,6 +92,19 @@ class TopicSource:
         if self._consumer is None:
             raise UnavailableError("kafka", "not connected")
         return self._consumer
+
+    async def _refuse_lost_topic(self, consumer: AIOKafkaConsumer) -> None:
+        """Raise UnavailableError if a partition ends before what was read of it.
+
+        Brokers should refuse such a fetch, but not all do, and after a failover a good one may be behind for a moment. Waiting
+        in silence for records that would be other ones is the one thing not to do.
+        """
+        for partition in consumer.assignment():
+            end, following = consumer.highwater(partition), await consumer.position(partition)
+            if end is not None and end < following:
+                reason = f"{self._topic}/{partition.partition} ends at {end}, but was read up to {following}: was it made anew?"
+                self._health.failing("kafka", reason, "lost records")
+                raise UnavailableError("kafka", reason)
 
     @contextlib.contextmanager
     def _out_of_range(self) -> Iterator[None]:

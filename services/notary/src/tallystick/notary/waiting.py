@@ -40,6 +40,6 @@ def waiting_for(component: str, health: Health) -> Iterator[None]:
     except Exception as error:
         if not (is_transient(error) or isinstance(error, _TRANSIENT_SQL)):
             raise
-        reason = str(error) or type(error).__name__
+        reason = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
         health.failing(component, reason)
         raise UnavailableError(component, reason) from error
