@@ -1,6 +1,7 @@
 """Follows the decisions' log and tells coverage what it holds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.tiles import frontier
@@ -28,7 +29,8 @@ class Follower:
     async def start(self) -> Coverage:
         """Take the log's current head as the beginning. Raises as `follow`."""
         checkpoint = await self._verified()
-        edge = await self._reader.compute(lambda read: frontier(checkpoint.size, read))
+        with _readable():
+            edge = await self._reader.compute(lambda read: frontier(checkpoint.size, read))
         if edge.root() != checkpoint.root:
             raise CoverageError(f"the log's tiles do not lead to its checkpoint of {checkpoint.size} entries")
         self.checkpoint, self.coverage = checkpoint, Coverage(edge)
@@ -45,7 +47,8 @@ class Follower:
         checkpoint = await self._verified()
         if checkpoint.size < self.coverage.size:
             raise CoverageError(f"the log went back from {self.coverage.size} to {checkpoint.size} entries")
-        leaves = await self._reader.leaf_hashes(self.coverage.size, checkpoint.size, checkpoint.size)
+        with _readable():
+            leaves = await self._reader.leaf_hashes(self.coverage.size, checkpoint.size, checkpoint.size)
         emitted = self.coverage.advance(leaves, checkpoint)
         self.checkpoint = checkpoint
         now_s = self._monotonic()
@@ -57,8 +60,18 @@ class Follower:
         return self.checkpoint
 
     async def _verified(self) -> Checkpoint:
-        data = await self._reader.checkpoint()
+        with _readable():
+            data = await self._reader.checkpoint()
         try:
             return self._policy.log_policy.verify_checkpoint(data, self._policy.decisions_origin).checkpoint
         except ValueError as error:
             raise CoverageError(f"the decisions' checkpoint is refused: {error}") from error
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say of bytes that are not what was asked for (a truncated tile) that the log contradicts itself."""
+    try:
+        yield
+    except ValueError as error:
+        raise CoverageError(f"the decisions' log cannot be followed: {error}") from error

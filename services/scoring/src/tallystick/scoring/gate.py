@@ -56,6 +56,8 @@ class Gate:
     def closed(self) -> str | None:
         """Return in words why nothing may be scored now, None if it may."""
         age_s = self._clock() - self._fresh_s
+        if age_s < -self._policy.freshness.max_age_s:
+            return f"the governance log was cosigned {-age_s:.0f} s from now: a clock is wrong, and it would never grow old"
         if age_s > self._policy.freshness.max_age_s:
             if not self._fresh_s:
                 return "the governance log is not verified yet"
@@ -71,9 +73,14 @@ class Gate:
             GateError: a signature, a hash, an order or a file is wrong; what was verified before stays, and goes stale.
             OSError: the log or a model cannot be read; try again.
         """
-        checkpoint, fresh_s = await self._verified_checkpoint()
-        if checkpoint.size > self.size:
-            await self._follow(checkpoint)
+        try:
+            checkpoint, fresh_s = await self._verified_checkpoint()
+            if checkpoint.size > self.size:
+                await self._follow(checkpoint)
+        except GateError:
+            raise
+        except ValueError as error:  # a truncated tile, a feature schema that is none
+            raise GateError(f"the governance log cannot be followed: {error}") from error
         self._fresh_s = max(self._fresh_s, fresh_s)
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 from tallystick.runtime import database, kafka, service
 from tallystick.runtime.backoff import retry
@@ -18,6 +19,7 @@ from tallystick.scoring.gate import Gate
 from tallystick.scoring.ownership import Fixed, Group, Ownership
 from tallystick.scoring.service import Scorer
 from tallystick.scoring.settings import ScoringSettings
+from tallystick.scoring.watching import watch
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy, TrustPolicyError
 
@@ -41,10 +43,18 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
             if fixed is None:
                 membership = kafka.consumer(settings, group_id=settings.group_id, auto_offset_reset="latest")
                 ownership = group = Group(membership, settings.source_topic)
-                tasks.create_task(retry(group.keep, health=health, component="group"), name="group")
+                tasks.create_task(_membership(group, health), name="group")
             else:
                 ownership = fixed
+            tasks.create_task(
+                watch({"vault": vault.ping, "database": partial(pool.fetchval, "SELECT 1")}, health), name="watch"
+            )
             await Scorer(settings, policy, gate, custody, ownership, health).run()
+
+
+async def _membership(group: Group, health: Health) -> None:
+    await retry(group.join, health=health, component="kafka")
+    await group.keep()
 
 
 def main() -> None:

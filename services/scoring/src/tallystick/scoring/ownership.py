@@ -57,10 +57,13 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships 
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def keep(self) -> None:
-        """Stay a member until cancelled."""
+    async def join(self) -> None:
+        """Become a member. Raises KafkaError; may be tried again."""
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
+
+    async def keep(self) -> None:
+        """Stay a member until cancelled; join first. The consumer itself waits for brokers that do not answer."""
         try:
             while True:
                 # A member that never polls is thrown out of the group.

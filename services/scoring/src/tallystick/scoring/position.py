@@ -7,6 +7,7 @@ what coverage has to wait for. The windows are rebuilt from the transactions tha
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -37,13 +38,20 @@ class Logged:
     leaf: bytes
 
 
+class Unlogged(NamedTuple):
+    """A decision that the log does not hold yet: when it was emitted, in ms since 1970, and its leaf hash."""
+
+    emitted_ms: int
+    leaf: bytes
+
+
 @dataclass(slots=True)
 class History:
-    """What the partition's `decisions` say: the newest decision, the rejected input offsets, the leaves not logged yet."""
+    """What the partition's `decisions` say: the newest decision, the rejected input offsets, what is not logged yet."""
 
     newest: Decision | None = None
     rejected: set[int] = field(default_factory=set)
-    unlogged: list[bytes] = field(default_factory=list)
+    unlogged: list[Unlogged] = field(default_factory=list)
 
 
 class Positions:
@@ -70,10 +78,13 @@ class Positions:
         """Return the newest logged decision of a partition, by the notary's index and the log's own proof.
 
         Raises:
-            PositionError: if the index and the log disagree.
-            OSError, httpx.TransportError: if the notary or the log does not answer; try again.
+            PositionError: if the index and the log disagree, or the log is not one.
+            OSError: if the notary or the log does not answer; try again.
         """
-        response = await self._http.get(f"{self._notary_url}/v1/position/{self._topic}/{partition}")
+        try:
+            response = await self._http.get(f"{self._notary_url}/v1/position/{self._topic}/{partition}")
+        except httpx.TransportError as error:
+            raise OSError(f"the notary at {self._notary_url} does not answer: {type(error).__name__}") from error
         if response.status_code != httpx.codes.OK:
             raise OSError(f"the notary answers {response.status_code} for partition {partition}")
         index = response.json()["log_index"]
@@ -82,10 +93,13 @@ class Positions:
         checkpoint = self._checkpoint()
         if index >= checkpoint.size:
             raise OSError(f"entry {index} is committed and not published yet")  # a moment later it is
-        (entry,) = await self._log.entries(index, index + 1, checkpoint.size)
-        leaf = leaf_hash(entry)
-        proof = await self._log.compute(lambda read: inclusion_proof(index, checkpoint.size, read))
-        verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root)
+        try:
+            (entry,) = await self._log.entries(index, index + 1, checkpoint.size)
+            leaf = leaf_hash(entry)
+            proof = await self._log.compute(lambda read: inclusion_proof(index, checkpoint.size, read))
+            verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root)
+        except ValueError as error:
+            raise PositionError(f"the log does not prove entry {index}, partition {partition}'s newest: {error}") from error
         decision = Decision.FromString(LogEntry.FromString(entry).value)
         if (decision.source_topic, decision.source_partition) != (self._topic, partition):
             raise PositionError(f"the notary's index names entry {index} for partition {partition}, which is another's")
@@ -127,7 +141,7 @@ class Positions:
         if logged is None or decision.sequence >= logged.decision.sequence:
             leaf = decision_leaf(DECISIONS, partition, record.offset, record.timestamp, record.value)
             if logged is None or decision.sequence > logged.decision.sequence:
-                history.unlogged.append(leaf)
+                history.unlogged.append(Unlogged(record.timestamp, leaf))
             elif leaf != logged.leaf:
                 raise PositionError(f"{DECISIONS}/{partition} and the log hold different decisions for {decision.sequence}")
 

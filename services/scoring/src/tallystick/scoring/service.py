@@ -28,7 +28,7 @@ from tallystick.scoring.engine import Decided, Partition, Row, decide
 from tallystick.scoring.follower import Follower
 from tallystick.scoring.gate import Gate, GateError
 from tallystick.scoring.ownership import Ownership
-from tallystick.scoring.position import DECISIONS, PositionError, Positions, rebuild
+from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.telemetry import Telemetry
@@ -57,7 +57,8 @@ class Session:
     follower: Follower
     coverage: Coverage
     partitions: dict[int, Partition]
-    chain_keys: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    chain_keys: dict[int, dict[int, bytes]]
+    since_s: float = field(default_factory=time.monotonic)
 
 
 class Scorer:
@@ -169,12 +170,13 @@ class Scorer:
                 await self._check_topic(producer, name)
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0))
             positions = Positions(http, settings.notary_url, log, follower.head, topic)
-            partitions, chain_keys = {}, {}
+            partitions, chain_keys, unlogged = {}, {}, list[Unlogged]()
             for number in sorted(owned):
                 partition = Partition(topic, number, partition_of)
-                await self._acquire(partition, positions, consumer, coverage)
+                unlogged += await self._acquire(partition, positions, consumer)
                 partitions[number] = partition
                 chain_keys[number] = dict([await self._custody.chain_key(topic, number, partition.next_sequence)])
+            _wait_for(unlogged, coverage)
             consumer.assign([TopicPartition(topic, number) for number in partitions])
             for number, partition in partitions.items():
                 consumer.seek(TopicPartition(topic, number), partition.next_offset)
@@ -182,9 +184,7 @@ class Scorer:
             sealer = Sealer(self._custody.lookup_key, os.urandom)
             yield Session(consumer, emitter, sealer, self._custody, follower, coverage, partitions, chain_keys)
 
-    async def _acquire(
-        self, partition: Partition, positions: Positions, consumer: AIOKafkaConsumer, coverage: Coverage
-    ) -> None:
+    async def _acquire(self, partition: Partition, positions: Positions, consumer: AIOKafkaConsumer) -> list[Unlogged]:
         logged = await positions.logged(partition.number)
         history = await positions.history(consumer, partition.number, logged)
         if (newest := history.newest) is not None and newest.HasField("activation_index"):
@@ -195,8 +195,8 @@ class Scorer:
                     f"which the governance log of {self._gate.size} entries does not have"
                 )
         await rebuild(consumer, partition, history, self._health.progress)
-        coverage.emitted(history.unlogged, time.monotonic())
         _log.info("partition %d acquired at sequence %d", partition.number, partition.next_sequence)
+        return history.unlogged
 
     async def _follow_log(self, session: Session) -> None:
         while True:
@@ -211,30 +211,39 @@ class Scorer:
 
     async def _score(self, session: Session, tasks: asyncio.TaskGroup) -> None:
         emission: asyncio.Task[None] | None = None
+        emitting = 0
         while True:
             self._health.progress()
-            if not self._may_go_on(session):
+            room = self._room(session, 0 if emission is None or emission.done() else emitting)
+            if room <= 0:
                 await asyncio.sleep(_HELD_S)
                 continue
-            fetched = await session.consumer.getmany(timeout_ms=_POLL_MS, max_records=self._settings.batch_records)
+            most = min(room, self._settings.batch_records)
+            fetched = await session.consumer.getmany(timeout_ms=_POLL_MS, max_records=most)
             if fetched:
                 batch = await self._decide(session, fetched)
                 if emission is not None:
                     await emission  # decisions leave in order: one batch at a time, while the next is scored
-                emission = tasks.create_task(self._emit(session, batch))
+                emission, emitting = tasks.create_task(self._emit(session, batch)), sum(map(len, fetched.values()))
 
-    def _may_go_on(self, session: Session) -> bool:
+    def _room(self, session: Session, emitting: int) -> int:
+        """Return how many records may be decided now, and say in health why none, if it is so."""
         if (closed := self._gate.closed()) is not None:
             self._health.failing("scoring", closed, "stopped")
-            return False
+            return 0
         now_s = time.monotonic()
-        if (exceeded := session.coverage.exceeds(self._limit, now_s)) is not None:
-            self._health.failing("scoring", exceeded, "stopped")
-            if session.coverage.age_s(now_s) > 2 * self._limit.age_s:
-                raise CoverageError(exceeded)  # start afresh: perhaps the log has another decision for that record
-            return False
-        self._health.ok("scoring")
-        return True
+        coverage, limit = session.coverage, self._limit
+        room = limit.decisions - coverage.pending - emitting
+        exceeded = coverage.exceeds(limit, now_s)
+        if exceeded is None and coverage.pending >= limit.decisions:
+            exceeded = f"{coverage.pending} decisions are not in the log, no more are allowed"
+        if exceeded is None:
+            self._health.ok("scoring")
+            return room
+        self._health.failing("scoring", exceeded, "stopped")
+        if min(coverage.age_s(now_s), now_s - session.since_s) > 2 * limit.age_s:
+            raise CoverageError(exceeded)  # start afresh: perhaps the log has another decision for that record
+        return 0
 
     async def _decide(
         self, session: Session, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -285,6 +294,13 @@ class Scorer:
 
     def _governance_detail(self) -> object:
         return {"log_size": self._gate.size, "activations": [active.index for active in self._gate.actives.activations]}
+
+
+def _wait_for(unlogged: list[Unlogged], coverage: Coverage) -> None:
+    """Let coverage wait for what is emitted and not logged, each as old as it is: starting afresh makes nothing younger."""
+    now_s, now_ms = time.monotonic(), time.time() * 1000
+    for emitted_ms, leaf in sorted(unlogged):
+        coverage.emitted([leaf], now_s - max(0.0, now_ms - emitted_ms) / 1000)
 
 
 def _first(error: BaseException) -> BaseException:
