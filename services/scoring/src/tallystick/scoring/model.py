@@ -1,5 +1,6 @@
 """The model: XGBoost on a batch, from a file that is what the log says it is."""
 
+import json
 from hashlib import sha256
 
 import numpy as np
@@ -27,13 +28,14 @@ class Model:
             features: how many its feature schema has.
 
         Raises:
-            ModelError: if the file has another digest, is no model, or wants another number of features.
+            ModelError: if the file has another digest, is no model of plain trees, or wants another number of features.
         """
         if sha256(file).digest() != digest:
             raise ModelError(f"the model's file has SHA-256 {sha256(file).hexdigest()}, logged is {digest.hex()}")
+        _check_trees(file, digest)
         try:
             self._booster = xgboost.Booster(params={"nthread": 1}, model_file=bytearray(file))
-        except xgboost.core.XGBoostError as error:
+        except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:  # the latter from a message of XGBoost's own
             raise ModelError(f"XGBoost refuses the model {digest.hex()}: {str(error).splitlines()[0]}") from None
         if self._booster.num_features() != features:
             raise ModelError(f"the model wants {self._booster.num_features()} features, its schema has {features}")
@@ -47,3 +49,16 @@ class Model:
         """Return each feature's exact share of the margin (TreeSHAP), shape (rows, features)."""
         shares: NDArray[np.float32] = self._booster.predict(xgboost.DMatrix(matrix), pred_contribs=True)
         return shares[:, :-1]
+
+
+def _check_trees(file: bytes, digest: bytes) -> None:
+    """Refuse what XGBoost must not see: it aborts the whole process over an empty file.
+
+    And what nobody else could re-execute to the bit: only for `gbtree` is the margin the leaves' sum in tree order.
+    """
+    try:
+        booster = json.loads(file)["learner"]["gradient_booster"]["name"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise ModelError(f"the model {digest.hex()} is not XGBoost's JSON") from None
+    if booster != "gbtree":
+        raise ModelError(f"the model {digest.hex()} is of the kind {booster!r}; only gbtree is scored")

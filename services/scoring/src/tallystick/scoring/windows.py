@@ -1,9 +1,10 @@
 """A customer's history: which transactions came before, and what they add up to.
 
-Everything is an exact integer: milliseconds, minor units, counts. A window of N days at event time t is (t - N days, t], the
-transaction itself included, and of several at one time only those that arrived before it. A late transaction sees the history
-as of its own event time. History `HORIZON_MS` or more before its newest transaction counts as gone, whether or not its memory
-has been freed yet, so that what is seen does not depend on when the sweep ran.
+Everything is an exact integer: milliseconds, minor units, counts; 64 bits hold nine million payments of 10^12. A window of N
+days at event time t is (t - N days, t], the transaction itself included, and of several at one time only those that arrived
+before it. A late transaction sees the history as of its own event time. History `HORIZON_MS` or more before its newest
+transaction counts as gone, whether or not its memory has been freed yet, so that what is seen does not depend on when the sweep
+ran.
 """
 
 from array import array
