@@ -66,7 +66,8 @@ def parse_transaction(headers: Headers, value: bytes | None, timestamp_ms: int, 
         raise RejectionError(ReasonCode.REASON_CODE_RECORD_TOO_LARGE)
     transaction = decode(headers, value)
     _check_fields(transaction)
-    if abs(transaction.event_time_ms - timestamp_ms) > limits.event_time_tolerance_ms:
+    # Kafka says -1 of a record without a time stamp; a decision made before 1970 would be no sound one.
+    if timestamp_ms < 0 or abs(transaction.event_time_ms - timestamp_ms) > limits.event_time_tolerance_ms:
         raise RejectionError(ReasonCode.REASON_CODE_EVENT_TIME_SKEWED)
     return transaction
 
