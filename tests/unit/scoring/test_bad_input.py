@@ -187,6 +187,8 @@ CASES = [
     field("event time too late", "EVENT_TIME_SKEWED", event_time_ms=NOW_MS + HOUR_MS + 1),
     field("event time before time", "EVENT_TIME_SKEWED", event_time_ms=-(2**63)),
     field("event time after time", "EVENT_TIME_SKEWED", event_time_ms=2**63 - 1),
+    Case("no time stamp", "EVENT_TIME_SKEWED", replace(record(event_time_ms=-1), timestamp=-1)),
+    Case("time stamp before 1970", "EVENT_TIME_SKEWED", replace(record(event_time_ms=5), timestamp=-5)),
     # key and partition
     raw("null key", "KEY_MISMATCH", SOUND, key=None),
     raw("empty key", "KEY_MISMATCH", SOUND, key=b""),
