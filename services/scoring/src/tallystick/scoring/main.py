@@ -16,6 +16,7 @@ from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.gate import Gate
+from tallystick.scoring.memory import collect_rarely
 from tallystick.scoring.ownership import Fixed, Group, Ownership
 from tallystick.scoring.service import Scorer
 from tallystick.scoring.settings import ScoringSettings
@@ -68,6 +69,7 @@ def main() -> None:
         refuse("trust_policy", str(error))
     except ValueError as error:
         refuse("partitions", str(error))
+    collect_rarely()
     sys.exit(service.run(_run(settings, policy, fixed)))
 
 
