@@ -1,0 +1,52 @@
+"""The whole chain for end-to-end tests: real servers, every service a process, a model that the trainer trained."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.steps import command
+
+from .bank import TRAINING_DAYS, write_training_file
+from .governing import Release, install
+
+Extra = Mapping[str, Mapping[str, str]]
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Return a model trained by the trainer's command; statements not yet signed."""
+    return trained(tmp_path_factory.mktemp("release"), 1)
+
+
+@pytest.fixture(scope="session")
+def other_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Return a second model, of other data."""
+    return trained(tmp_path_factory.mktemp("other-release"), 2)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Platform]:
+    """Run the chain that the session shares, a model in force: leave every process running, take customers of your own."""
+    with running(tmp_path_factory.mktemp("platform"), release) as shared:
+        yield shared
+
+
+@contextlib.contextmanager
+def running(directory: Path, release: Release | None, extra: Extra | None = None, partitions: int = 4) -> Iterator[Platform]:
+    """Run the chain in `directory`, with a release in force unless it is None."""
+    with Platform(directory, partitions=partitions, extra=extra) as made:
+        made.wait_live()
+        if release is not None:
+            install(made, release)
+        yield made
+
+
+def trained(folder: Path, seed: int) -> Release:
+    """Train on a month of made-up transactions, with the trainer's command."""
+    write_training_file(folder / "training.parquet", seed)
+    days = ("--train-days", f"0:{TRAINING_DAYS}", "--holdout-days", "7")
+    command(["tallystick-trainer", "train", str(folder / "training.parquet"), *days, "--out", str(folder / "out"), "--json"])
+    return Release.load(folder / "out")

@@ -1,0 +1,172 @@
+"""What a run left behind, read from the servers themselves and checked against each other: the raw input is the measure."""
+
+import asyncio
+import base64
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import httpx
+from aiokafka import ConsumerRecord, TopicPartition
+
+from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.steps import wait_until
+from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome, ReasonCode, Transaction
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.frontier import Frontier
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.notes import Note
+from tallystick.runtime.kafka import consumer, high_watermark, read_to_end
+from tallystick.runtime.log_reader import LogReader
+from tallystick.scoring.records import decode
+from tallystick.trust.chain import CHAIN_START, KEY_SPAN, next_chain, record_digest
+from tallystick.trust.decisions import check_decision
+from tallystick.trust.policy import TrustPolicy
+
+TOPICS = ("transactions", "decisions", "evidence", "dead-letter")
+Place = tuple[int, int]
+"""Partition and offset of an input record."""
+
+
+@dataclass(repr=False)
+class Run:
+    """Everything that is on the servers, read under one verified checkpoint.
+
+    Attributes:
+        checkpoint: of the decisions' log.
+        entries: its entries, in order.
+        records: every Kafka record, by topic and partition.
+    """
+
+    checkpoint: Checkpoint
+    entries: list[LogEntry]
+    records: dict[str, dict[int, list[ConsumerRecord]]]
+
+    @cached_property
+    def decisions(self) -> dict[Place, Decision]:
+        """The logged decisions, by the place of their input record, in the log's order."""
+        return {(item.source_partition, item.source_offset): item for item in map(_decision, self.entries)}
+
+    @cached_property
+    def index(self) -> dict[Place, int]:
+        """Where in the log a decision is."""
+        return {place: index for index, place in enumerate(self.decisions)}
+
+    def input(self, place: Place) -> ConsumerRecord:
+        """Return the input record at a place."""
+        return self.records["transactions"][place[0]][place[1]]
+
+    def transaction(self, place: Place) -> Transaction:
+        """Return the input record at a place, decoded."""
+        record = self.input(place)
+        return decode(record.headers, record.value)
+
+    def of(self, name: str) -> dict[str, Decision]:
+        """Return the scored decisions of one table of transactions, by what follows its name in the transaction's id."""
+        found = {}
+        for place, decision in self.decisions.items():
+            if decision.outcome != Outcome.OUTCOME_REJECTED:
+                transaction_id = self.transaction(place).transaction_id
+                if transaction_id.startswith(f"{name}-"):
+                    found[transaction_id.removeprefix(f"{name}-")] = decision
+        return found
+
+    def margins(self, name: str) -> dict[str, int]:
+        """Return the margins' bits of one table of transactions."""
+        return {row: decision.margin_bits for row, decision in self.of(name).items()}
+
+    def reason(self, place: Place) -> str:
+        """Return in a word why the record at a place was rejected."""
+        (reason,) = self.decisions[place].reasons
+        return ReasonCode.Name(reason).removeprefix("REASON_CODE_")
+
+
+def read_run(platform: Platform) -> Run:
+    """Wait until every transaction has a decision in the published log; read it all, and check it as `_check` says."""
+    run = asyncio.run(_read(platform))
+    total = sum(map(len, run.records["transactions"].values()))
+    if len(run.entries) < total:
+        wait_until(lambda: published(platform).size >= total, f"{total:,} decisions in the log")
+        run = asyncio.run(_read(platform))
+    _check(run, platform)
+    return run
+
+
+def published(platform: Platform) -> Checkpoint:
+    """Return the published checkpoint of the decisions' log, not verified."""
+    return Checkpoint.parse(Note.parse((platform.log_dir / "decisions" / "checkpoint").read_bytes()).text)
+
+
+def emitted(platform: Platform) -> int:
+    """Return how many records `decisions` holds: what scoring has let out."""
+
+    async def count() -> int:
+        async with consumer(platform.kafka, fetch_max_wait_ms=10) as reader:
+            return sum([await high_watermark(reader, TopicPartition("decisions", p), 0) for p in range(platform.partitions)])
+
+    return asyncio.run(count())
+
+
+async def _read(platform: Platform) -> Run:
+    policy = TrustPolicy.load(platform.policy)
+    async with LogReader(f"{platform.log_url}/decisions") as log:
+        verified = policy.log_policy.verify_checkpoint(await log.checkpoint(), policy.decisions_origin)
+        size = verified.checkpoint.size
+        entries = await log.entries(0, size, size)
+    frontier = Frontier()
+    frontier.append(leaf_hash(entry) for entry in entries)
+    assert frontier.root() == verified.checkpoint.root, "the entries do not give the signed root"
+    async with consumer(platform.kafka, fetch_max_wait_ms=10) as reader:
+        records = {
+            topic: {p: await read_to_end(reader, TopicPartition(topic, p), 0) for p in range(platform.partitions)}
+            for topic in TOPICS
+        }
+    return Run(verified.checkpoint, [LogEntry.FromString(entry) for entry in entries], records)
+
+
+def _check(run: Run, platform: Platform) -> None:
+    """Check that each input record has exactly one decision in the log, in order, chained to it, and as it was emitted."""
+    policy = TrustPolicy.load(platform.policy)
+    assert {entry.kind for entry in run.entries} <= {EntryKind.ENTRY_KIND_DECISION}
+    assert len(run.decisions) == len(run.entries), "a record was decided twice"
+    by_partition: dict[int, list[Decision]] = {number: [] for number in range(platform.partitions)}
+    for entry, decision in zip(run.entries, run.decisions.values(), strict=True):
+        assert (entry.topic, entry.partition) == ("decisions", decision.source_partition)
+        record = run.records["decisions"][entry.partition][entry.offset]
+        assert (record.value, record.timestamp) == (entry.value, entry.timestamp_ms), "the log is not what was emitted"
+        check_decision(decision, policy)
+        by_partition[decision.source_partition].append(decision)
+    for number, decisions in by_partition.items():
+        _check_partition(decisions, run, number, platform)
+
+
+def _check_partition(decisions: list[Decision], run: Run, number: int, platform: Platform) -> None:
+    records = run.records["transactions"][number]
+    assert [decision.source_offset for decision in decisions] == [record.offset for record in records]
+    assert [decision.sequence for decision in decisions] == list(range(len(records)))
+    assert [decision.decided_at_ms for decision in decisions] == [record.timestamp for record in records]
+    indexes = [decision.activation_index for decision in decisions if decision.HasField("activation_index")]
+    assert indexes == sorted(indexes), "an activation that was superseded decided again"
+    chain = CHAIN_START
+    keys: dict[int, bytes] = {}
+    for decision, record in zip(decisions, records, strict=True):
+        epoch = decision.sequence // KEY_SPAN
+        if epoch not in keys:
+            keys[epoch] = _chain_key(platform, number, epoch)
+        digest = record_digest(record.offset, record.timestamp, record.key, record.headers, record.value)
+        chain = next_chain(keys[epoch], chain, digest)
+        assert decision.chain == chain, f"the chain breaks at {number}/{record.offset}"
+    evidence = {sha256(record.value).digest() for record in run.records["evidence"][number]}
+    named = {decision.evidence_digest for decision in decisions if decision.outcome != Outcome.OUTCOME_REJECTED}
+    assert named <= evidence, "a decision names evidence that is nowhere"
+
+
+def _chain_key(platform: Platform, partition: int, epoch: int) -> bytes:
+    vault = platform.stack.vault
+    url = f"{vault.address}/v1/secret/data/chain/transactions/{partition}/{epoch}"
+    answer = httpx.get(url, headers={"X-Vault-Token": vault.root_token})
+    return base64.b64decode(answer.json()["data"]["data"]["key"])
+
+
+def _decision(entry: LogEntry) -> Decision:
+    return Decision.FromString(entry.value)

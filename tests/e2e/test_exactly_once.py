@@ -1,0 +1,114 @@
+"""P1: every transaction gets exactly one decision, in partition order, whatever is killed when."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.steps import wait_until
+
+from .bank import now_ms, stream, transactions
+from .conftest import running
+from .evidence import features
+from .governing import Release
+from .processes import stopped
+from .reading import Run, emitted, read_run
+
+SLICE, SLICES = 400, 30
+KILLED = ("scoring", "notary", "scoring", "audit-ingest", "notary", "scoring", "notary", "scoring")
+END_MS = now_ms()  # the hour of the day is a feature, so the same for both streams
+
+
+@pytest.fixture(scope="module")
+def hurt(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Platform]:
+    """Run a chain whose processes may be killed, and whose batches are small so that kills fall between many of them."""
+    extra = {"scoring": {"TALLYSTICK_BATCH_RECORDS": "100", "TALLYSTICK_COVERAGE_AGE_S": "2"}}
+    with running(tmp_path_factory.mktemp("hurt"), release, extra) as own:
+        yield own
+
+
+def test_kills_in_mid_stream_change_nothing(hurt: Platform) -> None:
+    """A kill -9 of scoring, notary and evidence ingest, again and again while transactions come: the log is as if undisturbed.
+
+    Undisturbed is the same stream of other customers. Fails if scoring resumes from anything but its last decision (decided
+    twice, or never), rebuilds no windows (other margins), or the notary does not pick up where the log ends.
+    """
+    rows = _stream_while_killing(hurt)
+    asyncio.run(stream(hurt.kafka, _table("calm").slice(0, rows)))
+
+    run = read_run(hurt)
+    assert len(run.of("hurt")) == rows
+    assert run.margins("hurt") == run.margins("calm")
+    features(run, hurt)  # opens the evidence of each, and compares it with the commitments and the input
+    wait_until(lambda: _ingested(hurt, run), "evidence ingest to catch up")
+
+
+def test_a_paused_owner_that_wakes_decides_nothing_twice(hurt: Platform) -> None:
+    """Scoring stands still while another takes its place and decides on; awake again, what it emits late is not logged twice.
+
+    Fails without the notary's sequence numbers: the woken owner's batches would be second decisions on the same records.
+    """
+    scoring = hurt.services["scoring"]
+    streaming = threading.Thread(target=lambda: asyncio.run(stream(hurt.kafka, transactions(3_000, "woken"), rate=1_000)))
+    before = emitted(hurt)
+    streaming.start()
+    wait_until(lambda: emitted(hurt) > before + 500, "scoring to be in mid-stream")
+    with stopped(scoring.pid):
+        environment = scoring.env | {"TALLYSTICK_HTTP_PORT": "0"}
+        second = type(scoring)("second", ["tallystick-scoring"], environment, hurt.logs / "second.log")
+        second.start()
+        try:
+            streaming.join()
+            wait_until(lambda: emitted(hurt) >= before + 3_000, "the second owner to go on")
+        except BaseException:
+            second.kill()
+            raise
+    try:
+        asyncio.run(stream(hurt.kafka, transactions(1_000, "after-woken"), rate=1_000))  # two owners, for a while
+        read_run(hurt)
+    finally:
+        second.stop()
+    run = read_run(hurt)
+    assert (len(run.of("woken")), len(run.of("after-woken"))) == (3_000, 1_000)
+
+
+def _table(name: str) -> pa.Table:
+    return transactions(SLICE * SLICES, name, end_ms=END_MS)
+
+
+def _stream_while_killing(platform: Platform) -> int:
+    """Stream until the last of the victims is killed, and return how many transactions there were."""
+    table = _table("hurt")
+    done = threading.Event()
+    sent = []
+
+    def send() -> None:
+        for number in range(SLICES):
+            asyncio.run(stream(platform.kafka, table.slice(number * SLICE, SLICE), rate=1_000))
+            sent.append(SLICE)
+            if done.is_set():
+                return
+
+    streaming = threading.Thread(target=send)
+    streaming.start()
+    random = np.random.default_rng(7)
+    for victim in KILLED:
+        time.sleep(random.uniform(0.0, 0.8))
+        platform.services[victim].kill()
+        platform.services[victim].start()
+        wait_until(lambda victim=victim: bool(platform.health(victim)), f"{victim} to run again")  # type: ignore[misc]
+        before = emitted(platform)
+        wait_until(lambda before=before: emitted(platform) > before or not streaming.is_alive(), "decisions")  # type: ignore[misc]
+    done.set()
+    streaming.join()
+    return sum(sent)
+
+
+def _ingested(platform: Platform, run: Run) -> bool:
+    read: dict[str, int] = platform.health("audit-ingest")["evidence"]["next_offset"]
+    return sum(read.values()) >= sum(map(len, run.records["evidence"].values()))
