@@ -47,7 +47,7 @@ class Model:
 
     def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
         """Return each feature's exact share of the margin (TreeSHAP), shape (rows, features)."""
-        shares: NDArray[np.float32] = self._booster.predict(xgboost.DMatrix(matrix), pred_contribs=True)
+        shares: NDArray[np.float32] = self._booster.predict(xgboost.DMatrix(matrix, nthread=1), pred_contribs=True)
         return shares[:, :-1]
 
 
