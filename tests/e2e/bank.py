@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from aiokafka.partitioner import murmur2
 
 from tallystick.cli.stream import Shift, StreamReport, StreamSettings, stream_table
 from tallystick.cli.stream.columns import transaction_table
@@ -79,16 +80,20 @@ async def stream(kafka: KafkaSettings, table: pa.Table, rate: float | None = Non
 
 async def send(kafka: KafkaSettings, records: Sequence[Sent], topic: str = "transactions") -> None:
     """Send records as they are, in order; without a partition of its own, each goes where its key belongs."""
-    async with producer(kafka, max_request_size=4 << 20) as sender:
+    async with producer(kafka) as sender:
+        partitions = len(await sender.partitions_for(topic))
         for record in records:
-            await sender.send_and_wait(
-                topic,
-                record.value,
-                key=record.key,
-                partition=record.partition,
-                timestamp_ms=record.timestamp_ms,
-                headers=list(record.headers),
-            )
+            # A batch made by hand: `send` refuses what others may well send, a null key with a null value.
+            batch = sender.create_batch()
+            headers = list(record.headers)
+            batch.append(timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=headers)
+            partition = partition_of(record.key or b"", partitions) if record.partition is None else record.partition
+            await (await sender.send_batch(batch, topic, partition=partition))
+
+
+def partition_of(key: bytes, partitions: int = 4) -> int:
+    """Return the partition that a key belongs on."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def sound(name: str, timestamp_ms: int, amount_minor: int = 1_234) -> Sent:
