@@ -176,6 +176,10 @@ def stream(count: int, seed: int = 0, customers: int = 9, step_ms: int = DAY_MS 
             amount_minor=random.randrange(60_000),
             currency=random.choice(["EUR", "EUR", "EUR", "CHF"]),
             event_time_ms=stamp - random.choice([0, 0, 0, random.randrange(3_600_000)]),
+            terminal_id=random.choice([None, f"terminal-{random.randrange(99)}"]),
+            merchant_id=random.choice([None, f"merchant-{random.randrange(99)}"]),
+            source=random.choice([None, "core"]),
+            source_sequence=random.choice([None, offset]),
         )
         made = replace(made, timestamp=stamp)
         fate = random.random()
