@@ -1,6 +1,8 @@
 # Python 3.11+ and make are all that it needs: every target makes .venv first, from hashed locks, and only when something changed.
 
 PYTHON ?= python3
+# Tests wait for servers more than they compute; files are shared out, so that what a file starts is started once.
+WORKERS ?= 3
 VENV   := .venv
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
 PARTS  := contracts merkle trust runtime embedded scoring notary audit trainer cli
@@ -20,7 +22,7 @@ demo: $(VENV)/.locked $(VENV)/.parts  ## Run the whole chain on this machine; AR
 	@$(VENV)/bin/tallystick demo $(ARGS)
 
 test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (under 10 minutes); PYTEST_ARGS chooses some.
-	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
 	@$(VENV)/bin/python proto/generate.py --check
