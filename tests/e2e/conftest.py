@@ -1,7 +1,6 @@
 """The whole chain for end-to-end tests: real servers, every service a process, a model that the trainer trained."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,9 @@ from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import command
 
 from .bank import TRAINING_DAYS, write_training_file
-from .governing import Release, install
-
-Extra = Mapping[str, Mapping[str, str]]
+from .governing import Release
+from .rough import Rough, rough_chain
+from .starting import running
 
 
 @pytest.fixture(scope="session")
@@ -34,14 +33,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iter
         yield shared
 
 
-@contextlib.contextmanager
-def running(directory: Path, release: Release | None, extra: Extra | None = None, partitions: int = 4) -> Iterator[Platform]:
-    """Run the chain in `directory`, with a release in force unless it is None."""
-    with Platform(directory, partitions=partitions, extra=extra) as made:
-        made.wait_live()
-        if release is not None:
-            install(made, release)
-        yield made
+@pytest.fixture(scope="session")
+def rough(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Rough]:
+    """Run the chain that tests may treat roughly: each leaves it whole, the true logs in view and `release` in force."""
+    with rough_chain(tmp_path_factory.mktemp("rough"), release) as shared:
+        yield shared
 
 
 def trained(folder: Path, seed: int) -> Release:

@@ -135,11 +135,13 @@ def next_statement(platform: Platform, release: Release, effective_at_ms: int, *
 
 
 def publish_release(platform: Platform, release: Release) -> None:
-    """Publish a release as ada, without the trainer's command: a moment instead of seconds."""
+    """Publish a release as ada, unless it is published, without the trainer's command: a moment instead of seconds."""
     (platform.models / f"{release.model_digest.hex()}.json").write_bytes(release.model_file)
-    ada = person(platform, "ada")
-    records: list[Record] = [model_version(release.model_statement, [ada])]
-    if release.policy_digest not in governance(platform).policies:
+    ada, known = person(platform, "ada"), governance(platform)
+    records: list[Record] = []
+    if release.model_digest not in known.models:
+        records.append(model_version(release.model_statement, [ada]))
+    if release.policy_digest not in known.policies:
         records.append(policy_version(release.policy_statement, [ada]))
     govern(platform, *records)
 

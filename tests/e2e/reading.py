@@ -56,6 +56,10 @@ class Run:
         """Return the input record at a place."""
         return self.records["transactions"][place[0]][place[1]]
 
+    def key(self, place: Place) -> bytes:
+        """Return the key of the input record at a place: in these tests, the table's name comes first in it."""
+        return self.input(place).key or b""
+
     def transaction(self, place: Place) -> Transaction:
         """Return the input record at a place, decoded."""
         record = self.input(place)

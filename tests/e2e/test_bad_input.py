@@ -11,9 +11,9 @@ from tallystick.cli.demo.platform import Platform
 from tallystick.contracts import Outcome, ReasonCode, Transaction
 
 from .bank import DAY_MS, Sent, now_ms, partition_of, send, sent, sound
-from .conftest import running
 from .governing import Release, install
 from .reading import Run, read_run
+from .starting import running
 
 JSON = (("content-type", b"application/json"),)
 MARGIN_REASONS = {"UNSPECIFIED", "MARGIN_DECLINE", "MARGIN_REVIEW"}

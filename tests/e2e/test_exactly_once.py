@@ -3,41 +3,31 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import wait_until
 
 from .bank import now_ms, stream, transactions
-from .conftest import running
 from .evidence import features
-from .governing import Release
 from .processes import stopped
 from .reading import Run, emitted, read_run
+from .rough import Rough
 
 SLICE, SLICES = 400, 30
 KILLED = ("scoring", "notary", "scoring", "audit-ingest", "notary", "scoring", "notary", "scoring")
 END_MS = now_ms()  # the hour of the day is a feature, so the same for both streams
 
 
-@pytest.fixture(scope="module")
-def hurt(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Platform]:
-    """Run a chain whose processes may be killed, and whose batches are small so that kills fall between many of them."""
-    extra = {"scoring": {"TALLYSTICK_BATCH_RECORDS": "100", "TALLYSTICK_COVERAGE_AGE_S": "2"}}
-    with running(tmp_path_factory.mktemp("hurt"), release, extra) as own:
-        yield own
-
-
-def test_kills_in_mid_stream_change_nothing(hurt: Platform) -> None:
+def test_kills_in_mid_stream_change_nothing(rough: Rough) -> None:
     """A kill -9 of scoring, notary and evidence ingest, again and again while transactions come: the log is as if undisturbed.
 
     Undisturbed is the same stream of other customers. Fails if scoring resumes from anything but its last decision (decided
     twice, or never), rebuilds no windows (other margins), or the notary does not pick up where the log ends.
     """
+    hurt = rough.platform
     rows = _stream_while_killing(hurt)
     asyncio.run(stream(hurt.kafka, _table("calm").slice(0, rows)))
 
@@ -48,11 +38,12 @@ def test_kills_in_mid_stream_change_nothing(hurt: Platform) -> None:
     wait_until(lambda: _ingested(hurt, run), "evidence ingest to catch up")
 
 
-def test_a_paused_owner_that_wakes_decides_nothing_twice(hurt: Platform) -> None:
+def test_a_paused_owner_that_wakes_decides_nothing_twice(rough: Rough) -> None:
     """Scoring stands still while another takes its place and decides on; awake again, what it emits late is not logged twice.
 
     Fails without the notary's sequence numbers: the woken owner's batches would be second decisions on the same records.
     """
+    hurt = rough.platform
     scoring = hurt.services["scoring"]
     streaming = threading.Thread(target=lambda: asyncio.run(stream(hurt.kafka, transactions(3_000, "woken"), rate=1_000)))
     before = emitted(hurt)

