@@ -13,12 +13,15 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from tallystick.runtime import lenient_records
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings, read_secret
 
 # Well below health's `max_silence_s`: a broker that is away must not make a service look dead.
 READ_TIMEOUT_S = 15.0
 _POLL_MS = 200
+
+lenient_records.install()
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:

@@ -47,9 +47,17 @@ class Unlogged(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """What the partition's `decisions` say: the newest decision, the rejected input offsets, what is not logged yet."""
+    """What the partition's `decisions` say.
+
+    Attributes:
+        newest: the newest decision.
+        first_offset: the input offset of the oldest decision that is still there; None if none is.
+        rejected: the rejected input offsets since then.
+        unlogged: what the log does not hold yet.
+    """
 
     newest: Decision | None = None
+    first_offset: int | None = None
     rejected: set[int] = field(default_factory=set)
     unlogged: list[Unlogged] = field(default_factory=list)
 
@@ -87,7 +95,10 @@ class Positions:
             raise OSError(f"the notary at {self._notary_url} does not answer: {type(error).__name__}") from error
         if response.status_code != httpx.codes.OK:
             raise OSError(f"the notary answers {response.status_code} for partition {partition}")
-        index = response.json()["log_index"]
+        try:
+            index: int | None = response.json()["log_index"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise OSError(f"{self._notary_url} answers as no notary does; is TALLYSTICK_NOTARY_URL right?") from error
         if index is None:
             return None
         checkpoint = self._checkpoint()
@@ -105,14 +116,22 @@ class Positions:
             raise PositionError(f"the notary's index names entry {index} for partition {partition}, which is another's")
         return Logged(decision, leaf)
 
-    async def history(self, consumer: AIOKafkaConsumer, partition: int, logged: Logged | None) -> History:
-        """Read a partition's `decisions` whole. Raises PositionError if they and the log disagree."""
+    async def history(
+        self, consumer: AIOKafkaConsumer, partition: int, logged: Logged | None, progress: Callable[[], None]
+    ) -> History:
+        """Read a partition's `decisions` whole, calling `progress` for every batch.
+
+        Raises:
+            PositionError: if they and the log disagree.
+        """
         where = TopicPartition(DECISIONS, partition)
         first = (await consumer.beginning_offsets([where]))[where]
         history = History()
         async for records in batches_to_end(consumer, where, first):
             for record in records:
                 self._read_decision(record, partition, logged, history)
+            progress()
+            await asyncio.sleep(0)
         if logged is not None:
             if history.newest is None:  # retention has emptied the topic
                 history.newest = logged.decision
@@ -135,6 +154,8 @@ class Positions:
             return  # decided twice: the first one counts
         if decision.sequence > expected:
             raise PositionError(f"{DECISIONS}/{partition} lacks sequence {expected}: it goes on with {decision.sequence}")
+        if history.newest is None:
+            history.first_offset = decision.source_offset
         history.newest = decision
         if decision.outcome == Outcome.OUTCOME_REJECTED:
             history.rejected.add(decision.source_offset)
@@ -161,8 +182,11 @@ async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: His
     partition.next_offset = newest.source_offset + 1
     partition.next_sequence = newest.sequence + 1
     partition.chain = newest.chain
+    if history.first_offset is None:
+        return  # the decisions' retention, which is longer than the windows, has passed since the last one
     where = TopicPartition(partition.topic, partition.number)
-    first = (await consumer.beginning_offsets([where]))[where]
+    # Of a transaction whose decision is gone nobody can say whether it was rejected.
+    first = max((await consumer.beginning_offsets([where]))[where], history.first_offset)
     if first > newest.source_offset:
         return
     async for records in batches_to_end(consumer, where, first):

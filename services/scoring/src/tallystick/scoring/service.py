@@ -11,9 +11,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from tallystick.merkle.proofs import ProofError
@@ -21,6 +23,7 @@ from tallystick.runtime import kafka
 from tallystick.runtime.backoff import Backoff, is_transient
 from tallystick.runtime.health import Health
 from tallystick.runtime.log_reader import LogReader
+from tallystick.runtime.service import causes
 from tallystick.scoring.coverage import Coverage, CoverageError, Limit
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, Emitter, TopicError
@@ -39,7 +42,11 @@ _log = logging.getLogger(__name__)
 _HELD_S = 0.05
 _POLL_MS = 100
 _REQUEST_TIMEOUT_MS = 10_000
+_PRODUCER = {"max_batch_size": BATCH_BYTES, "request_timeout_ms": _REQUEST_TIMEOUT_MS, "linger_ms": 0}
 _STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError)
+
+
+Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 
 class OwnershipChangedError(Exception):
@@ -117,12 +124,15 @@ class Scorer:
             except* OwnershipChangedError:
                 failures = 0
             except* Exception as group:
-                error = _first(group)
-                if not (isinstance(error, _STOPS) or is_transient(error)):
+                errors = causes(group)
+                if not all(isinstance(error, _STOPS) or is_transient(error) for error in errors):
                     raise
+                error = errors[0]
                 reason = str(error) or type(error).__name__
                 _log.warning("scoring stopped and starts afresh: %s", reason)
                 self._health.failing("scoring", reason, "stopped")
+                if isinstance(error, KafkaError):  # no session, nobody else who asks the brokers
+                    self._health.failing("kafka", reason)
                 failures = 0 if self._telemetry.total > before else failures + 1
             finally:
                 self._session = None
@@ -157,36 +167,45 @@ class Scorer:
             follower = Follower(log, self._policy, time.monotonic)
             coverage = await follower.start()
             # The producer first: on brokers that fence, it ends whoever owned these partitions before.
-            producer = kafka.producer(settings, max_batch_size=BATCH_BYTES, request_timeout_ms=_REQUEST_TIMEOUT_MS, linger_ms=0)
-            stack.push_async_callback(producer.stop)
-            await producer.start()
+            producer, compressing = [
+                await _started(stack, kafka.producer(settings, compression_type=codec, **_PRODUCER)) for codec in (None, "zstd")
+            ]
             consumer = kafka.consumer(
                 settings, max_partition_fetch_bytes=4 << 20, fetch_max_wait_ms=_POLL_MS, request_timeout_ms=_REQUEST_TIMEOUT_MS
             )
-            stack.push_async_callback(consumer.stop)
-            await consumer.start()
+            await _started(stack, consumer)
             partition_of = self._partitioner()
             for name in (topic, DECISIONS, EVIDENCE, DEAD_LETTER):
                 await self._check_topic(producer, name)
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0))
             positions = Positions(http, settings.notary_url, log, follower.head, topic)
             partitions, chain_keys, unlogged = {}, {}, list[Unlogged]()
+            stopped: PositionError | None = None
             for number in sorted(owned):
                 partition = Partition(topic, number, partition_of)
-                unlogged += await self._acquire(partition, positions, consumer)
+                try:
+                    unlogged += await self._acquire(partition, positions, consumer)
+                except PositionError as error:
+                    # Only this partition stops; a person must look at it.
+                    _log.error("partition %d stopped: %s", number, error)
+                    self._health.failing(f"partition {number}", str(error), "stopped")
+                    stopped = error
+                    continue
                 partitions[number] = partition
                 chain_keys[number] = dict([await self._custody.chain_key(topic, number, partition.next_sequence)])
+            if not partitions and stopped is not None:
+                raise stopped
             _wait_for(unlogged, coverage)
             consumer.assign([TopicPartition(topic, number) for number in partitions])
             for number, partition in partitions.items():
                 consumer.seek(TopicPartition(topic, number), partition.next_offset)
-            emitter = Emitter(producer, topic, time.time)
+            emitter = Emitter(producer, compressing, topic, time.time)
             sealer = Sealer(self._custody.lookup_key, os.urandom)
             yield Session(consumer, emitter, sealer, self._custody, follower, coverage, partitions, chain_keys)
 
     async def _acquire(self, partition: Partition, positions: Positions, consumer: AIOKafkaConsumer) -> list[Unlogged]:
         logged = await positions.logged(partition.number)
-        history = await positions.history(consumer, partition.number, logged)
+        history = await positions.history(consumer, partition.number, logged, self._health.progress)
         if (newest := history.newest) is not None and newest.HasField("activation_index"):
             partition.active = self._gate.actives.by_index(newest.activation_index)
             if partition.active is None:
@@ -265,9 +284,16 @@ class Scorer:
         return keys
 
     async def _emit(self, session: Session, batch: list[tuple[int, list[Decided]]]) -> None:
-        leaves = await session.emitter.emit(batch)
+        leaves = await session.emitter.emit(batch, lambda: self._check_still_allowed(session))
         session.coverage.emitted(leaves, time.monotonic())
         self._telemetry.emitted(item for _, decided in batch for item in decided)
+
+    def _check_still_allowed(self, session: Session) -> None:
+        """Raise if time has passed since the batch was fetched and nothing may be decided any more: the process was paused."""
+        if (closed := self._gate.closed()) is not None:
+            raise GateError(closed)
+        if (exceeded := session.coverage.exceeds(self._limit, time.monotonic())) is not None:
+            raise CoverageError(exceeded)
 
     def _partitioner(self) -> Callable[[bytes], int]:
         count = self._policy.topics[self._settings.source_topic].partitions
@@ -303,7 +329,7 @@ def _wait_for(unlogged: list[Unlogged], coverage: Coverage) -> None:
         coverage.emitted([leaf], now_s - max(0.0, now_ms - emitted_ms) / 1000)
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+async def _started(stack: AsyncExitStack, client: Client) -> Client:
+    stack.push_async_callback(client.stop)
+    await client.start()
+    return client

@@ -8,7 +8,7 @@
     offset      8 bytes, signed
     time stamp  8 bytes, signed, milliseconds
     key         4-byte length, then the bytes; null is ff ff ff ff and no bytes
-    headers     4-byte count, then for each one its name (UTF-8) and its value, both encoded as the key is
+    headers     4-byte count, then for each one its name (its bytes, UTF-8 or not) and its value, encoded as the key is
     value       as the key
 
 K is random, one for each partition and `KEY_SPAN` sequences, so that nobody without it can test guesses of a record against
@@ -40,7 +40,8 @@ def record_digest(
 ) -> bytes:
     """Return SHA-256 of a Kafka record's canonical encoding, 32 bytes.
 
-    `headers` keep their order and repetitions; a null key, value or header value is told from an empty one.
+    `headers` keep their order and repetitions; a null key, value or header value is told from an empty one. Bytes of a header's
+    name that are not UTF-8 are surrogate escapes in it.
     """
     if key is None:
         head = _position_and_null(offset, timestamp_ms, _NULL)
@@ -65,5 +66,5 @@ def _encode_field(field: bytes | None) -> bytes:
 def _encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     encoded = [_length(len(headers))]
     for name, value in headers:
-        encoded += _encode_field(name.encode()), _encode_field(value)
+        encoded += _encode_field(name.encode("utf-8", "surrogateescape")), _encode_field(value)
     return b"".join(encoded)
