@@ -81,7 +81,8 @@ def _fraud(found: Figures) -> Table:
 
 
 def _proof(told: Told) -> Table:
-    table = _table("ONE DECLINED TRANSACTION")
+    declined = told.verified.said.get("outcome") == "DECLINE"
+    table = _table("ONE DECLINED TRANSACTION" if declined else "THE HIGHEST SCORE (nothing was declined)")
     table.add_row("transaction", f"{told.transaction_id}, its proof fetched from the audit service")
     table.add_row(
         "verified offline", _mark(told.verified.code == 0, "sound, from the bundle and the trust policy alone", told.verified)

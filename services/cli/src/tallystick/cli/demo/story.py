@@ -109,10 +109,7 @@ def _generate(data: Path, transactions: int) -> Following:
 
 def _prove(plan: Plan, platform: Platform, decided: Decided, following: Following, model_digest: str, found: Figures) -> Told:
     rows = rows_of(decided, following.table, platform.partitions)
-    declined = [place for place, item in enumerate(decided.decisions) if item.outcome == Outcome.OUTCOME_DECLINE]
-    if not declined:
-        raise DemoError("nothing was declined; stream more transactions")
-    place = next((place for place in declined if following.fraud[rows[place]]), declined[0])
+    place = _telling(decided, following.fraud[rows])
     transaction_id = following.table["transaction_id"][int(rows[place])].as_py()
     bundle, tampered = plan.directory / "bundle.json", plan.directory / "tampered.json"
     model = platform.models / f"{model_digest}.json"
@@ -134,6 +131,14 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
         replayed=replayed,
         audit_url=platform.url("audit"),
     )
+
+
+def _telling(decided: Decided, fraud: NDArray[np.bool_]) -> int:
+    """Return the place of the decision to look at: a fraud that was declined, else the highest score of a short stream."""
+    declined = [place for place, item in enumerate(decided.decisions) if item.outcome == Outcome.OUTCOME_DECLINE]
+    if not declined:
+        return max(range(len(decided.decisions)), key=lambda place: decided.decisions[place].score)
+    return next((place for place in declined if fraud[place]), declined[0])
 
 
 def _result(told: Told) -> dict[str, object]:
