@@ -43,7 +43,7 @@ def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
     assert said["verified"]
     assert said["tampered_refused"]
     assert said["replay_identical"]
-    assert said["average_precision"] > 0.2
+    assert said["average_precision"] > 5 * said["fraud"] / said["transactions"], "no better than chance"
     assert Path(said["bundle"]).exists()
     assert Path(said["policy"]).is_dir()
 
