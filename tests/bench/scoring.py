@@ -18,7 +18,7 @@ from tallystick.cli.stream import Shift, StreamSettings, stream_table
 from .figures import Row, row
 from .material import Material, platform
 
-_UNBOUND = {"scoring": {"TALLYSTICK_COVERAGE_DECISIONS": "1000000000", "TALLYSTICK_COVERAGE_AGE_S": "1000000"}}
+_UNBOUND = {"scoring": {"TALLYSTICK_COVERAGE_DECISIONS": "10000000", "TALLYSTICK_COVERAGE_AGE_S": "3600"}}
 _TIMEOUT_S = 300.0
 
 

@@ -1,38 +1,30 @@
 """The loop: acquire the partitions, then read, score and emit until anything changes; then acquire afresh.
 
-There is one way in (`_acquire`) and no way to carry on after an error: whatever goes wrong ends the session, its producer and
-its state, and the next one finds out from `decisions` and the log where it stands.
+There is one way in (`acquisition`) and no way to carry on after an error: whatever goes wrong ends the session, its producer
+and its state, and the next one finds out from `decisions` and the log where it stands.
 """
 
 import asyncio
 import logging
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
-import httpx
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from tallystick.merkle.proofs import ProofError
 from tallystick.runtime import kafka
 from tallystick.runtime.backoff import Backoff, is_transient
 from tallystick.runtime.health import Health
-from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.service import causes
-from tallystick.scoring.coverage import Coverage, CoverageError, Limit
+from tallystick.scoring.acquisition import FETCH_WAIT_MS, Acquisition, Session
+from tallystick.scoring.coverage import CoverageError, Limit
 from tallystick.scoring.custody import Custody
-from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, Emitter, TopicError
+from tallystick.scoring.emission import TopicError
 from tallystick.scoring.engine import Decided, Partition, Row, decide
-from tallystick.scoring.follower import Follower
 from tallystick.scoring.gate import Gate, GateError
 from tallystick.scoring.ownership import Ownership
-from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
-from tallystick.scoring.sealing import Sealer
+from tallystick.scoring.position import PositionError
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.telemetry import Telemetry
 from tallystick.trust.chain import KEY_SPAN
@@ -40,32 +32,11 @@ from tallystick.trust.policy import TrustPolicy
 
 _log = logging.getLogger(__name__)
 _HELD_S = 0.05
-_POLL_MS = 100
-_REQUEST_TIMEOUT_MS = 10_000
-_PRODUCER = {"max_batch_size": BATCH_BYTES, "request_timeout_ms": _REQUEST_TIMEOUT_MS, "linger_ms": 0}
 _STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError)
-
-
-Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 
 class OwnershipChangedError(Exception):
     """The group has divided the partitions anew."""
-
-
-@dataclass(slots=True)
-class Session:
-    """What one ownership of partitions needs; dropped whole when anything goes wrong."""
-
-    consumer: AIOKafkaConsumer
-    emitter: Emitter
-    sealer: Sealer
-    custody: Custody
-    follower: Follower
-    coverage: Coverage
-    partitions: dict[int, Partition]
-    chain_keys: dict[int, dict[int, bytes]]
-    since_s: float = field(default_factory=time.monotonic)
 
 
 class Scorer:
@@ -84,9 +55,9 @@ class Scorer:
         self, settings: ScoringSettings, policy: TrustPolicy, gate: Gate, custody: Custody, ownership: Ownership, health: Health
     ) -> None:
         self._settings = settings
-        self._policy = policy
         self._gate = gate
         self._custody = custody
+        self._acquisition = Acquisition(settings, policy, gate, custody, health)
         self._ownership = ownership
         self._health = health
         self._telemetry = Telemetry(health.registry)
@@ -146,7 +117,7 @@ class Scorer:
             self._health.progress()
             await asyncio.sleep(_HELD_S)
         owned = await self._ownership.owned()
-        async with self._acquired(owned) as session:
+        async with self._acquisition.acquired(owned) as session:
             self._session = session
             self._health.ok("scoring")
             async with asyncio.TaskGroup() as tasks:
@@ -158,64 +129,6 @@ class Scorer:
     async def _until_ownership_changes(self) -> None:
         await self._ownership.changed.wait()
         raise OwnershipChangedError
-
-    @asynccontextmanager
-    async def _acquired(self, owned: frozenset[int]) -> AsyncIterator[Session]:
-        async with AsyncExitStack() as stack:
-            settings, topic = self._settings, self._settings.source_topic
-            log = await stack.enter_async_context(LogReader(settings.log_part("decisions")))
-            follower = Follower(log, self._policy, time.monotonic)
-            coverage = await follower.start()
-            # The producer first: on brokers that fence, it ends whoever owned these partitions before.
-            producer, compressing = [
-                await _started(stack, kafka.producer(settings, compression_type=codec, **_PRODUCER)) for codec in (None, "zstd")
-            ]
-            consumer = kafka.consumer(
-                settings, max_partition_fetch_bytes=4 << 20, fetch_max_wait_ms=_POLL_MS, request_timeout_ms=_REQUEST_TIMEOUT_MS
-            )
-            await _started(stack, consumer)
-            partition_of = self._partitioner()
-            for name in (topic, DECISIONS, EVIDENCE, DEAD_LETTER):
-                await self._check_topic(producer, name)
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0))
-            positions = Positions(http, settings.notary_url, log, follower.head, topic)
-            partitions, chain_keys, unlogged = {}, {}, list[Unlogged]()
-            stopped: PositionError | None = None
-            for number in sorted(owned):
-                partition = Partition(topic, number, partition_of)
-                try:
-                    unlogged += await self._acquire(partition, positions, consumer)
-                except PositionError as error:
-                    # Only this partition stops; a person must look at it.
-                    _log.error("partition %d stopped: %s", number, error)
-                    self._health.failing(f"partition {number}", str(error), "stopped")
-                    stopped = error
-                    continue
-                partitions[number] = partition
-                chain_keys[number] = dict([await self._custody.chain_key(topic, number, partition.next_sequence)])
-            if not partitions and stopped is not None:
-                raise stopped
-            _wait_for(unlogged, coverage)
-            consumer.assign([TopicPartition(topic, number) for number in partitions])
-            for number, partition in partitions.items():
-                consumer.seek(TopicPartition(topic, number), partition.next_offset)
-            emitter = Emitter(producer, compressing, topic, time.time)
-            sealer = Sealer(self._custody.lookup_key, os.urandom)
-            yield Session(consumer, emitter, sealer, self._custody, follower, coverage, partitions, chain_keys)
-
-    async def _acquire(self, partition: Partition, positions: Positions, consumer: AIOKafkaConsumer) -> list[Unlogged]:
-        logged = await positions.logged(partition.number)
-        history = await positions.history(consumer, partition.number, logged, self._health.progress)
-        if (newest := history.newest) is not None and newest.HasField("activation_index"):
-            partition.active = self._gate.actives.by_index(newest.activation_index)
-            if partition.active is None:
-                raise PositionError(
-                    f"{DECISIONS}/{partition.number} was decided under activation {newest.activation_index}, "
-                    f"which the governance log of {self._gate.size} entries does not have"
-                )
-        await rebuild(consumer, partition, history, self._health.progress)
-        _log.info("partition %d acquired at sequence %d", partition.number, partition.next_sequence)
-        return history.unlogged
 
     async def _follow_log(self, session: Session) -> None:
         while True:
@@ -238,7 +151,7 @@ class Scorer:
                 await asyncio.sleep(_HELD_S)
                 continue
             most = min(room, self._settings.batch_records)
-            fetched = await session.consumer.getmany(timeout_ms=_POLL_MS, max_records=most)
+            fetched = await session.consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=most)
             if fetched:
                 batch = await self._decide(session, fetched)
                 if emission is not None:
@@ -273,14 +186,14 @@ class Scorer:
             partition = session.partitions[where.partition]
             keys = await self._chain_keys(session, partition, len(records))
             admitted.append((partition.number, partition.admit(records, actives, keys)))
-        await session.custody.fill(row.customer for _, rows in admitted for row in rows if row.customer is not None)
+        await self._custody.fill(row.customer for _, rows in admitted for row in rows if row.customer is not None)
         return [(number, decide(topic, number, rows, session.sealer)) for number, rows in admitted]
 
     async def _chain_keys(self, session: Session, partition: Partition, records: int) -> dict[int, bytes]:
         keys = session.chain_keys[partition.number]
         last = partition.next_sequence + records - 1
         if last // KEY_SPAN not in keys:
-            keys |= [await session.custody.chain_key(partition.topic, partition.number, last)]
+            keys |= [await self._custody.chain_key(partition.topic, partition.number, last)]
         return keys
 
     async def _emit(self, session: Session, batch: list[tuple[int, list[Decided]]]) -> None:
@@ -294,16 +207,6 @@ class Scorer:
             raise GateError(closed)
         if (exceeded := session.coverage.exceeds(self._limit, time.monotonic())) is not None:
             raise CoverageError(exceeded)
-
-    def _partitioner(self) -> Callable[[bytes], int]:
-        count = self._policy.topics[self._settings.source_topic].partitions
-        return lambda key: (murmur2(key) & 0x7FFFFFFF) % count
-
-    async def _check_topic(self, producer: AIOKafkaProducer, name: str) -> None:
-        count = self._policy.topics[self._settings.source_topic].partitions
-        present = await producer.partitions_for(name)
-        if len(present) != count:
-            raise TopicError(f"{name} has {len(present)} partitions, the trust policy says {count}")
 
     def _partitions_detail(self) -> object:
         partitions = self._session.partitions if self._session else {}
@@ -320,16 +223,3 @@ class Scorer:
 
     def _governance_detail(self) -> object:
         return {"log_size": self._gate.size, "activations": [active.index for active in self._gate.actives.activations]}
-
-
-def _wait_for(unlogged: list[Unlogged], coverage: Coverage) -> None:
-    """Let coverage wait for what is emitted and not logged, each as old as it is: starting afresh makes nothing younger."""
-    now_s, now_ms = time.monotonic(), time.time() * 1000
-    for emitted_ms, leaf in sorted(unlogged):
-        coverage.emitted([leaf], now_s - max(0.0, now_ms - emitted_ms) / 1000)
-
-
-async def _started(stack: AsyncExitStack, client: Client) -> Client:
-    stack.push_async_callback(client.stop)
-    await client.start()
-    return client
