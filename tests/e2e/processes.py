@@ -17,6 +17,14 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> bytes:
+    """Return a process's arguments, nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def alive(pids: list[int]) -> list[int]:
     """Return those that still run."""
     return [pid for pid in pids if pid in _parents()]
