@@ -12,7 +12,7 @@ import traceback
 from datetime import UTC, datetime
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_CHATTY = ("urllib3", "httpx", "httpcore", "aiokafka", "asyncio")
+_CHATTY = ("urllib3", "httpx", "httpcore", "aiokafka", "asyncio", "uvicorn")
 
 
 class JsonFormatter(logging.Formatter):
