@@ -166,6 +166,8 @@ def test_evidence_closed_without_a_token(own_api: Callable[..., tuple[ServicePro
         ({"log_url": "ftp://somewhere"}, "TALLYSTICK_LOG_URL"),
         ({"trust_policy": "/nowhere"}, "TALLYSTICK_TRUST_POLICY"),
         ({"http_prot": "1"}, "TALLYSTICK_HTTP_PROT"),
+        ({"http_host": "999.9.9.9"}, "TALLYSTICK_HTTP_HOST"),
+        ({"source_topic": "payments"}, "TALLYSTICK_SOURCE_TOPIC"),
     ],
 )
 def test_wrong_settings(world: World, settings: dict[str, str], name: str) -> None:
@@ -177,13 +179,31 @@ def test_wrong_settings(world: World, settings: dict[str, str], name: str) -> No
     assert name in api.child.log_file.read_text()
 
 
-def test_trust_policy_that_is_none(world: World, tmp_path: Path) -> None:
-    """A trust policy that cannot be read ends the process with the setting's name and code 2."""
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("trust.toml", None),
+        ("trust.toml", b"version = 1\n"),
+        ("trust.toml", b"\xff\xfe"),
+        ("trust.toml", b"a = " + b"[" * 10_000),
+        ("log.policy", None),
+        ("log.policy", b"log nonsense\n"),
+        ("log.policy", b"\x00"),
+    ],
+)
+def test_trust_policy_that_is_none(world: World, tmp_path: Path, file: str, content: bytes | None) -> None:
+    """A trust policy that is broken or incomplete ends the process with the setting's name and code 2."""
+    for name in ("trust.toml", "log.policy"):
+        (tmp_path / name).write_bytes((world.servers.policy / name).read_bytes())
+    (tmp_path / file).unlink()
+    if content is not None:
+        (tmp_path / file).write_bytes(content)
     api = api_process(world, trust_policy=str(tmp_path))
     api.start()
     eventually("ended", lambda: not api.is_alive)
     assert api.exit_code == 2
-    assert "TALLYSTICK_TRUST_POLICY" in api.child.log_file.read_text()
+    (line,) = api.child.log_file.read_text().splitlines()
+    assert line.startswith("TALLYSTICK_TRUST_POLICY: ")
 
 
 def test_reads_only(world: World) -> None:

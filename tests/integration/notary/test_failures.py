@@ -196,3 +196,27 @@ async def test_a_wrong_setting_is_named_and_ends_the_notary(installation: Instal
         await eventually(lambda notary=notary: notary.exit_code is not None)  # type: ignore[misc]  # the default binds
         assert notary.exit_code == 2
         assert "_ORIGIN" in notary.child.log_tail(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TALLYSTICK_LOG_DIR", "/proc/tallystick"),
+        ("TALLYSTICK_STAGING_DIR", "/proc"),
+        ("TALLYSTICK_STAGING_DIR", "/dev/null"),
+        ("TALLYSTICK_HTTP_HOST", "999.9.9.9"),
+    ],
+)
+async def test_what_cannot_be_used_is_named_before_anything_is_done(installation: Installation, name: str, value: str) -> None:
+    """A folder that cannot be made, an address not of this machine: exit code 2, and the running notary is not fenced."""
+    running = await installation.started()
+    notary = installation.notary(**{name: value})
+    notary.start()
+    await eventually(lambda: notary.exit_code is not None)
+    assert notary.exit_code == 2
+    (line,) = notary.child.log_file.read_text().splitlines()
+    assert line.startswith(f"{name}: cannot ")
+
+    await installation.send_decisions(range(2))
+    await installation.wait_for(2 * PARTITIONS)
+    assert running.is_alive

@@ -17,6 +17,7 @@ from tallystick.merkle.tiles import TilePath, encode_bundle
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError
+from tallystick.runtime.settings import SettingError
 
 
 async def test_health_is_served_until_the_block_ends() -> None:
@@ -36,12 +37,20 @@ async def test_health_is_served_until_the_block_ends() -> None:
 
 
 async def test_a_taken_port_is_named() -> None:
-    """The error says which address somebody else has."""
+    """The error says which address somebody else has, and by which setting."""
     app = Health("test").app()
     async with serving(app, "127.0.0.1", free_port()) as port:
-        with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
+        with pytest.raises(SettingError, match=rf"^TALLYSTICK_HTTP_PORT: cannot listen on 127\.0\.0\.1:{port}"):
             async with serving(app, "127.0.0.1", port):
                 pass
+
+
+@pytest.mark.parametrize("host", ["999.9.9.9", "203.0.113.7", "::zz", "x" * 70 + "." + "y" * 300, "two words"])
+async def test_a_host_that_is_not_this_machine_is_named(host: str) -> None:
+    """No address, another machine's, or no name at all."""
+    with pytest.raises(SettingError, match=r"^TALLYSTICK_HTTP_HOST: cannot listen on"):
+        async with serving(Health("test").app(), host, 0):
+            pass
 
 
 def _log_app(directory: Path) -> Starlette:

@@ -11,6 +11,7 @@ import pytest
 
 _PROGRAM = """\
 import asyncio, sys, time
+from tallystick.runtime.http import serve, serving
 from tallystick.runtime.logging import configure
 from tallystick.runtime.service import run
 configure("test")
@@ -106,3 +107,22 @@ def test_wrong_settings_end_it_with_2_before_anything_runs(tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("TALLYSTICK_KAFKA_BOOTSTRAP: 'nowhere' is not host:port")
+
+
+@pytest.mark.parametrize("body", ["{}", "\n    async with asyncio.TaskGroup() as group: group.create_task({})"])
+def test_a_setting_that_only_use_shows_to_be_wrong_ends_it_with_2(body: str) -> None:
+    """One line that begins with its name, wherever in the service it was found, and no trace."""
+    call = "serve(None, '999.9.9.9', 0)"
+    process = _start(body.format(f"await {call}" if body == "{}" else call))
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 2
+    (line,) = stderr.splitlines()
+    assert line.startswith("TALLYSTICK_HTTP_HOST: cannot listen on 999.9.9.9:0")
+
+
+def test_the_http_servers_own_chatter_is_not_in_the_log() -> None:
+    """From start to stop a service says what it does, in lines of its own."""
+    process = _start("\n    async with serving(None, '127.0.0.1', 0):" + _WAIT.replace("\n", "\n    "))
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=10)
+    assert [line["message"] for line in _lines(stderr)] == ["stopping"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import certifi
 import pytest
 
 from tallystick.audit.ingest.settings import IngestSettings
@@ -21,6 +22,7 @@ SETTINGS: Mapping[str, type[ServiceSettings]] = {
     "audit-ingest": IngestSettings,
     "provision": ProvisionSettings,
 }
+AUTHORITIES = re.compile(r"(?<=sslrootcert=)/[^&]+")
 EXPANSION = re.compile(r"\$\((\w+)\)")
 
 
@@ -35,7 +37,8 @@ def load_as_deployed(
     """Load a service's settings from a deployment's environment; its absolute paths are made below `files` first."""
     for name, value in expand(environment).items():
         if name.startswith(PREFIX):
-            monkeypatch.setenv(name, str(_made(files, name, value)) if value.startswith("/") else value)
+            made = str(_made(files, name, value)) if value.startswith("/") else value
+            monkeypatch.setenv(name, AUTHORITIES.sub(lambda found: str(_made(files, "_CA_FILE", found[0])), made))
     return load(SETTINGS[service])
 
 
@@ -43,7 +46,7 @@ def _made(files: Path, name: str, value: str) -> Path:
     path = files / value.removeprefix("/")
     if name.endswith("_FILE"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("a secret")
+        path.write_text(Path(certifi.where()).read_text() if name.endswith("_CA_FILE") else "a secret")
     else:
         path.mkdir(parents=True, exist_ok=True)
     return path

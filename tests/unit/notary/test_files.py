@@ -1,14 +1,19 @@
 """Staging objects, the right edge, and the files."""
 
+import errno
 import hashlib
+import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note, SignatureLine
 from tallystick.merkle.tiles import ENTRIES, TilePath
-from tallystick.notary.directory import LogDirectory
+from tallystick.notary.directory import LogDirectory, prepare
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
 from tallystick.notary.staging import Staged
 from tallystick.notary.tree import Tree
@@ -104,3 +109,35 @@ def test_a_tree_is_refused_if_its_files_are_not_what_was_committed(tmp_path: Pat
     log.publish({TilePath(ENTRIES, 0, 3): b"\0\1a\0\1b\0\1d"})
     with pytest.raises(CorruptLogError, match="do not hash"):
         Tree.load(3, tree.root(), log.read_tile)
+
+
+def test_a_directory_is_prepared(tmp_path: Path) -> None:
+    """It is made with all above it, nothing is left in it, and what is in it already stays."""
+    prepare(tmp_path / "a/b")
+    assert list((tmp_path / "a/b").iterdir()) == []
+    (tmp_path / "a/b/file").touch()
+    prepare(tmp_path / "a/b")
+    assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("path", ["/proc/tallystick", "/proc", "/dev/null", "/dev/null/x", "/" + "x" * 300])
+def test_a_directory_that_cannot_be_is_refused(path: str) -> None:
+    """No such place, a place for no files, a file: an OSError."""
+    with pytest.raises(OSError, match="Errno"):
+        prepare(Path(path))
+
+
+def test_a_disk_that_is_full_is_no_wrong_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That may pass, and is waited for later; a disk that is read-only stays so."""
+    monkeypatch.setattr(tempfile, "TemporaryFile", _failing(errno.ENOSPC))
+    prepare(tmp_path)
+    monkeypatch.setattr(tempfile, "TemporaryFile", _failing(errno.EROFS))
+    with pytest.raises(OSError, match="Read-only"):
+        prepare(tmp_path)
+
+
+def _failing(code: int) -> Callable[..., NoReturn]:
+    def fail(**_: object) -> NoReturn:
+        raise OSError(code, os.strerror(code))
+
+    return fail

@@ -34,6 +34,11 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
         ("TALLYSTICK_GOVERNANCE_ORIGIN", "example/decisions"),
         ("TALLYSTICK_LINGER_MS", "-1"),
         ("TALLYSTICK_REFRESH_S", "61"),
+        ("TALLYSTICK_LOG_DIR", ""),
+        ("TALLYSTICK_STAGING_DIR", ""),
+        ("TALLYSTICK_STAGING_DIR", "logs"),
+        ("TALLYSTICK_STAGING_DIR", "logs/staging"),
+        ("TALLYSTICK_STAGING_DIR", "."),
         ("TALLYSTICK_NO_SUCH_SETTING", "1"),
     ],
 )

@@ -17,6 +17,7 @@ from tallystick.runtime.settings import (
     read_secret,
     refuse,
 )
+from tallystick.runtime.values import log_url
 
 
 class _Settings(KafkaSettings, DatabaseSettings, HttpSettings):
@@ -56,8 +57,15 @@ def test_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TALLYSTICK_KAFKA_BOOTSTRAP", "", "TALLYSTICK_KAFKA_BOOTSTRAP: String should have at least 1 character"),
         ("TALLYSTICK_KAFKA_SECURITY_PROTOCOL", "TLS", "TALLYSTICK_KAFKA_SECURITY_PROTOCOL: Input should be 'PLAINTEXT'"),
         ("TALLYSTICK_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "TALLYSTICK_KAFKA_USERNAME: must be set when"),
-        ("TALLYSTICK_KAFKA_PASSWORD_FILE", "/nowhere", "TALLYSTICK_KAFKA_PASSWORD_FILE: Path does not point to a file"),
+        ("TALLYSTICK_KAFKA_BOOTSTRAP", "a:1,b:65536", "TALLYSTICK_KAFKA_BOOTSTRAP: 'b:65536' is not host:port"),
+        ("TALLYSTICK_KAFKA_PASSWORD_FILE", "/nowhere", "TALLYSTICK_KAFKA_PASSWORD_FILE: does not name a file"),
+        ("TALLYSTICK_KAFKA_PASSWORD_FILE", "/" + "x" * 300, "TALLYSTICK_KAFKA_PASSWORD_FILE: does not name a file"),
+        ("TALLYSTICK_KAFKA_PASSWORD_FILE", "/dev/null", "TALLYSTICK_KAFKA_PASSWORD_FILE: does not name a file"),
+        ("TALLYSTICK_KAFKA_CA_FILE", __file__, "TALLYSTICK_KAFKA_CA_FILE: holds no certificates"),
         ("TALLYSTICK_DATABASE_URL", "mysql://h/d", "TALLYSTICK_DATABASE_URL: must be postgresql://"),
+        ("TALLYSTICK_DATABASE_URL", "postgresql://h:port/d", "TALLYSTICK_DATABASE_URL: must be postgresql://"),
+        ("TALLYSTICK_DATABASE_URL", "postgresql://h/d?sslmode=on", "TALLYSTICK_DATABASE_URL: sslmode must be one of"),
+        ("TALLYSTICK_DATABASE_URL", "postgresql://h/d?sslrootcert=/no", "TALLYSTICK_DATABASE_URL: sslrootcert does not name"),
     ],
 )
 def test_a_wrong_setting_is_named_and_ends_the_process(
@@ -79,14 +87,36 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch, c
     assert names == {"TALLYSTICK_LOG_DIR", "TALLYSTICK_HTTP_PORT", "TALLYSTICK_LOGDIR"}
 
 
+@pytest.mark.parametrize("url", ["postgresql://notary:hunter2@db:5432/d", "postgresql://notary@db/d?password=hunter2"])
 def test_a_password_in_the_database_url_is_refused_and_not_repeated(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
 ) -> None:
     """The message says where passwords belong, without the one that was given."""
-    monkeypatch.setenv("TALLYSTICK_DATABASE_URL", "postgresql://notary:hunter2@db:5432/tallystick")
+    monkeypatch.setenv("TALLYSTICK_DATABASE_URL", url)
     (line,) = _refusal(_Settings, capsys)
     assert "TALLYSTICK_DATABASE_PASSWORD_FILE" in line
     assert "hunter2" not in line
+
+
+def test_a_client_certificate_must_be_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Files that hold no certificate and its key are found at start, not at the first connection."""
+    for name in ("CERT", "KEY"):
+        (tmp_path / name).write_text("no PEM")
+        monkeypatch.setenv(f"TALLYSTICK_KAFKA_{name}_FILE", str(tmp_path / name))
+    (line,) = _refusal(_Settings, capsys)
+    assert line.startswith("TALLYSTICK_KAFKA_CERT_FILE: ")
+
+
+def test_an_empty_secret_is_found_at_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A file that is there and empty is no password."""
+    (tmp_path / "password").write_text("\n")
+    monkeypatch.setenv("TALLYSTICK_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    (line,) = _refusal(_Settings, capsys)
+    assert line.startswith("TALLYSTICK_DATABASE_PASSWORD_FILE: ")
 
 
 def test_names_for_tests_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +140,39 @@ def test_each_kind_of_login_asks_for_its_credentials(
     monkeypatch.delenv("TALLYSTICK_LOG_DIR")
     monkeypatch.setenv("TALLYSTICK_VAULT_AUTH", auth)
     assert _refusal(VaultSettings, capsys) == [f"{missing}: must be set when TALLYSTICK_VAULT_AUTH={auth}"]
+
+
+def test_a_kubernetes_login_asks_for_the_pods_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Outside of a pod there is no token, and the setting that names it is told."""
+    monkeypatch.delenv("TALLYSTICK_LOG_DIR")
+    monkeypatch.setenv("TALLYSTICK_VAULT_AUTH", "kubernetes")
+    monkeypatch.setenv("TALLYSTICK_VAULT_KUBERNETES_ROLE", "notary")
+    monkeypatch.setenv("TALLYSTICK_VAULT_KUBERNETES_TOKEN_FILE", str(tmp_path / "token"))
+    (line,) = _refusal(VaultSettings, capsys)
+    assert line.startswith("TALLYSTICK_VAULT_KUBERNETES_TOKEN_FILE: ")
+
+
+@pytest.mark.parametrize("value", ["foo", "ftp://x", "file://host/log", "file:log", "http://", "http://h:99999", "http://[::1"])
+def test_an_address_of_the_logs_is_one_that_can_be_read(value: str) -> None:
+    """Only an absolute directory or an HTTP prefix: anything else would never answer."""
+    with pytest.raises(ValueError, match=r"must be|Invalid"):
+        log_url(value)
+
+
+@pytest.mark.parametrize("value", ["http://me:secret@h/log", "https://h/log?secret", "file:///log?secret", "http://h#secret"])
+def test_an_address_of_the_logs_holds_nothing_else(value: str) -> None:
+    """Paths are appended to it, and it is repeated in log lines: no query, no fragment, no password."""
+    with pytest.raises(ValueError, match="must not hold") as refused:
+        log_url(value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["file:///srv/log", "file://localhost/srv/log", "http://h:8080/log", "https://[::1]/log"])
+def test_an_address_of_the_logs_loses_its_last_slash(value: str) -> None:
+    """So that `/decisions` can be appended."""
+    assert log_url(f"{value}/") == log_url(value) == value
 
 
 def test_a_setting_can_be_refused_later(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.logging import configure
-from tallystick.runtime.settings import SecretFileError, load, read_secret, refuse
+from tallystick.runtime.settings import load, read_secret, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
@@ -68,19 +68,17 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: Ev
 def _policy_files(settings: AuditSettings) -> dict[str, bytes]:
     try:
         files = {name: (settings.trust_policy / name).read_bytes() for name in POLICY_FILES}
-        TrustPolicy.parse(*files.values())
+        topics = TrustPolicy.parse(*files.values()).topics
     except (TrustError, OSError) as error:
         refuse("trust_policy", str(error))
+    if settings.source_topic not in topics:
+        refuse("source_topic", f"the trust policy says nothing of this topic, only of {', '.join(sorted(topics))}")
     return files
 
 
 def _gate(settings: AuditSettings) -> EvidenceGate:
-    if settings.evidence_token_file is None:
-        return EvidenceGate(None)
-    try:
-        return EvidenceGate(read_secret(settings.evidence_token_file))
-    except SecretFileError as error:
-        refuse("evidence_token_file", str(error))
+    path = settings.evidence_token_file
+    return EvidenceGate(None if path is None else read_secret(path))
 
 
 if __name__ == "__main__":

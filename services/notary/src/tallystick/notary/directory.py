@@ -8,9 +8,11 @@
 Everything here blocks; call it from a thread.
 """
 
+import errno
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,6 +25,8 @@ from tallystick.merkle.tiles import ENTRIES, TilePath
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
 from tallystick.notary.staging import epoch_of
 
+PASSING_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+"""What a disk says that is full or away: others repair it, and it is waited for."""
 SYNCERS = 8  # a disk answers several fsyncs at once faster than one after the other
 
 
@@ -130,6 +134,19 @@ class LogDirectory:
         with (self._public / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield  # closing the file releases the lock
+
+
+def prepare(directory: Path) -> None:
+    """Make a directory if there is none, and see whether files can be made in it.
+
+    Raises OSError if not, unless that may pass (`PASSING_ERRORS`).
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        if error.errno not in PASSING_ERRORS:
+            raise
 
 
 def _refuse_if_after(present: Checkpoint, new: Checkpoint) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from tallystick.notary import http
 from tallystick.notary.database import Database, Ledger
-from tallystick.notary.directory import LogDirectory
+from tallystick.notary.directory import LogDirectory, prepare
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.service import keep_going, report
@@ -18,8 +18,8 @@ from tallystick.notary.world import CheckpointTopic, World
 from tallystick.runtime import logging, service
 from tallystick.runtime.backoff import Backoff
 from tallystick.runtime.health import Health
-from tallystick.runtime.http import serve
-from tallystick.runtime.settings import load
+from tallystick.runtime.http import serving
+from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 
 LOGS = ("decisions", "governance")  # a log's topic and its directory have its name
@@ -31,7 +31,18 @@ def main() -> None:
     """Run the notary until it is told to stop; exit code as `tallystick.runtime.service` says."""
     settings = load(NotarySettings)
     logging.configure("notary", settings.log_level)
+    _prepare(settings)
     sys.exit(service.run(_run(settings)))
+
+
+def _prepare(settings: NotarySettings) -> None:
+    for field in ("log_dir", "staging_dir"):
+        for log in LOGS:
+            directory = getattr(settings, field) / log
+            try:
+                prepare(directory)
+            except OSError as error:
+                refuse(field, f"cannot make files in {directory}: {error.strerror}")
 
 
 async def _run(settings: NotarySettings) -> None:
@@ -69,8 +80,8 @@ async def _run(settings: NotarySettings) -> None:
         }
         report(health, pipelines)
         app = health.app(http.routes(database, settings.source_topic, health))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve(app, settings.http_host, settings.http_port), name="http")
+        # HTTP first: a notary that cannot have its address must not have fenced the one before it.
+        async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch_brokers(settings, health), name="watch")
             for log, one in pipelines.items():
                 tasks.create_task(keep_going(one, health=health, log=log, backoff=BACKOFF), name=log)

@@ -1,12 +1,20 @@
 """The notary's settings, from the environment (`TALLYSTICK_...`)."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from tallystick.merkle.keys import NoteError, check_name
-from tallystick.runtime.settings import DatabaseSettings, HttpSettings, KafkaSettings, Text, VaultSettings
+from tallystick.runtime.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    KafkaSettings,
+    PathName,
+    Seconds,
+    Text,
+    TopicName,
+    VaultSettings,
+)
 
 
 class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSettings):
@@ -16,19 +24,19 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSetting
     """The decision log's name in its checkpoints, for good: "<host>/<what>", without a scheme."""
     governance_origin: Text
     """The governance log's name in its checkpoints, for good."""
-    log_dir: Path
+    log_dir: PathName
     """Where the public files go: `<log_dir>/decisions`, `<log_dir>/governance`."""
-    staging_dir: Path
+    staging_dir: PathName
     """Where staging objects go: on a disk as safe as the public one."""
-    source_topic: Text = "transactions"
+    source_topic: TopicName = "transactions"
     """The input topic whose decisions are logged."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
     """The least time between two batches."""
-    refresh_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    refresh_s: Annotated[Seconds, Field(le=60)] = 10.0
     """How often the governance log's checkpoint is cosigned anew though nothing changed."""
 
     @model_validator(mode="after")
-    def _origins(self) -> "NotarySettings":
+    def _origins(self) -> Self:
         for name in ("decisions_origin", "governance_origin"):
             try:
                 check_name(getattr(self, name))
@@ -36,4 +44,12 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSetting
                 raise ValueError(f"TALLYSTICK_{name.upper()}: {error}") from error
         if self.decisions_origin == self.governance_origin:
             raise ValueError("TALLYSTICK_GOVERNANCE_ORIGIN: must differ from TALLYSTICK_DECISIONS_ORIGIN")
+        return self
+
+    @model_validator(mode="after")
+    def _directories(self) -> Self:
+        public, staging = self.log_dir.resolve(), self.staging_dir.resolve()
+        if public.is_relative_to(staging) or staging.is_relative_to(public):
+            # What staging holds is deleted, and what the log directory holds is public.
+            raise ValueError("TALLYSTICK_STAGING_DIR: must lie outside of TALLYSTICK_LOG_DIR, and the other way round")
         return self

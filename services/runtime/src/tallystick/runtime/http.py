@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
 
+from tallystick.runtime.settings import SettingError
+
 STOP_WITHIN_S = 3
+_PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)
 
 
 class _Server(uvicorn.Server):
@@ -19,21 +23,23 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind a listening socket; port 0 takes a free one. Raises OSError that names the address."""
+    """Bind a listening socket; port 0 takes a free one. Raises SettingError: `http_host` or `http_port` cannot be used here."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+        field = "http_port" if isinstance(error, OSError) and error.errno in _PORT_ERRORS else "http_host"
+        reason = error.strerror if isinstance(error, OSError) else "not a host's name"
+        raise SettingError(field, f"cannot listen on {host}:{port}: {reason}") from error
     return listener
 
 
 @contextlib.asynccontextmanager
 async def serving(app: Any, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an ASGI application while the block runs; gives the port."""
+    """Serve an ASGI application while the block runs; gives the port. Raises SettingError as `listen`."""
     with listen(host, port) as listener:
         config = uvicorn.Config(
             app, loop="none", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=STOP_WITHIN_S

@@ -1,14 +1,18 @@
 """A service's life: run until done, told to stop, or broken, and say which by the exit code.
 
-0: done, or stopped by SIGTERM or SIGINT. 1: failed, with one log line saying why. (2: wrong settings, from `settings.load`.)
+0: done, or stopped by SIGTERM or SIGINT. 1: failed, with one log line saying why. 2: a setting is wrong, with one line on
+stderr that names it (most are found by `settings.load`, before).
 """
 
 import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import Any
+
+from tallystick.runtime.settings import USAGE_EXIT_CODE, SettingError
 
 STOP_TIMEOUT_S = 20.0
 _log = logging.getLogger(__name__)
@@ -44,7 +48,11 @@ async def _supervise(main: Coroutine[Any, Any, None], stop_timeout_s: float) -> 
         return 0 if stopping or not task.cancelled() else 1
     if isinstance(error, SystemExit):
         raise error
-    for cause in causes(error):
+    found = causes(error)
+    if wrong := [cause for cause in found if isinstance(cause, SettingError)]:
+        sys.stderr.write("".join(f"{setting}\n" for setting in wrong))
+        return USAGE_EXIT_CODE
+    for cause in found:
         _log.critical("failed: %s", cause, exc_info=cause)
     return 1
 

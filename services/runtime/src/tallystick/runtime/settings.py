@@ -10,27 +10,76 @@ and its `main` calls `load(NotarySettings)`.
 
 import os
 import re
+import ssl
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, Self, TypeVar
-from urllib.parse import urlsplit
 
-from pydantic import Field, FilePath, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from tallystick.runtime.values import (
+    AuthoritiesFile,
+    Directory,
+    ExistingFile,
+    HttpUrl,
+    KafkaAddresses,
+    LogUrl,
+    PathName,
+    Port,
+    PostgresqlUrl,
+    Seconds,
+    SecretFile,
+    SecretFileError,
+    Text,
+    TopicName,
+    read_secret,
+)
+
+__all__ = [
+    "AuthoritiesFile",
+    "DatabaseSettings",
+    "Directory",
+    "ExistingFile",
+    "HttpSettings",
+    "HttpUrl",
+    "KafkaSettings",
+    "LogUrl",
+    "PathName",
+    "Seconds",
+    "SecretFile",
+    "SecretFileError",
+    "ServiceSettings",
+    "SettingError",
+    "Text",
+    "TopicName",
+    "VaultSettings",
+    "describe",
+    "environment_name",
+    "load",
+    "read_secret",
+    "refuse",
+    "unknown_names",
+]
 
 PREFIX = "TALLYSTICK_"
 TEST_PREFIX = "TALLYSTICK_TEST_"
 USAGE_EXIT_CODE = 2
-MAX_SECRET_BYTES = 65_536
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class SecretFileError(OSError):
-    """A file that should hold a secret cannot be read, is empty or is too large."""
+class SettingError(Exception):
+    """A setting that only its use showed to be wrong; `service.run` says it as `load` would and ends with code 2.
+
+    Args:
+        field: the setting, as its class calls it.
+        problem: what is wrong.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{environment_name(field)}: {problem}")
 
 
 class ServiceSettings(BaseSettings):
@@ -44,22 +93,14 @@ class ServiceSettings(BaseSettings):
 class KafkaSettings(ServiceSettings):
     """Where Kafka is and how to speak to it."""
 
-    kafka_bootstrap: Text = "127.0.0.1:9092"
+    kafka_bootstrap: KafkaAddresses = "127.0.0.1:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_username: Text | None = None
-    kafka_password_file: FilePath | None = None
-    kafka_ca_file: FilePath | None = None
-    kafka_cert_file: FilePath | None = None
-    kafka_key_file: FilePath | None = None
-
-    @field_validator("kafka_bootstrap")
-    @classmethod
-    def _addresses(cls, value: str) -> str:
-        for address in value.split(","):
-            if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[^\s:\[\],]+):[0-9]{1,5}", address.strip()):
-                raise ValueError(f"{address.strip()!r} is not host:port; give a comma-separated list of host:port")
-        return value
+    kafka_password_file: SecretFile | None = None
+    kafka_ca_file: AuthoritiesFile | None = None
+    kafka_cert_file: ExistingFile | None = None
+    kafka_key_file: ExistingFile | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -69,26 +110,23 @@ class KafkaSettings(ServiceSettings):
             raise ValueError(
                 f"{PREFIX}KAFKA_CERT_FILE: a client certificate needs {PREFIX}KAFKA_KEY_FILE, and the other way round"
             )
+        if self.kafka_cert_file is not None and self.kafka_key_file is not None:
+            _check_pair(self.kafka_cert_file, self.kafka_key_file)
         return self
 
 
 class VaultSettings(ServiceSettings):
     """Where Vault (or OpenBao) is and who we are to it."""
 
-    vault_addr: Text = "http://127.0.0.1:8200"
+    vault_addr: HttpUrl = "http://127.0.0.1:8200"
     vault_auth: Literal["approle", "kubernetes", "token"] = "approle"
     vault_role_id: Text | None = None
-    vault_secret_id_file: FilePath | None = None
-    vault_token_file: FilePath | None = None
+    vault_secret_id_file: SecretFile | None = None
+    vault_token_file: SecretFile | None = None
     vault_kubernetes_role: Text | None = None
-    vault_kubernetes_token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-    vault_ca_file: FilePath | None = None
-    vault_timeout_s: Annotated[float, Field(gt=0, le=120)] = 5.0
-
-    @field_validator("vault_addr")
-    @classmethod
-    def _http(cls, value: str) -> str:
-        return http_url(value)
+    vault_kubernetes_token_file: PathName = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    vault_ca_file: AuthoritiesFile | None = None
+    vault_timeout_s: Annotated[Seconds, Field(le=120)] = 5.0
 
     @model_validator(mode="after")
     def _identity(self) -> Self:
@@ -98,24 +136,19 @@ class VaultSettings(ServiceSettings):
             "token": ("vault_token_file",),
         }
         _require(self, "vault_auth", needed[self.vault_auth])
+        if self.vault_auth == "kubernetes":
+            try:
+                read_secret(self.vault_kubernetes_token_file)
+            except SecretFileError as error:
+                raise ValueError(f"{PREFIX}VAULT_KUBERNETES_TOKEN_FILE: {error}") from error
         return self
 
 
 class DatabaseSettings(ServiceSettings):
     """Where PostgreSQL is; the password comes as a file."""
 
-    database_url: Text = "postgresql://127.0.0.1:5432/tallystick"
-    database_password_file: FilePath | None = None
-
-    @field_validator("database_url")
-    @classmethod
-    def _no_password(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("postgresql", "postgres"):
-            raise ValueError("must be postgresql://user@host:port/database")
-        if parts.password is not None:
-            raise ValueError(f"must not hold a password; put it in a file and name it in {PREFIX}DATABASE_PASSWORD_FILE")
-        return value
+    database_url: PostgresqlUrl = "postgresql://127.0.0.1:5432/tallystick"
+    database_password_file: SecretFile | None = None
 
 
 class HttpSettings(ServiceSettings):
@@ -126,14 +159,6 @@ class HttpSettings(ServiceSettings):
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
-
-
-def http_url(value: str) -> str:
-    """Return an http(s) address without its last slash. Raises ValueError."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be http://host:port or https://host:port")
-    return value.rstrip("/")
 
 
 def load(settings: type[Settings], environ: Mapping[str, str] | None = None) -> Settings:
@@ -152,7 +177,7 @@ def load(settings: type[Settings], environ: Mapping[str, str] | None = None) -> 
 
 def refuse(field: str, problem: str) -> NoReturn:
     """End the process with code 2 because of a setting that only its use showed to be wrong."""
-    sys.stderr.write(f"{environment_name(field)}: {problem}\n")
+    sys.stderr.write(f"{SettingError(field, problem)}\n")
     raise SystemExit(USAGE_EXIT_CODE)
 
 
@@ -181,20 +206,15 @@ def environment_name(field: str) -> str:
     return f"{PREFIX}{field.upper()}"
 
 
-def read_secret(path: Path) -> str:
-    """Return a secret file's text without the white space around it. Raises SecretFileError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SECRET_BYTES + 1)
-        text = data.decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SecretFileError(f"{path}: cannot read the secret ({type(error).__name__})") from error
-    if not text or len(data) > MAX_SECRET_BYTES:
-        raise SecretFileError(f"{path}: {'is empty' if not text else 'is too large for a secret'}")
-    return text
-
-
 def _require(settings: ServiceSettings, because: str, fields: tuple[str, ...]) -> None:
     missing = [environment_name(field) for field in fields if getattr(settings, field) is None]
     if missing:
         raise ValueError(f"{missing[0]}: must be set when {environment_name(because)}={getattr(settings, because)}")
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    try:
+        # With a password at hand OpenSSL does not ask the terminal for that of an encrypted key.
+        ssl.create_default_context().load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ValueError(f"{PREFIX}KAFKA_CERT_FILE: is no certificate in PEM that fits {PREFIX}KAFKA_KEY_FILE") from error

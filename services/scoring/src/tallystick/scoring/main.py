@@ -22,7 +22,7 @@ from tallystick.scoring.service import Scorer
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.watching import watch
 from tallystick.trust.errors import TrustError
-from tallystick.trust.policy import TrustPolicy, TrustPolicyError
+from tallystick.trust.policy import TrustPolicy
 
 _COMPONENTS = ("kafka", "vault", "database", "governance", "log", "scoring")
 
@@ -64,23 +64,22 @@ def main() -> None:
     configure("scoring", settings.log_level)
     try:
         policy = TrustPolicy.load(settings.trust_policy)
-        fixed = _fixed(settings, policy)
-    except (TrustError, OSError) as error:
+    except TrustError as error:
         refuse("trust_policy", str(error))
-    except ValueError as error:
-        refuse("partitions", str(error))
+    fixed = _fixed(settings, policy)
     collect_rarely()
     sys.exit(service.run(_run(settings, policy, fixed)))
 
 
 def _fixed(settings: ScoringSettings, policy: TrustPolicy) -> Fixed | None:
-    """Return the partitions chosen by hand, None for a group's. Raises TrustPolicyError, ValueError."""
+    """Return the partitions chosen by hand, None for a group's."""
     topic = policy.topics.get(settings.source_topic)
     if topic is None:
-        raise TrustPolicyError(f"the trust policy says nothing of the topic {settings.source_topic}")
+        known = ", ".join(sorted(policy.topics))
+        refuse("source_topic", f"the trust policy says nothing of this topic, only of {known}")
     if settings.partitions == "group":
         return None
     chosen = range(topic.partitions) if settings.partitions == "all" else [int(part) for part in settings.partitions.split(",")]
     if max(chosen) >= topic.partitions:
-        raise ValueError(f"{settings.source_topic} has the partitions 0 to {topic.partitions - 1}")
+        refuse("partitions", f"{settings.source_topic} has the partitions 0 to {topic.partitions - 1}")
     return Fixed(chosen)

@@ -1,46 +1,51 @@
 """Scoring's settings."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import DirectoryPath, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from tallystick.runtime.settings import DatabaseSettings, HttpSettings, KafkaSettings, Text, VaultSettings, http_url
+from tallystick.runtime.settings import (
+    DatabaseSettings,
+    Directory,
+    HttpSettings,
+    HttpUrl,
+    KafkaSettings,
+    LogUrl,
+    Seconds,
+    Text,
+    TopicName,
+    VaultSettings,
+)
 
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
+PollSeconds = Annotated[Seconds, Field(le=10)]  # well below health's `max_silence_s`
 
 
 class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSettings):
     """What scoring needs to know, from `TALLYSTICK_*`."""
 
-    trust_policy: DirectoryPath
+    trust_policy: Directory
     """The trust policy's folder: whose signatures count, and what the topics look like."""
-    log_url: Text
+    log_url: LogUrl
     """Where both logs are read: file:///directory or http(s)://prefix, with `decisions` and `governance` below it."""
-    models_dir: DirectoryPath
+    models_dir: Directory
     """Where the models' files lie, as `<SHA-256>.json`."""
-    notary_url: Text
+    notary_url: HttpUrl
     """Where the notary answers how far it has logged a partition."""
-    source_topic: Text = "transactions"
+    source_topic: TopicName = "transactions"
     partitions: Text = "group"
     """`group`: as a Kafka consumer group divides them; `all`; or a list such as `0,1,5`."""
     group_id: Text = "tallystick-scoring"
     batch_records: Annotated[int, Field(ge=1, le=20_000)] = 2_000
     """Records scored at once at the most."""
-    coverage_decisions: Count = 100_000
+    coverage_decisions: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     """Decisions that may be ahead of the log."""
-    coverage_age_s: Seconds = 10.0
+    coverage_age_s: Annotated[Seconds, Field(le=3600)] = 10.0
     """How long a decision may be ahead of the log."""
-    poll_log_s: Seconds = 0.1
+    poll_log_s: PollSeconds = 0.1
     """How often the decisions' log is followed."""
-    poll_governance_s: Seconds = 1.0
+    poll_governance_s: PollSeconds = 1.0
     """How often the governance log is read."""
-
-    @field_validator("notary_url")
-    @classmethod
-    def _notary_url(cls, value: str) -> str:
-        return http_url(value)
 
     @field_validator("partitions")
     @classmethod
@@ -49,9 +54,15 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSettin
             raise ValueError("must be group, all, or numbers separated by commas")
         return value
 
+    @model_validator(mode="after")
+    def _in_time(self) -> Self:
+        if self.poll_log_s >= self.coverage_age_s:
+            raise ValueError("TALLYSTICK_POLL_LOG_S: must be under TALLYSTICK_COVERAGE_AGE_S, or nothing is covered in time")
+        return self
+
     def log_part(self, name: str) -> str:
         """Return the address of one of the logs: `decisions` or `governance`."""
-        return f"{self.log_url.rstrip('/')}/{name}"
+        return f"{self.log_url}/{name}"
 
     def model_path(self, digest: bytes) -> Path:
         """Return where a model's file lies."""
