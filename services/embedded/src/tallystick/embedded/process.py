@@ -108,6 +108,9 @@ class Child:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return self.kill()
+        except BaseException:
+            self.kill()  # interrupted: nobody waits any longer, and nothing stays behind
+            raise
 
     def kill(self) -> int | None:
         """Kill the process and its group at once (SIGKILL) and return its exit code."""

@@ -1,5 +1,6 @@
 """All three servers in one directory, started side by side."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -40,9 +41,9 @@ class EmbeddedStack:
 
     def stop(self) -> None:
         """Stop all servers; what a server keeps outside the directory is deleted."""
-        for server in (self.database, self.vault, self.kafka):
-            server.stop()
-        self.database.remove()
+        with ExitStack() as everything:  # each, whatever becomes of the others
+            for stop in (self.database.remove, self.kafka.stop, self.vault.stop, self.database.stop):
+                everything.callback(stop)
 
     def __enter__(self) -> Self:
         return self.start()

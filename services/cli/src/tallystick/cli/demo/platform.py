@@ -6,6 +6,7 @@ The demo runs on it, and so do the tests that need the whole chain.
 import asyncio
 import secrets
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -61,9 +62,9 @@ class Platform:
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
         self._provisioned: Provisioned | None = None
-        self._token_file = self.directory / "evidence-token"
-        self._token_file.touch(0o600)
-        self._token_file.write_text(secrets.token_urlsafe(32))
+        self.evidence_token_file = self.directory / "evidence-token"
+        self.evidence_token_file.touch(0o600)
+        self.evidence_token_file.write_text(secrets.token_urlsafe(32))
 
     @property
     def policy(self) -> Path:
@@ -78,7 +79,7 @@ class Platform:
     @property
     def evidence_token(self) -> str:
         """The bearer token that opens evidence."""
-        return self._token_file.read_text()
+        return self.evidence_token_file.read_text()
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -129,10 +130,10 @@ class Platform:
 
     def stop(self) -> None:
         """Stop everything that was started, the services first."""
-        for service in reversed(self.services.values()):
-            if service.is_alive:
-                service.stop()
-        self.stack.stop()
+        with ExitStack() as everything:  # the last one in goes first, whatever becomes of the others
+            everything.callback(self.stack.stop)
+            for service in self.services.values():
+                everything.callback(service.stop)
 
     def __enter__(self) -> Self:
         try:
@@ -174,7 +175,7 @@ class Platform:
                 "LOG_URL": self.log_url,
                 "MODELS_DIR": str(self.models),
                 "TRUST_POLICY": str(self.policy),
-                "EVIDENCE_TOKEN_FILE": str(self._token_file),
+                "EVIDENCE_TOKEN_FILE": str(self.evidence_token_file),
             },
             "scoring": {
                 "LOG_URL": self.log_url,
