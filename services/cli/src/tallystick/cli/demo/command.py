@@ -5,11 +5,11 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import httpx
 from rich.console import Console
 
+from tallystick.cli.demo.exclusive import RunningError, alone_in
 from tallystick.cli.demo.story import DemoError, Plan, tell
 from tallystick.cli.provision import ProvisionError
 from tallystick.cli.simulate import StreamMismatchError
@@ -31,24 +31,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Tell the story; 0 only if all of it held."""
-    console = Console()
-    directory = args.build.resolve() / "demo"
-    # Each run is a new bank: nothing of the last one is left over.
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(highlight=False)
+    build = args.build.resolve()
+    plan = Plan(build / "demo", build / "demo.json", args.transactions, args.serve)
+    _hear_signals()
     try:
-        return tell(Plan(directory, args.build.resolve() / "demo.json", args.transactions, args.serve), console)
+        build.mkdir(parents=True, exist_ok=True)
+        with alone_in(plan.directory):
+            _clear(plan)
+            return tell(plan, console)
     except KeyboardInterrupt:
         console.print("\nstopped; every process that was started has ended")
         return _INTERRUPTED
+    except RunningError as error:
+        sys.stderr.write(f"tallystick demo: {error}\n")
     except (DemoError, StartError, ProvisionError, StreamError, StreamMismatchError, httpx.HTTPError, OSError) as error:
-        sys.stderr.write(f"tallystick demo: {error}\nThe services' logs are in {directory / 'logs'}.\n")
-        return 1
+        sys.stderr.write(f"tallystick demo: {error}\nThe services' logs are in {plan.directory / 'logs'}.\n")
+    return 1
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _clear(plan: Plan) -> None:
+    """Remove what the last run left: each run is a new bank, and one that fails leaves no figures of another."""
+    plan.result.unlink(missing_ok=True)
+    shutil.rmtree(plan.directory, ignore_errors=True)
+    plan.directory.mkdir()
+
+
+def _hear_signals() -> None:
+    """Let SIGINT, SIGTERM and a closed terminal end the story through KeyboardInterrupt, so that everything is stopped.
+
+    A shell starts what a script runs in the background with SIGINT ignored, which Python would leave so.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _amount(text: str) -> int:
