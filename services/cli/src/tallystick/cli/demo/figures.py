@@ -1,15 +1,17 @@
 """What the log itself says of the run: speed, time to provable, fraud caught. Nothing is taken from the services' word."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.steps import DemoError
 from tallystick.cli.stream.partitioning import partitions_of
 from tallystick.contracts import Decision, LogEntry, Outcome
 from tallystick.merkle.checkpoints import Checkpoint
@@ -17,6 +19,8 @@ from tallystick.merkle.notes import Note
 from tallystick.runtime.kafka import consumer, read_to_end
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.policy import TrustPolicy
+
+_TOLD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The run in numbers."""
+    """The run in numbers; no average precision without a fraud."""
 
     transactions: int
     decisions: int
@@ -48,7 +52,7 @@ class Figures:
     decisions_per_s: float
     provable_p50_ms: float
     provable_p99_ms: float
-    average_precision: float
+    average_precision: float | None
     fraud: int
     fraud_declined: int
     fraud_reviewed: int
@@ -68,18 +72,27 @@ async def _read_log(platform: Platform) -> Decided:
         size = verified.checkpoint.size
         entries = [LogEntry.FromString(entry) for entry in await log.entries(0, size, size)]
     async with consumer(platform.kafka) as reader:
-        records = await read_to_end(reader, TopicPartition("checkpoints", 0), 0)
-    heads = [
-        (record.timestamp, Checkpoint.parse(Note.parse(record.value).text).size)
-        for record in records
-        if record.key == policy.decisions_origin.encode()
-    ]
+        heads = await _published(reader, policy.decisions_origin, size)
     return Decided(
         verified.checkpoint,
         [Decision.FromString(entry.value) for entry in entries],
         np.array([entry.timestamp_ms for entry in entries], np.int64),
         np.array(heads, np.int64).reshape(-1, 2),
     )
+
+
+async def _published(reader: AIOKafkaConsumer, origin: str, size: int) -> list[tuple[int, int]]:
+    """Return (time in ms, log size) of a log's checkpoints up to the one that covers `size`, which is told to Kafka last."""
+    deadline = time.monotonic() + _TOLD_S
+    while True:
+        records = await read_to_end(reader, TopicPartition("checkpoints", 0), 0)
+        texts = [(record.timestamp, Note.parse(record.value).text) for record in records if record.key == origin.encode()]
+        heads = [(timestamp, Checkpoint.parse(text).size) for timestamp, text in texts]
+        if any(logged >= size for _, logged in heads):
+            return heads
+        if time.monotonic() > deadline:
+            raise DemoError(f"the checkpoint of {size:,} entries is not in the topic `checkpoints` after {_TOLD_S:.0f} s")
+        await asyncio.sleep(0.1)
 
 
 def rows_of(decided: Decided, table: pa.Table, partitions: int) -> NDArray[np.int64]:
@@ -116,10 +129,14 @@ def figures(decided: Decided, fraud: NDArray[np.bool_], transactions: int, start
         decisions_per_s=round(len(decided.decisions) / (int(provable_ms[-1]) / 1000 - started_s), 1),
         provable_p50_ms=float(p50),
         provable_p99_ms=float(p99),
-        average_precision=round(float(average_precision_score(fraud[scored], margins[scored])), 4),
+        average_precision=_average_precision(fraud[scored], margins[scored]),
         fraud=int(fraud.sum()),
         fraud_declined=int((fraud & declined).sum()),
         fraud_reviewed=int((fraud & reviewed).sum()),
         genuine_declined=int((~fraud & declined).sum()),
         genuine_reviewed=int((~fraud & reviewed).sum()),
     )
+
+
+def _average_precision(fraud: NDArray[np.bool_], margins: NDArray[np.float32]) -> float | None:
+    return round(float(average_precision_score(fraud, margins)), 4) if fraud.any() else None

@@ -145,22 +145,38 @@ async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Con
     before = platform.health("notary")["logs"]["decisions"]["published_size"]
     total = before + table.num_rows
     started = time.time()
-    with Progress(*columns, console=console, transient=True) as bar:
+    sending = asyncio.create_task(stream_table(table, settings))
+    # Where no terminal shows it, a bar would leave an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as bar:
         task = bar.add_task("", total=table.num_rows, rate=0.0, log=0, lag=0)
-        async with httpx.AsyncClient(timeout=5) as http, asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(stream_table(table, settings))
-            published, moved = before, time.monotonic()
-            while published < total or not sending.done():
-                await asyncio.sleep(_POLL_S)
-                decided = (await _health(http, platform, "scoring"))["decisions"]
-                log = (await _health(http, platform, "notary"))["logs"]["decisions"]
-                if log["published_size"] > published:
-                    published, moved = log["published_size"], time.monotonic()
-                elif time.monotonic() - moved > _STALLED_S:
-                    raise DemoError(f"the log stands still at {published:,} of {total:,} entries")
-                rate = decided / (time.time() - started)
-                bar.update(task, completed=decided, rate=rate, log=published, lag=max(decided - published, 0))
+        try:
+            async with httpx.AsyncClient(timeout=5) as http:
+                published, moved = before, time.monotonic()
+                while published < total or not sending.done():
+                    await asyncio.sleep(_POLL_S)
+                    if sending.done():
+                        sending.result()
+                    decided, size = await _progress(http, platform)
+                    if size > published:
+                        published, moved = size, time.monotonic()
+                    elif time.monotonic() - moved > _STALLED_S:
+                        raise DemoError(f"the log stands still at {published:,} of {total:,} entries")
+                    rate = decided / (time.time() - started)
+                    bar.update(task, completed=decided, rate=rate, log=published, lag=max(decided - published, 0))
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
     return started
+
+
+async def _progress(http: httpx.AsyncClient, platform: Platform) -> tuple[int, int]:
+    """Return how much is decided and how much of that is in the published log; 0 while a service does not answer."""
+    try:
+        decided: int = (await _health(http, platform, "scoring"))["decisions"]
+        size: int = (await _health(http, platform, "notary"))["logs"]["decisions"]["published_size"]
+    except httpx.HTTPError:
+        return 0, 0
+    return decided, size
 
 
 async def _health(http: httpx.AsyncClient, platform: Platform, service: str) -> dict[str, Any]:

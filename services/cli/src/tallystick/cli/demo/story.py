@@ -16,7 +16,7 @@ from rich.console import Console
 from tallystick.cli.demo.figures import Decided, Figures, figures, read_log, rows_of
 from tallystick.cli.demo.platform import SERVICES, Platform
 from tallystick.cli.demo.proof import fetch, flip_one_bit, offline
-from tallystick.cli.demo.report import Told, show
+from tallystick.cli.demo.report import Told, show, show_service
 from tallystick.cli.demo.steps import DemoError, activate, publish, stream, train, wait_until
 from tallystick.cli.simulate import generate, write_parquet
 from tallystick.cli.simulate.stream import DAYS
@@ -63,14 +63,15 @@ def tell(plan: Plan, console: Console) -> int:
     with ThreadPoolExecutor(1) as pool:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
         with Platform(plan.directory) as platform:
-            say(f"Kafka, Vault and PostgreSQL are up; {len(SERVICES)} services start, each a process of its own")
+            say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES)} services, each its own process")
             following = generating.result()
-            say("the handbook's card stream is generated: 1,754,155 transactions, hash as published")
+            say("the handbook's card stream: 1,754,155 transactions, hash as published")
             release = train(data, TRAINING_DAYS, plan.directory / "release")
-            say(f"a model is trained on days {TRAINING_DAYS[0]} to {TRAINING_DAYS[1] - 1}: {release['model_digest'][:16]}…")
+            say(f"a model is trained on its days {TRAINING_DAYS[0]} to {TRAINING_DAYS[1] - 1}: {release['model_digest'][:16]}…")
             now_ms = time.time_ns() // 1_000_000
             _govern(plan, platform, following, release, now_ms)
-            say("ada published it, grace approved it, the notary logged both; scoring verified the log and loaded the model")
+            say("published by ada, approved by ada and grace, verified by scoring")
+            say(f"streaming {plan.transactions:,} transactions from day {FIRST_STREAMED_DAY} on")
             started_s = stream(platform, following.table, now_ms, console)
             decided = read_log(platform)
             rows = rows_of(decided, following.table, platform.partitions)
@@ -80,7 +81,7 @@ def tell(plan: Plan, console: Console) -> int:
             plan.result.write_text(json.dumps(_result(told), indent=2) + "\n")
             show(told, plan.result, time.monotonic() - begun, console)
             if plan.serve and told.held:
-                _serve(platform, console)
+                _serve(platform, told, console)
     return 0 if told.held else 1
 
 
@@ -112,10 +113,11 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
     place = _telling(decided, following.fraud[rows])
     transaction_id = following.table["transaction_id"][int(rows[place])].as_py()
     bundle, tampered = plan.directory / "bundle.json", plan.directory / "tampered.json"
-    model = platform.models / f"{model_digest}.json"
+    model = _short_name(plan.directory / "model.json", platform.models / f"{model_digest}.json")
+    trust = _short_name(plan.directory / "policy", platform.policy)
     fetch(platform, transaction_id, bundle)
     flip_one_bit(bundle, tampered)
-    policy = ["--policy", str(platform.policy)]
+    policy = ["--policy", str(trust)]
     verified = offline(["verify", str(bundle), *policy])
     refused = offline(["verify", str(tampered), *policy])
     replayed = offline(["replay", str(bundle), *policy, "--model", str(model)])
@@ -124,12 +126,11 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
         transaction_id=transaction_id,
         bundle=bundle,
         tampered=tampered,
-        policy=platform.policy,
+        policy=trust,
         model=model,
         verified=verified,
         refused=refused,
         replayed=replayed,
-        audit_url=platform.url("audit"),
     )
 
 
@@ -154,11 +155,19 @@ def _result(told: Told) -> dict[str, object]:
     }
 
 
-def _serve(platform: Platform, console: Console) -> None:
-    address = platform.url("audit")
-    console.print(
-        f"\nThe audit service answers at [bold]{address}[/] (its API: [bold]{address}/docs[/]). Ctrl-C stops everything."
-    )
-    while all(service.is_alive for service in platform.services.values()):
-        time.sleep(0.5)
-    raise DemoError("a service ended by itself")
+def _short_name(link: Path, target: Path) -> Path:
+    """Make a link that people can type."""
+    link.symlink_to(target.relative_to(link.parent))
+    return link
+
+
+def _serve(platform: Platform, told: Told, console: Console) -> None:
+    """Leave everything up until Ctrl-C. Raises DemoError if a service ends by itself."""
+    show_service(told, platform.url("audit"), platform.evidence_token_file, console)
+    try:
+        while all(service.is_alive for service in platform.services.values()):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return
+    ended = [f"{name} (code {service.exit_code})" for name, service in platform.services.items() if not service.is_alive]
+    raise DemoError(f"ended by itself: {', '.join(ended)}")
