@@ -108,3 +108,15 @@ async def _until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
+
+
+async def test_a_consumer_stops_right_after_a_new_assignment(stack: ProvisionedStack, partition: TopicPartition) -> None:
+    """A consumer whose fetch is under way, assigned anew and stopped in the same breath, does stop."""
+    reader = kafka.consumer(stack.kafka_settings(), fetch_max_wait_ms=30_000)
+    await reader.start()
+    reader.assign([partition])
+    reader.seek(partition, 0)
+    await reader.getmany(timeout_ms=200)
+    reader.assign([partition])
+    async with asyncio.timeout(10):
+        await reader.stop()

@@ -20,6 +20,7 @@ from tallystick.runtime.settings import KafkaSettings, read_secret
 # Well below health's `max_silence_s`: a broker that is away must not make a service look dead.
 READ_TIMEOUT_S = 15.0
 _POLL_MS = 200
+_SETTLING_TURNS = 20
 
 lenient_records.install()
 
@@ -42,7 +43,23 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
 def consumer(settings: KafkaSettings, **options: Any) -> AIOKafkaConsumer:
     """Make a consumer (not started): `read_committed`, commits and offsets only by hand. Keywords are aiokafka's."""
     defaults = {"isolation_level": "read_committed", "enable_auto_commit": False, "auto_offset_reset": "none"}
-    return AIOKafkaConsumer(**(client_options(settings) | defaults | options))
+    return _Consumer(**(client_options(settings) | defaults | options))
+
+
+class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+    """A consumer that can be stopped at any time.
+
+    aiokafka's fetcher, told to end while it drops the fetches of an assignment that has just changed, swallows that and goes on;
+    `stop` then waits for it for ever. So it is given the turns of the event loop in which it finishes dropping them.
+    """
+
+    async def stop(self) -> None:
+        """Stop, once the fetcher has taken note of its assignment."""
+        try:
+            for _ in range(_SETTLING_TURNS):
+                await asyncio.sleep(0)
+        finally:
+            await super().stop()
 
 
 def producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
