@@ -1,9 +1,6 @@
 """What the API says while a server does not answer, and that it recovers by itself."""
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +11,8 @@ import pytest
 from tallystick.embedded import ServiceProcess
 from tallystick.trust.bundle import verify_bundle
 
+from ..hanging import suspend_database
 from ..proxy import CuttableProxy
-from ..stack import ProvisionedStack
 from .test_api import problem
 from .world import TOKEN, World, api_process, count_evidence
 
@@ -30,31 +27,12 @@ def eventually(what: str, holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def suspend_database(servers: ProvisionedStack) -> Callable[[], None]:
-    """Make PostgreSQL hang, with all its connections; return what wakes it."""
-    postmaster = servers.servers.database.pid
-    pids = [*_children(postmaster), postmaster]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-
-    def wake() -> None:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):  # a connection's own process may be gone
-                os.kill(pid, signal.SIGCONT)
-
-    return wake
-
-
 @pytest.fixture
 def stopped_database(world: World) -> Iterator[Callable[[], None]]:
     """Give a call that wakes PostgreSQL, which hangs until then."""
     wake = suspend_database(world.servers)
     yield wake
     wake()
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_database_that_hangs(stopped_database: Callable[[], None], client: httpx.Client, world: World) -> None:

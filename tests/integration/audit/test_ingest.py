@@ -18,8 +18,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tallystick.contracts import Evidence
 from tallystick.embedded import ServiceProcess
 
+from ..hanging import suspend_database
 from ..stack import PARTITIONS, ProvisionedStack, provisioned_stack
-from .test_api_outages import eventually, suspend_database
+from .test_api_outages import eventually
 from .world import count_evidence, database, ingest_process, send_evidence
 
 

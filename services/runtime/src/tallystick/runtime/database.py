@@ -1,5 +1,6 @@
 """Connections to PostgreSQL with the password from its file, read anew for each connection."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -10,6 +11,7 @@ from tallystick.runtime.settings import DatabaseSettings, read_secret
 CONNECT_TIMEOUT_S = 5.0
 # Well below health's `max_silence_s`: a database that hangs must not make a service look dead.
 COMMAND_TIMEOUT_S = 15.0
+PROBE_TIMEOUT_S = 3.0
 
 
 def connect_options(settings: DatabaseSettings) -> dict[str, Any]:
@@ -43,3 +45,32 @@ async def connect(settings: DatabaseSettings) -> asyncpg.Connection:
 async def pool(settings: DatabaseSettings, *, min_size: int = 1, max_size: int = 4) -> asyncpg.Pool:
     """Open a pool of connections, which replaces those that break."""
     return await asyncpg.create_pool(**connect_options(settings), min_size=min_size, max_size=max_size)
+
+
+class Probe:
+    """Asks PostgreSQL whether it answers, on a connection of its own that is dropped as soon as it does not.
+
+    A pool's connection is not dropped: it is waited for, up to the command timeout and more, until the server that hangs has
+    cancelled the query.
+    """
+
+    def __init__(self, settings: DatabaseSettings, timeout_s: float = PROBE_TIMEOUT_S) -> None:
+        self._settings, self._timeout_s = settings, timeout_s
+        self._connection: asyncpg.Connection | None = None
+
+    async def __call__(self) -> None:
+        """Ask. Raises TimeoutError, OSError or asyncpg's errors; not to be called again before it is done."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await connect(self._settings)
+                await self._connection.fetchval("SELECT 1")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Drop the connection, without waiting for the server."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from contextlib import AsyncExitStack
-from functools import partial
 
 from tallystick.runtime import database, kafka, service
 from tallystick.runtime.backoff import retry
@@ -34,7 +33,9 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
         vault = Vault(settings)
         await retry(vault.ping, health=health, component="vault")
         pool = await retry(lambda: database.pool(settings), health=health, component="database")
-        stack.push_async_callback(pool.close)
+        stack.callback(pool.terminate)  # closing would wait for a server that hangs
+        probe = database.Probe(settings)
+        stack.callback(probe.close)
         gate = Gate(settings, policy, time.time)
         stack.push_async_callback(gate.close)
         custody = Custody(vault, pool, os.urandom)
@@ -47,9 +48,7 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
                 tasks.create_task(_membership(group, health), name="group")
             else:
                 ownership = fixed
-            tasks.create_task(
-                watch({"vault": vault.ping, "database": partial(pool.fetchval, "SELECT 1")}, health), name="watch"
-            )
+            tasks.create_task(watch({"vault": vault.ping, "database": probe}, health), name="watch")
             await Scorer(settings, policy, gate, custody, ownership, health).run()
 
 

@@ -14,7 +14,7 @@ async def watch(probes: Mapping[str, Callable[[], Awaitable[object]]], health: H
     """Probe each component every few seconds and say in health whether it answers; until cancelled.
 
     Args:
-        probes: by the component's name; may be asked at any time.
+        probes: by the component's name; each ends at once when it is cancelled, or health would be late.
         health: where it is said.
     """
     while True:
