@@ -111,12 +111,19 @@ async def _until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
 
 
 async def test_a_consumer_stops_right_after_a_new_assignment(stack: ProvisionedStack, partition: TopicPartition) -> None:
-    """A consumer whose fetch is under way, assigned anew and stopped in the same breath, does stop."""
-    reader = kafka.consumer(stack.kafka_settings(), fetch_max_wait_ms=30_000)
-    await reader.start()
-    reader.assign([partition])
-    reader.seek(partition, 0)
-    await reader.getmany(timeout_ms=200)
-    reader.assign([partition])
-    async with asyncio.timeout(10):
+    """A consumer whose fetch is under way, assigned anew and stopped a few turns of the loop later, does stop."""
+
+    async def assign_and_stop(turns: int) -> None:
+        reader = kafka.consumer(stack.kafka_settings(), fetch_max_wait_ms=30_000)
+        await reader.start()
+        for _ in range(2):
+            reader.assign([partition])
+            reader.seek(partition, 0)
+            await reader.getmany(timeout_ms=200)
+        reader.assign([partition])
+        for _ in range(turns):
+            await asyncio.sleep(0)
         await reader.stop()
+
+    async with asyncio.timeout(15):
+        await asyncio.gather(*(assign_and_stop(turns) for turns in range(8)))

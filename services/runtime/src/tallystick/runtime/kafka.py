@@ -49,8 +49,8 @@ def consumer(settings: KafkaSettings, **options: Any) -> AIOKafkaConsumer:
 class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
     """A consumer that can be stopped at any time.
 
-    aiokafka's fetcher, told to end while it drops the fetches of an assignment that has just changed, swallows that and goes on;
-    `stop` then waits for it for ever. So it is given the turns of the event loop in which it finishes dropping them.
+    aiokafka's fetcher, told to end while it drops the fetches of an assignment that has just changed, swallows that and goes
+    on; `stop` then waits for it for ever. So it is given the turns of the event loop in which it finishes dropping them.
     """
 
     async def stop(self) -> None:
