@@ -1,0 +1,140 @@
+"""`tallystick demo --serve`, started as a script's background job: what it prints works, and one signal ends it."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import httpx
+import pytest
+
+from tallystick.embedded.service_process import console_script
+
+from .processes import descendants, wait_gone
+
+SMALLEST = 1_000
+Serving: TypeAlias = "tuple[subprocess.Popen[str], list[str], Path]"
+"""The demo's process, the lines it said, and the folder that it was started in."""
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Run the smallest demo until it serves, with SIGINT ignored, as a shell starts `make demo &`.
+
+    At the end, SIGINT stops it all the same: it exits with 0, and no process of it is left.
+    """
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "build").mkdir()
+    with _demo(folder, "--serve", preexec=True) as demo:
+        said = _said_until_served(demo)
+        started = descendants(demo.pid)
+        yield demo, said, folder
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(60) == 0
+    assert len(started) >= 8
+    assert wait_gone(started) == []
+
+
+def test_what_it_prints_answers(serving: Serving) -> None:
+    """Every curl line on the screen fetches something, the one with the token evidence; what is not typed fits 80 columns."""
+    demo, said, folder = serving
+    assert demo.poll() is None, said
+    commands = re.findall(r"^curl (?:.*\\\n)?.*$", "\n".join(said), re.MULTILINE)
+    answers = [_fetch(command, folder) for command in commands]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert answers[0].json()["openapi"]
+    opened = json.loads(answers[3].content)["disclosures"]
+    assert {disclosure["group"] for disclosure in opened} == {"features", "explanation"}
+    assert not any(line == "" for line in said[:6])
+    assert max(len(line) for line in said if not line.startswith(("curl", "/", "    "))) <= 80
+
+
+def test_the_smallest_amount_holds(serving: Serving) -> None:
+    """All of it holds with the fewest transactions allowed, and the figures are this run's."""
+    _, said, folder = serving
+    found = json.loads((folder / "build/demo.json").read_bytes())
+    assert any("all of it held" in line for line in said)
+    assert (found["decisions"], found["log_size"], found["rejected"]) == (SMALLEST, SMALLEST, 0)
+    assert found["verified"]
+    assert found["tampered_refused"]
+    assert found["replay_identical"]
+
+
+def test_what_it_tells_to_type_works(serving: Serving) -> None:
+    """The commands for verifying and replaying, copied from the screen, succeed."""
+    _, said, folder = serving
+    for command in re.findall(r"^\S*tallystick (?:verify|replay) (?:.*\\\n)?.*$", "\n".join(said), re.MULTILINE):
+        done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_second_one_is_refused(serving: Serving) -> None:
+    """Another demo in the folder ends with 1 and a sentence that names the first, and harms nothing."""
+    demo, said, folder = serving
+    with _demo(folder) as other:
+        out, errors = other.communicate(timeout=30)
+    assert (other.returncode, out) == (1, "")
+    assert f"(process {demo.pid}); stop it first" in errors
+    assert httpx.get(said[-1].strip(" '").partition("?")[0], timeout=10).status_code == 200
+    assert (folder / "build/demo.json").exists()
+
+
+def test_a_run_that_ends_early_leaves_no_figures(tmp_path: Path) -> None:
+    """The last success's figures are gone as soon as a run begins; SIGTERM ends it with 130 and leaves no process."""
+    figures = tmp_path / "build/demo.json"
+    figures.parent.mkdir()
+    figures.write_text("{}")
+    with _demo(tmp_path) as demo:
+        deadline = time.monotonic() + 30
+        while len(started := descendants(demo.pid)) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        demo.terminate()
+        demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert wait_gone(started) == []
+    assert not figures.exists()
+
+
+def _said_until_served(demo: "subprocess.Popen[str]") -> list[str]:
+    """Return the lines up to the last one that it prints; all of them if it ended before."""
+    assert demo.stdout is not None
+    said = []
+    for line in demo.stdout:
+        said.append(line.rstrip("\n"))
+        if line.startswith("    'http"):
+            break
+    return said
+
+
+def _demo(folder: Path, *arguments: str, preexec: bool = False) -> "subprocess.Popen[str]":
+    def ignore() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return subprocess.Popen(
+        [console_script("tallystick"), "demo", "--transactions", str(SMALLEST), *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=ignore if preexec else None,
+    )
+
+
+def _fetch(command: str, folder: Path) -> httpx.Response:
+    """Do what a curl line does; an index that evidence has not reached yet is asked again."""
+    words = shlex.split(command.replace("\\\n", " ").replace("$(cat ", "").replace(')"', '"'))[1:]
+    headers = {}
+    if words[0] == "-H":
+        name, _, value = words[1].partition(": ")
+        scheme, _, file = value.partition(" ")
+        headers[name] = f"{scheme} {(folder / file).read_text()}"
+    deadline = time.monotonic() + 15
+    while (answer := httpx.get(words[-1], headers=headers, timeout=10)).status_code != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return answer
