@@ -1,10 +1,11 @@
 """The notary as a process, over real servers, when all goes well."""
 
+import asyncio
 import time
 
 import httpx
 
-from tallystick.contracts import EntryKind, ModelVersion
+from tallystick.contracts import Decision, EntryKind, ModelVersion
 
 from .installation import Installation, decision, eventually, every_partition, logged_sequences
 
@@ -76,3 +77,37 @@ async def test_a_gap_stops_its_partition_only(installation: Installation) -> Non
     assert state["repeats"] == 1
     assert list(state["stopped_partitions"]) == ["1"]
     assert "sequence 3 where 2 is next" in state["stopped_partitions"]["1"]
+
+
+async def test_numbers_that_the_database_cannot_hold_are_logged_as_malformed(installation: Installation) -> None:
+    """Up to 2^63 - 1 a number is taken, beyond it the record is Malformed; the notary goes on with the next."""
+    notary = await installation.started()
+    largest, beyond = 2**63 - 1, 2**63
+    crafted = [
+        made(0, 0, source_offset=beyond),
+        made(0, 0, activation_index=beyond),
+        made(0, beyond),
+        made(0, 0, source_offset=largest, activation_index=largest),
+    ]
+    await installation.send([(0, value) for value in crafted] + [(1, made(1, 0)), (1, made(1, 1, activation_index=1))])
+
+    _, entries = await installation.wait_for(5)
+
+    kinds = [entry.kind for entry in entries if entry.partition == 0]
+    assert kinds == [EntryKind.ENTRY_KIND_MALFORMED] * 3 + [EntryKind.ENTRY_KIND_DECISION]
+    async with httpx.AsyncClient(base_url=notary.health_url.removesuffix("/health")) as client:
+        position = (await client.get("/v1/position/transactions/0")).json()
+    assert (position["source_offset"], position["activation_index"]) == (largest, largest)
+    while not (stopped := (await installation.health(notary))["logs"]["decisions"]["stopped_partitions"]):
+        await asyncio.sleep(0.05)
+    assert list(stopped) == ["1"]
+    assert "decided under the activation at 1 after the one at 2" in stopped["1"]
+
+
+def made(partition: int, sequence: int, **changes: int) -> bytes:
+    """Return a decision with other numbers than it should have."""
+    crafted = Decision.FromString(decision(partition, min(sequence, 9)))
+    crafted.sequence = sequence
+    for name, value in changes.items():
+        setattr(crafted, name, value)
+    return crafted.SerializeToString()

@@ -31,6 +31,10 @@ def entries_of(admitted: list[bytes]) -> list[LogEntry]:
         pytest.param(decision(1, 0), "another partition than its transaction", id="another partition"),
         pytest.param(decision(0, 0, chain=b"short"), "chain is not 32 bytes", id="short chain"),
         pytest.param(decision(0, 0, reasons=[1] * 70_000), "at most 65535 bytes", id="too large"),
+        pytest.param(decision(0, 2**63, source_offset=0), "2^63 or more", id="sequence beyond the database's"),
+        pytest.param(decision(0, 2**64 - 1, source_offset=0), "2^63 or more", id="sequence beyond everything"),
+        pytest.param(decision(0, 0, source_offset=2**63), "2^63 or more", id="source offset beyond Kafka's"),
+        pytest.param(decision(0, 0, activation_index=2**63), "2^63 or more", id="activation index beyond the database's"),
     ],
 )
 def test_what_is_no_decision_is_logged_as_malformed(value: bytes | None, reason: str) -> None:
@@ -113,6 +117,46 @@ def test_a_gap_stops_its_partition_only(bad: bytes, reason: str) -> None:
     assert list(admission.stops) == [0]
     assert reason in admission.stops[0]
     assert "offset 2" in admission.stops[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "reason"),
+    [
+        pytest.param(7, 6, "decided under the activation at 6 after the one at 7", id="an earlier one"),
+        pytest.param(7, None, "decided under no activation after the one at 7", id="none"),
+        pytest.param(0, None, "decided under no activation after the one at 0", id="none after the first entry"),
+    ],
+)
+@pytest.mark.parametrize("batches", [1, 2])
+def test_the_activation_never_goes_back(before: int, now: int | None, reason: str, batches: int) -> None:
+    """A decision under a superseded model stops its partition, in the same batch or a later one; others go on."""
+    first = Stored(0, 0, decision(0, 0, activation_index=before))
+    second = Stored(0, 1, decision(0, 1) if now is None else decision(0, 1, activation_index=now))
+    other = Stored(1, 0, decision(1, 0))
+
+    if batches == 1:
+        admission = INTAKE.admit({0: [first, second], 1: [other]}, START, 0)
+        assert admission.offsets == {0: 1, 1: 1}
+    else:
+        progress = START.advanced({0: 1}, INTAKE.admit({0: [first]}, START, 0).positions)
+        admission = INTAKE.admit({0: [second], 1: [other]}, progress, 1)
+        assert admission.offsets == {1: 1}
+
+    assert reason in admission.stops[0]
+    assert "offset 1" in admission.stops[0]
+    assert [row[:2] for row in admission.rows] == ([(0, 0), (1, 0)] if batches == 1 else [(1, 0)])
+    assert 1 not in admission.stops
+
+
+def test_the_activation_stays_or_grows() -> None:
+    """None before the first; then the same, or a later one, each the last that the position names."""
+    indexes = [None, None, 0, 0, 3, 3, 2**63 - 1]
+    values = [decision(0, at) if index is None else decision(0, at, activation_index=index) for at, index in enumerate(indexes)]
+
+    admission = INTAKE.admit({0: [Stored(0, at, value) for at, value in enumerate(values)]}, START, 0)
+
+    assert (len(admission.entries), admission.stops) == (7, {})
+    assert admission.positions[0].activation_index == 2**63 - 1
 
 
 def test_a_partition_starts_at_sequence_0() -> None:

@@ -27,6 +27,8 @@ Batch = Mapping[int, Sequence[Record]]
 
 _DECISION = EntryKind.ENTRY_KIND_DECISION  # a protobuf enum looks its names up anew each time
 TOO_LARGE = f"an entry holds at most {MAX_ENTRY_SIZE} bytes"
+MAX_NUMBER = 2**63 - 1
+"""What Kafka's offsets and the database's integers reach; protobuf's go further."""
 
 
 @dataclass(slots=True)
@@ -57,8 +59,9 @@ class DecisionIntake:
     """Topic `decisions`: each partition's sequence numbers from 0 upwards, each once, whatever is sent twice or lost.
 
     A sequence number that was logged already is a repeat, skipped and counted. One too high means that decisions are missing:
-    the partition stops before that record, the others go on. What is no decision of this topic's partition is logged as
-    `Malformed` and takes no number.
+    the partition stops before that record, the others go on. So it does if the input's offset does not grow, or if a decision
+    was made under an earlier activation than the one before it, or under none after there was one. What is no decision of this
+    topic's partition is logged as `Malformed` and takes no number.
     """
 
     source_topic: str
@@ -75,6 +78,7 @@ class DecisionIntake:
     ) -> None:
         expected = position.next_sequence if position else 0
         source_offset = position.source_offset if position else -1
+        in_force = _in_force(position.activation_index if position else None)
         last: tuple[Decision, Record, int] | None = None
         for record in records:
             decision = self._parse(record)
@@ -82,14 +86,19 @@ class DecisionIntake:
                 out.entries.append(malformed_entry(record, decision))
             elif decision.sequence < expected:
                 out.repeats += 1
-            elif decision.sequence > expected or decision.source_offset <= source_offset:
-                out.stops[partition] = _stop_reason(decision, record, expected, source_offset)
+            elif (
+                decision.sequence > expected
+                or decision.source_offset <= source_offset
+                or _in_force(_activation(decision)) < in_force
+            ):
+                out.stops[partition] = _stop_reason(decision, record, expected, source_offset, in_force)
                 break
             else:
                 index = first_index + len(out.entries)
                 out.entries.append(entry(_DECISION, record))
                 out.rows.append(IndexRow(partition, expected, index, record.offset))
                 expected, source_offset, last = expected + 1, decision.source_offset, (decision, record, index)
+                in_force = _in_force(_activation(decision))
             out.offsets[partition] = record.offset + 1
         if last:
             out.positions[partition] = _position(*last)
@@ -108,6 +117,8 @@ class DecisionIntake:
             return "the decision is on another partition than its transaction"
         if len(decision.chain) != HASH_SIZE:
             return f"the decision's chain is not {HASH_SIZE} bytes"
+        if max(decision.sequence, decision.source_offset, decision.activation_index) > MAX_NUMBER:
+            return "a number in the decision is 2^63 or more"
         if not fits(_DECISION, record):
             return TOO_LARGE
         return decision
@@ -158,15 +169,28 @@ def _position(decision: Decision, record: Record, index: int) -> Position:
         next_sequence=decision.sequence + 1,
         source_offset=decision.source_offset,
         chain=decision.chain,
-        activation_index=decision.activation_index if decision.HasField("activation_index") else None,
+        activation_index=_activation(decision),
         record_offset=record.offset,
         log_index=index,
     )
 
 
-def _stop_reason(decision: Decision, record: Record, expected: int, source_offset: int) -> str:
+def _activation(decision: Decision) -> int | None:
+    return decision.activation_index if decision.HasField("activation_index") else None
+
+
+def _in_force(activation_index: int | None) -> int:
+    """Return what only grows in a partition: no activation comes before all others."""
+    return -1 if activation_index is None else activation_index
+
+
+def _stop_reason(decision: Decision, record: Record, expected: int, source_offset: int, in_force: int) -> str:
     if decision.sequence > expected:
         wrong = f"sequence {decision.sequence} where {expected} is next: decisions are missing"
-    else:
+    elif decision.source_offset <= source_offset:
         wrong = f"source offset {decision.source_offset} after {source_offset}: the input topic went back or was made anew"
+    else:
+        now = _activation(decision)
+        made = "no activation" if now is None else f"the activation at {now}"
+        wrong = f"decided under {made} after the one at {in_force}: scoring went back to a model that was superseded"
     return f"{wrong} (record at offset {record.offset})"
