@@ -32,6 +32,7 @@ from tallystick.trust.policy import TrustPolicy
 
 _log = logging.getLogger(__name__)
 _HELD_S = 0.05
+_RETRY_CAP_S = 3.0  # what is waited beyond an outage's end, nobody is paid or refused
 _STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError)
 
 
@@ -87,7 +88,7 @@ class Scorer:
             await asyncio.sleep(self._settings.poll_governance_s)
 
     async def _sessions(self) -> None:
-        backoff, failures = Backoff(), 0
+        backoff, failures = Backoff(cap_s=_RETRY_CAP_S), 0
         while True:
             before = self._telemetry.total
             try:
