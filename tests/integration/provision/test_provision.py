@@ -10,6 +10,8 @@ from pathlib import Path
 import asyncpg
 import hvac
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -52,6 +54,18 @@ async def test_topics_have_their_partitions(stack: ProvisionedStack) -> None:
         "transactions": PARTITIONS, "decisions": PARTITIONS, "evidence": PARTITIONS, "dead-letter": PARTITIONS,
         "governance": 1, "checkpoints": 1,
     }  # fmt: skip
+
+
+async def test_the_input_takes_no_time_stamp_of_the_future(stack: ProvisionedStack) -> None:
+    """The input topic is told to refuse time stamps of more than an hour ahead, which would bring activations forward."""
+    admin = AIOKafkaAdminClient(**kafka.client_options(stack.kafka_settings()))
+    await admin.start()
+    try:
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "transactions")])
+    finally:
+        await admin.close()
+    settings = {name: value for name, value, *_ in answers[0].resources[0][4]}
+    assert settings["message.timestamp.after.max.ms"] == "3600000"
 
 
 async def test_another_partition_count_is_refused(stack: ProvisionedStack) -> None:
