@@ -191,3 +191,28 @@ async def test_bad_lines_stop_the_command_unless_told_to_keep_going(
 def test_usage_errors_exit_with_2(broker: Tansu, arguments: list[str], code: int) -> None:
     """A file that cannot be read and options that make no sense are usage errors."""
     assert tallystick_stream(broker, *arguments).returncode == code
+
+
+async def test_a_file_without_a_transaction_is_said_once(broker: Tansu, make_topic: MakeTopic, tmp_path: Path) -> None:
+    """A file of which every line is bad, such as CSV, is one sentence with the first line's reason."""
+    path = tmp_path / "transactions.csv"
+    path.write_text("transaction_id,customer_id\n" + "1,2\n" * 1_000)
+    done = tallystick_stream(broker, str(path), "--topic", await make_topic(1))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "not one transaction in 1,001 lines, so nothing was sent" in done.stderr
+    assert "line 1: not JSON" in done.stderr
+
+
+def test_brokers_are_asked_before_the_file_is_read(tmp_path: Path) -> None:
+    """Where nobody listens, one sentence says so within seconds, whatever the file holds."""
+    path = tmp_path / "transactions.jsonl"
+    path.write_text("not read\n")
+    nobody = Tansu(tmp_path)  # not started: a port that nobody listens on
+    started = time.monotonic()
+    done = tallystick_stream(nobody, str(path))
+    assert time.monotonic() - started < 8
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr
+        == f"tallystick stream: nobody answers as Kafka at {nobody.address}: is that its address, and does it run?\n"
+    )

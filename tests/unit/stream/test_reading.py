@@ -1,5 +1,6 @@
 """Files of transactions: which are understood, and what is said of the others."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,20 @@ def test_ulb_amounts_that_are_no_cents_are_refused(tmp_path: Path, amount: float
     """An amount that is not a whole number of cents is not rounded but refused, with its row."""
     with pytest.raises(TransactionFileError, match="row 1"):
         read_transactions(write_parquet(tmp_path, ulb_columns([1.0, amount])))
+
+
+@pytest.mark.parametrize(
+    "contents", [gzip.compress(b"{}\n"), bytes(range(256)) * 300, "{}\n".encode("utf-16"), b"caf\xe9;1\n" * 30, b"a\0b"]
+)
+def test_a_file_of_another_kind_is_refused_as_a_whole(tmp_path: Path, contents: bytes) -> None:
+    """What is neither Parquet nor text in UTF-8 is one error, not one a line."""
+    path = tmp_path / "transactions"
+    path.write_bytes(contents)
+    with pytest.raises(TransactionFileError, match="transactions: neither Parquet nor text in UTF-8"):
+        read_transactions(path)
+
+
+def test_a_long_line_of_text_is_text(tmp_path: Path) -> None:
+    """A character that the look at the file's beginning cuts in two does not make the file binary."""
+    assert [line.number for line in read_lines(tmp_path, "é" * 40_000, json.dumps(GOOD)).bad_lines] == [1]
+    assert [line.number for line in read_lines(tmp_path, "x" + "é" * 40_000, json.dumps(GOOD)).bad_lines] == [1]

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ from rich.progress import Task as ProgressTask
 from rich.text import Text
 
 from tallystick.cli.stream.reading import TransactionFile, TransactionFileError, read_transactions
-from tallystick.cli.stream.sending import StreamError, StreamReport, StreamSettings, stream_table
-from tallystick.cli.stream.shifting import Shift
+from tallystick.cli.stream.sending import StreamError, StreamReport, StreamSettings, check_topic, stream_table
+from tallystick.cli.stream.shifting import Shift, moved
 from tallystick.runtime.settings import KafkaSettings, describe
 
 SHOWN_BAD_LINES = 20
@@ -45,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
     except ValidationError as error:
         sys.stderr.write("".join(f"tallystick stream: {problem}\n" for problem in describe(error)))
         return 2
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is wrong is said once, by us
     try:
+        args.file.open("rb").close()
+        asyncio.run(check_topic(settings))
         contents = read_transactions(args.file)
         if not _acceptable(contents, args):
             return 1
@@ -71,6 +75,13 @@ def _acceptable(contents: TransactionFile, args: argparse.Namespace) -> bool:
     """Say what of the file is left out; false if lines are bad and that was not allowed."""
     if contents.ignored:
         sys.stderr.write(f"{args.file}: not part of a transaction, left out: {', '.join(contents.ignored)}\n")
+    if contents.bad_lines and not contents.table.num_rows:
+        first = contents.bad_lines[0]
+        sys.stderr.write(
+            f"tallystick stream: {args.file}: not one transaction in {len(contents.bad_lines):,} lines, so nothing was sent;"
+            f" one in proto3 JSON a line is expected (line {first.number}: {first.reason})\n"
+        )
+        return False
     for line in contents.bad_lines[:SHOWN_BAD_LINES]:
         sys.stderr.write(f"{args.file}:{line.number}: {line.reason}\n")
     if len(contents.bad_lines) > SHOWN_BAD_LINES:
@@ -93,7 +104,10 @@ class _RateColumn(TextColumn):
 
 async def _stream_with_progress(table: pa.Table, settings: StreamSettings) -> StreamReport:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(), _RateColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Where no terminal shows it, a bar would leave an empty line.
+    hidden = not console.is_interactive
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("transactions", total=table.num_rows)
         return await stream_table(table, settings, lambda done, total: bar.update(task, completed=done, total=total))
 
@@ -115,7 +129,7 @@ def _period(report: StreamReport) -> str:
     first, last = (
         datetime.fromtimestamp(ms / 1000, UTC).isoformat(" ", "seconds") for ms in (report.first_event_ms, report.last_event_ms)
     )
-    return f"\nevent times {first} to {last}, moved by {report.shift_ms / 86_400_000:.2f} days"
+    return f"\nevent times {first} to {last}, {moved(report.shift_ms)}"
 
 
 def _natural(text: str) -> int:

@@ -1,5 +1,6 @@
 """From a file to a table of transactions: which kind of file it is, and what of it counts."""
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tallystick.cli.stream.json_lines import BadLine, parse_lines
 __all__ = ["ULB_EPOCH_MS", "BadLine", "TransactionFile", "TransactionFileError", "read_transactions"]
 
 PARQUET_MAGIC = b"PAR1"
+HEAD_BYTES = 65_536
 OTHER_NAMES = {"amount_cents": "amount_minor"}
 
 ULB_EPOCH_MS = 1_377_993_600_000
@@ -54,7 +56,10 @@ def read_transactions(path: Path) -> TransactionFile:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+        head = file.read(HEAD_BYTES)
+        if not head.startswith(PARQUET_MAGIC):
+            if _is_binary(head):
+                raise TransactionFileError(f"{path}: neither Parquet nor text in UTF-8")
             file.seek(0)
             table, bad_lines = parse_lines(file)
             return TransactionFile(table, bad_lines)
@@ -63,6 +68,17 @@ def read_transactions(path: Path) -> TransactionFile:
         return _ulb(parquet) if {"Time", "Amount", *ULB_COMPONENTS} <= set(parquet.column_names) else _by_name(parquet)
     except (ColumnError, pa.ArrowInvalid) as error:
         raise TransactionFileError(f"{path}: {error}") from error
+
+
+def _is_binary(head: bytes) -> bool:
+    """Tell by its beginning whether a file is something else than lines of JSON, a few of which may be bad."""
+    if head.lstrip().startswith(b"{"):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off
+    except UnicodeDecodeError:
+        return True
+    return b"\0" in head
 
 
 def _by_name(parquet: pa.Table) -> TransactionFile:

@@ -17,6 +17,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     IncompatibleBrokerVersion,
+    KafkaConnectionError,
     KafkaError,
     UnknownError,
     UnsupportedVersionError,
@@ -37,6 +38,7 @@ BATCH_BYTES = 262_144
 MAX_UNACKNOWLEDGED_BATCHES = 64
 PACE_S = 0.05
 PRODUCER_ID_TIMEOUT_MS = 60_000
+ANSWER_TIMEOUT_S = 5.0
 JSON_HEADERS = [("content-type", b"application/json")]
 
 Progress = Callable[[int, int], None]
@@ -118,6 +120,21 @@ async def stream_table(table: pa.Table, settings: StreamSettings, progress: Prog
         ) from error
     first, last = (None, None) if not table.num_rows else (event_range["min"] + moved_ms, event_range["max"] + moved_ms)
     return StreamReport(table.num_rows, partitions, moved_ms, first, last, idempotent, elapsed_s)
+
+
+async def check_topic(settings: StreamSettings, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+    """Ask the brokers for the topic, before a long file is read for nothing.
+
+    Raises:
+        StreamError: they do not answer in time, or the topic is not there.
+    """
+    address = settings.kafka.kafka_bootstrap
+    try:
+        await asyncio.wait_for(_ask_brokers(settings.kafka, settings.topic), timeout_s)
+    except (KafkaConnectionError, TimeoutError, OSError) as error:
+        raise StreamError(f"nobody answers as Kafka at {address}: is that its address, and does it run?") from error
+    except KafkaError as error:
+        raise StreamError(f"Kafka at {address}: {str(error) or type(error).__name__}") from error
 
 
 @dataclass(slots=True)

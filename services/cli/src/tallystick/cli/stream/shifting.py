@@ -1,5 +1,6 @@
 """Moving old event times to now, because Kafka deletes records whose time stamp is older than the topic's retention."""
 
+from datetime import timedelta
 from enum import Enum
 
 WEEK_MS = 7 * 24 * 3600 * 1000
@@ -25,3 +26,12 @@ def shift_ms(shift: Shift, last_event_ms: int, now_ms: int) -> int:
             return now_ms - last_event_ms
         case Shift.WHOLE_WEEKS:
             return (now_ms - last_event_ms) // WEEK_MS * WEEK_MS
+
+
+def moved(by_ms: int) -> str:
+    """Say in words how far event times were moved, to the second."""
+    if by_ms == 0:
+        return "as in the file"
+    way = "later" if by_ms > 0 else "earlier"
+    seconds = round(abs(by_ms) / 1000)
+    return f"moved {timedelta(seconds=seconds)} {way}" if seconds else f"moved less than a second {way}"
