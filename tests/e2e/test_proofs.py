@@ -54,7 +54,8 @@ def test_a_rejected_record_is_proven_too(platform: Platform, tmp_path: Path) -> 
         (place[0], item.sequence) for place, item in run.decisions.items() if run.input(place).value == bad.value
     ]
     bundle = tmp_path / "bundle.json"
-    bundle.write_bytes(httpx.get(f"{platform.url('audit')}/v1/positions/{partition}/{sequence}/bundle").content)
+    url = f"{platform.url('audit')}/v1/positions/{partition}/{sequence}/bundle"
+    bundle.write_bytes(httpx.get(url, headers={"authorization": f"Bearer {platform.evidence_token}"}).content)
     assert _verify(bundle, platform)["outcome"] == "REJECTED"
 
 

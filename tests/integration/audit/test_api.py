@@ -19,6 +19,19 @@ from tallystick.trust.bundle import BundleError, verify_bundle
 from .bank import MARGIN, MODEL_FILE
 from .world import PUBLISHED, World
 
+CLOSED = [
+    "/v1/decisions/tx-plain/bundle?disclose=features",
+    "/decisions/tile/entries/000",
+    "/v1/positions/0/0",
+    "/v1/positions/0/0/bundle",
+    "/v1/positions/0/0/bundle?disclose=features",
+    "/v1/positions/3/77",
+    "/v1/positions/zero/0",
+    f"/v1/models/{hashlib.sha256(MODEL_FILE).hexdigest()}",
+    f"/v1/models/{'1' * 64}",
+]
+"""What only the token opens."""
+
 
 def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
     """Check that an answer is a problem of this kind, and nothing else is in it; return it."""
@@ -81,21 +94,21 @@ def test_disclosures_open(auditor: httpx.Client, world: World) -> None:
     assert b"EUR" in verified.disclosures["transaction"]
 
 
-def test_bundle_of_every_tile(client: httpx.Client, world: World) -> None:
+def test_bundle_of_every_tile(auditor: httpx.Client, world: World) -> None:
     """Proofs hold in full tiles, at their edges and in the partial tile."""
     places = {0: (0, 0), 9: (0, 1), 255: (0, 247), 256: (0, 248), 599: (0, 591)}
     for index, (partition, sequence) in places.items():
-        answer = client.get(f"/v1/positions/{partition}/{sequence}/bundle")
+        answer = auditor.get(f"/v1/positions/{partition}/{sequence}/bundle")
         assert answer.status_code == 200, answer.text
         assert verify_bundle(answer.content, world.policy).index == index
 
 
-def test_rejected_decision_by_place(client: httpx.Client, world: World) -> None:
+def test_rejected_decision_by_place(auditor: httpx.Client, world: World) -> None:
     """A rejected record has no evidence; it is found by its place, and its bundle verifies without governance."""
-    decision = client.get("/v1/positions/1/1").json()["decision"]
+    decision = auditor.get("/v1/positions/1/1").json()["decision"]
     assert (decision["outcome"], decision["reasons"]) == ("REJECTED", ["NO_ACTIVE_MODEL"])
     assert decision["margin"] is decision["evidence_digest"] is decision["activation_index"] is None
-    verified = verify_bundle(client.get("/v1/positions/1/1/bundle").content, world.policy)
+    verified = verify_bundle(auditor.get("/v1/positions/1/1/bundle").content, world.policy)
     assert verified.governance is None
 
 
@@ -109,13 +122,14 @@ def test_transaction_id_decided_twice(client: httpx.Client) -> None:
     body = client.get("/v1/decisions/tx-twice").json()
     assert body["decision"]["sequence"] == 6
     assert [(other["partition"], other["sequence"], other["log_index"]) for other in body["other_decisions"]] == [(1, 0, 1)]
-    assert body["bundle"] == "/v1/positions/1/6/bundle"
+    assert body["bundle"] == "/v1/decisions/tx-twice/bundle"
 
 
 def test_transaction_id_with_slashes(auditor: httpx.Client, world: World) -> None:
     """Any visible ASCII is a transaction id, slashes included."""
-    assert auditor.get("/v1/decisions/tx%2Fwith%2Fslash").json()["decision"]["sequence"] == 2
-    answer = auditor.get("/v1/decisions/tx%2Fwith%2Fslash/bundle?disclose=identity")
+    body = auditor.get("/v1/decisions/tx%2Fwith%2Fslash").json()
+    assert body["decision"]["sequence"] == 2
+    answer = auditor.get(f"{body['bundle']}?disclose=identity")
     assert b"tx/with/slash" in verify_bundle(answer.content, world.policy).disclosures["identity"]
 
 
@@ -133,22 +147,22 @@ def test_evidence_that_no_decision_names_finds_nothing(client: httpx.Client) -> 
 
 @pytest.mark.parametrize("path", ["/v1/decisions/tx-pending", "/v1/decisions/tx-unpublished", "/v1/positions/3/0"])
 @pytest.mark.parametrize("suffix", ["", "/bundle"])
-def test_not_yet_logged(client: httpx.Client, path: str, suffix: str) -> None:
+def test_not_yet_logged(auditor: httpx.Client, path: str, suffix: str) -> None:
     """A decision whose evidence is here before its log entry is published is said to be on its way."""
-    answer = client.get(path + suffix)
+    answer = auditor.get(path + suffix)
     problem(answer, 404, "not-yet-logged")
     assert int(answer.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize("path", ["/v1/decisions/tx-misindexed", "/v1/positions/2/901"])
-def test_index_is_not_believed(client: httpx.Client, path: str) -> None:
+def test_index_is_not_believed(auditor: httpx.Client, path: str) -> None:
     """An index row that points to another decision's entry answers nothing rather than that decision."""
-    problem(client.get(path), 500, "inconsistent")
+    problem(auditor.get(path), 500, "inconsistent")
 
 
-def test_decision_of_another_topic_is_not_answered(client: httpx.Client) -> None:
+def test_decision_of_another_topic_is_not_answered(auditor: httpx.Client) -> None:
     """An entry that names another input topic is not the decision that was asked for."""
-    problem(client.get("/v1/positions/1/7"), 500, "inconsistent")
+    problem(auditor.get("/v1/positions/1/7"), 500, "inconsistent")
 
 
 def test_erased_evidence(auditor: httpx.Client, world: World) -> None:
@@ -160,10 +174,10 @@ def test_erased_evidence(auditor: httpx.Client, world: World) -> None:
 @pytest.mark.parametrize(
     "path", ["/v1/decisions/tx-nobody-knows", "/v1/positions/3/77", "/v1/positions/2147483647/9223372036854775807"]
 )
-def test_unknown(client: httpx.Client, path: str) -> None:
+def test_unknown(auditor: httpx.Client, path: str) -> None:
     """What nobody decided is unknown."""
-    problem(client.get(path), 404, "unknown")
-    problem(client.get(f"{path}/bundle"), 404, "unknown")
+    problem(auditor.get(path), 404, "unknown")
+    problem(auditor.get(f"{path}/bundle"), 404, "unknown")
 
 
 @pytest.mark.parametrize(
@@ -190,9 +204,9 @@ def test_unknown(client: httpx.Client, path: str) -> None:
         "/v1/trust-policy/other",
     ],
 )
-def test_invalid_requests(client: httpx.Client, path: str) -> None:
+def test_invalid_requests(auditor: httpx.Client, path: str) -> None:
     """Parameters out of range are refused with what is wrong, and without repeating what was sent."""
-    answer = client.get(path)
+    answer = auditor.get(path)
     if answer.status_code == 404:
         problem(answer, 404, "no-such-resource")  # a slash within a parameter is another address
     else:
@@ -204,13 +218,28 @@ def test_invalid_requests(client: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer", "Bearer wrong", "Basic a token for tests", "Bearer a token for test"]
 )
-@pytest.mark.parametrize("path", ["/v1/decisions/tx-plain/bundle?disclose=features", "/decisions/tile/entries/000"])
+@pytest.mark.parametrize("path", CLOSED)
 def test_token_refused(client: httpx.Client, authorization: str | None, path: str) -> None:
-    """Without the right token there is no evidence, and no entry of the decisions' log."""
+    """Without the right token there is no evidence, no model, and nothing that can be had by counting: not even a refusal."""
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = client.get(path, headers=headers)
     problem(answer, 401, "token-missing")
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_whoever_knows_the_transaction_is_given_the_receipt(client: httpx.Client, world: World) -> None:
+    """Without a token: the decision by its transaction's id, its bundle by the address in the answer, and what verifies it."""
+    body = client.get("/v1/decisions/tx-plain").json()
+    verified = verify_bundle(client.get(body["bundle"]).content, world.policy)
+    assert (verified.index, verified.disclosures) == (body["decision"]["log_index"], {})
+    for path in ("/v1/logs", "/decisions/checkpoint", "/decisions/tile/0/000", "/governance/tile/entries/000.p/3"):
+        assert client.get(path).status_code == 200
+
+
+def test_the_bundle_by_place_is_where_the_answer_says(auditor: httpx.Client, world: World) -> None:
+    """A decision by place names the bundle by place, since a rejected one has no other."""
+    body = auditor.get("/v1/positions/1/1").json()
+    assert verify_bundle(auditor.get(body["bundle"]).content, world.policy).index == body["decision"]["log_index"]
 
 
 def test_no_such_resource(client: httpx.Client) -> None:
@@ -339,14 +368,14 @@ def test_tiles_that_are_none(world: World, tile: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_model(client: httpx.Client) -> None:
+def test_model(auditor: httpx.Client) -> None:
     """A model's file comes with the bytes that its digest names; one that does not match is not given out."""
     digest = hashlib.sha256(MODEL_FILE).hexdigest()
-    answer = client.get(f"/v1/models/{digest}")
+    answer = auditor.get(f"/v1/models/{digest}")
     assert answer.content == MODEL_FILE
-    assert "immutable" in answer.headers["cache-control"]
-    problem(client.get(f"/v1/models/{'1' * 64}"), 404, "unknown")
-    problem(client.get(f"/v1/models/{'0' * 64}"), 500, "inconsistent")
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    problem(auditor.get(f"/v1/models/{'1' * 64}"), 404, "unknown")
+    problem(auditor.get(f"/v1/models/{'0' * 64}"), 500, "inconsistent")
 
 
 def test_trust_policy(client: httpx.Client, world: World) -> None:
@@ -372,4 +401,4 @@ def test_log_that_grows(client: httpx.Client, world: World) -> None:
     old, new = [Checkpoint.parse(Note.parse(note).text) for note in (before, after)]
     body = client.get("/v1/logs/governance/consistency", params={"first": old.size}).json()
     verify_consistency(old.size, new.size, old.root, new.root, [b64decode(node) for node in body["proof"]])
-    assert verify_bundle(client.get("/v1/positions/0/0/bundle").content, world.policy).model == world.bank.model
+    assert verify_bundle(client.get("/v1/decisions/tx-plain/bundle").content, world.policy).model == world.bank.model

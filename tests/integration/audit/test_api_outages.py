@@ -13,7 +13,7 @@ from tallystick.trust.bundle import verify_bundle
 
 from ..hanging import suspend_database
 from ..proxy import CuttableProxy
-from .test_api import problem
+from .test_api import CLOSED, problem
 from .world import TOKEN, World, api_process, count_evidence
 
 WITHIN_S = 45.0
@@ -130,11 +130,11 @@ def test_log_that_was_changed(
     problem(caller.get("/v1/positions/0/0/bundle"), 500, "inconsistent")
 
 
-def test_evidence_closed_without_a_token(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]]) -> None:
-    """Without a token in the settings nobody gets evidence, whatever they bring."""
+def test_closed_without_a_token(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]]) -> None:
+    """Without a token in the settings nobody gets what needs one, whatever they bring."""
     _, caller = own_api(evidence_token_file="")
-    problem(caller.get("/v1/decisions/tx-plain/bundle?disclose=features"), 403, "evidence-closed")
-    problem(caller.get("/decisions/tile/entries/000"), 403, "evidence-closed")
+    for path in CLOSED:
+        problem(caller.get(path), 403, "closed")
     assert caller.get("/v1/decisions/tx-plain/bundle").status_code == 200
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.audit.api.access import EvidenceGate
+from tallystick.audit.api.access import TokenGate
 from tallystick.audit.api.problems import NOT_YET_LOGGED, Problem, declared, problem
-from tallystick.audit.errors import EvidenceClosedError, TokenMissingError
+from tallystick.audit.errors import ClosedError, TokenMissingError
 from tallystick.audit.lru import ByteCache
 from tallystick.audit.settings import AuditSettings
 from tallystick.runtime.settings import load
@@ -35,7 +35,7 @@ def test_cache_replaces_and_refuses() -> None:
 
 def test_gate() -> None:
     """Only the very token passes."""
-    gate = EvidenceGate("secret")
+    gate = TokenGate("secret")
     gate.admit("Bearer secret")
     gate.admit("bearer  secret")
     for authorization in (None, "", "secret", "Bearer", "Bearer secre", "Bearer secrets", "Basic secret", "Bearer sécret"):
@@ -46,8 +46,8 @@ def test_gate() -> None:
 def test_gate_without_a_token() -> None:
     """Without a token nothing passes, not even an empty one."""
     for authorization in (None, "Bearer ", "Bearer None"):
-        with pytest.raises(EvidenceClosedError):
-            EvidenceGate(None).admit(authorization)
+        with pytest.raises(ClosedError):
+            TokenGate(None).admit(authorization)
 
 
 def test_problem() -> None:

@@ -21,8 +21,8 @@ class EvidenceErasedError(AuditError):
     """The key that the evidence is encrypted under has been destroyed."""
 
 
-class EvidenceClosedError(AuditError):
-    """Evidence is closed: the service is set up to disclose none at all."""
+class ClosedError(AuditError):
+    """What needs the token is closed: the service is set up without one."""
 
 
 class TokenMissingError(AuditError):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from tallystick.audit import database, keys, models
-from tallystick.audit.api.access import EvidenceGate
+from tallystick.audit.api.access import TokenGate
 from tallystick.audit.api.app import create_app
 from tallystick.audit.api.shield import Shield
 from tallystick.audit.api.state import Audit
@@ -38,7 +38,7 @@ def main() -> None:
     sys.exit(service.run(_run(settings, _policy_files(settings), _gate(settings))))
 
 
-async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: EvidenceGate) -> None:
+async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: TokenGate) -> None:
     policy = TrustPolicy.parse(*policy_files.values())
     async with AsyncExitStack() as stack:
         logs = {}
@@ -76,9 +76,9 @@ def _policy_files(settings: AuditSettings) -> dict[str, bytes]:
     return files
 
 
-def _gate(settings: AuditSettings) -> EvidenceGate:
+def _gate(settings: AuditSettings) -> TokenGate:
     path = settings.evidence_token_file
-    return EvidenceGate(None if path is None else read_secret(path))
+    return TokenGate(None if path is None else read_secret(path))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class AuditSettings(VaultSettings, DatabaseSettings, HttpSettings):
     source_topic: TopicName = "transactions"
     """The input topic whose decisions are asked for."""
     evidence_token_file: SecretFile | None = None
-    """Holds the bearer token that opens evidence; without it no evidence is served to anybody."""
+    """Holds the bearer token of authorised readers; without it what needs it (see `api.access`) is served to nobody."""
 
     def log_part(self, name: str) -> str:
         """Return the address of one of the logs: `decisions` or `governance`."""

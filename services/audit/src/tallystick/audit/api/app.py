@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from tallystick.audit.api import decisions, logs, problems, public
+from tallystick.audit.api import access, decisions, logs, problems, public
 from tallystick.audit.api.state import Audit
 from tallystick.audit.api.tiles import tiles_router
 from tallystick.audit.errors import AuditError
@@ -17,8 +17,11 @@ _DESCRIPTION = """
 Decisions, and the proofs that they are in an append-only log. Nothing here asks to be believed: verify what you get with
 `tallystick verify` and a trust policy that you did not get from here.
 
-Errors are problem details (RFC 9457); their `type` tells them apart. Evidence, and the entries of the decisions' log, need a
-bearer token. `/health`, `/health/live`, `/health/ready` and `/metrics` are for operators.
+Errors are problem details (RFC 9457); their `type` tells them apart. `/health`, `/health/live`, `/health/ready` and `/metrics`
+are for operators.
+
+Evidence, decisions by their place, the entries of the decisions' log and models need the bearer token of authorised readers.
+A decision by its transaction id needs none: whoever knows the id holds the receipt.
 """
 
 
@@ -54,7 +57,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = components.setdefault("schemas", {})
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema
-        components["securitySchemes"] = {"evidenceToken": {"type": "http", "scheme": "bearer"}}
+        components["securitySchemes"] = access.SECURITY_SCHEMES
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         app.openapi_schema = document

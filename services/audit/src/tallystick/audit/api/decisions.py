@@ -1,12 +1,18 @@
-"""Decisions and their proof bundles, by transaction and by place."""
+"""Decisions and their proof bundles: by transaction, for whoever knows its id, and by place, for authorised readers.
+
+A transaction id is for the parties to the transaction: whoever knows one holds the receipt, and is given it, without evidence.
+Places can be counted up, which would give every decision to anybody; they need the token.
+"""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from tallystick.audit.api import examples, problems
+from tallystick.audit.api.access import TOKEN_FOR_SOME, TOKEN_NEEDED
 from tallystick.audit.api.schemas import DecisionAnswer
-from tallystick.audit.api.state import Audit, Served
+from tallystick.audit.api.state import TOKEN, Audit, Authorization, Served
 from tallystick.audit.entries import Place, describe
 from tallystick.audit.finding import Found
 from tallystick.merkle.encoding import encode_base64
@@ -34,84 +40,83 @@ Disclose = Annotated[
         examples=["features,transaction"],
     ),
 ]
-Authorization = Annotated[str | None, Header(max_length=4096, include_in_schema=False)]
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
-_FAILURES = problems.declared(problems.UNKNOWN, problems.NOT_YET_LOGGED, problems.INCONSISTENT, problems.UNAVAILABLE)
-_DECISION = {200: {"description": "The decision", "content": {"application/json": {"example": examples.DECISION}}}, **_FAILURES}
-_BUNDLE = {
+_FAILURES = (problems.UNKNOWN, problems.NOT_YET_LOGGED, problems.INCONSISTENT, problems.UNAVAILABLE)
+_DECISION: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The decision", "content": {"application/json": {"example": examples.DECISION}}}
+}
+_BUNDLE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A proof bundle, tallystick/proof-bundle/v1; verify it with a trust policy of your own",
         "content": {"application/json": {"schema": {"type": "object"}, "example": examples.BUNDLE}},
     },
-    **problems.declared(
-        problems.UNKNOWN,
-        problems.NOT_YET_LOGGED,
-        problems.NO_EVIDENCE,
-        problems.TOKEN_MISSING,
-        problems.EVIDENCE_CLOSED,
-        problems.ERASED,
-        problems.INCONSISTENT,
-        problems.UNAVAILABLE,
-    ),
+    **problems.declared(*_FAILURES, problems.NO_EVIDENCE, problems.TOKEN_MISSING, problems.CLOSED, problems.ERASED),
 }
-_SECURITY: dict[str, Any] = {"security": [{}, {"evidenceToken": []}]}
 
 
 # Before the decision itself: an id may hold a slash, so that route would take ".../bundle" for a part of the id.
-@router.get("/decisions/{transaction_id:path}/bundle", responses=_BUNDLE, response_class=Response, openapi_extra=_SECURITY)
+@router.get("/decisions/{transaction_id:path}/bundle", responses=_BUNDLE, response_class=Response, openapi_extra=TOKEN_FOR_SOME)
 async def get_transaction_bundle(
     audit: Served, transaction_id: TransactionId, disclose: Disclose = None, authorization: Authorization = None
 ) -> Response:
-    """Return the proof bundle of the newest decision on a transaction, against the newest checkpoint."""
-    groups = _admitted(audit, disclose, authorization)
-    return await _bundle(audit, await audit.finder.by_transaction(transaction_id), groups)
+    """Return the proof bundle of the newest decision on a transaction, against the newest checkpoint.
+
+    Whoever knows the transaction id is given it; disclosing evidence needs the token.
+    """
+    if disclose is not None:
+        audit.gate.admit(authorization)
+    return await _bundle(audit, await audit.finder.by_transaction(transaction_id), disclose)
 
 
-@router.get("/decisions/{transaction_id:path}", responses=_DECISION)
+@router.get("/decisions/{transaction_id:path}", responses={**_DECISION, **problems.declared(*_FAILURES)})
 async def get_decision(audit: Served, transaction_id: TransactionId) -> DecisionAnswer:
     """Return the newest decision on a transaction, and where older ones on the same id are.
 
-    Rejected records cannot be found this way: they have no evidence to find them by. Ask for them by place.
+    Whoever knows the transaction id is given it. Rejected records cannot be found this way: they have no evidence to find them
+    by. Ask for them, and for older decisions, by place.
     """
-    return _answer(await audit.finder.by_transaction(transaction_id))
+    found = await audit.finder.by_transaction(transaction_id)
+    return _answer(found, f"/v1/decisions/{quote(transaction_id, safe='')}/bundle")
 
 
-@router.get("/positions/{partition}/{sequence}", responses=_DECISION)
+@router.get(
+    "/positions/{partition}/{sequence}",
+    responses={**_DECISION, **problems.declared(*_FAILURES, problems.TOKEN_MISSING, problems.CLOSED)},
+    dependencies=[TOKEN],
+    openapi_extra=TOKEN_NEEDED,
+)
 async def get_decision_at(audit: Served, partition: Partition, sequence: Sequence) -> DecisionAnswer:
-    """Return the decision with this sequence in an input partition, rejected ones included."""
-    return _answer(await audit.finder.by_place(Place(partition, sequence)))
+    """Return the decision with this sequence in an input partition, rejected ones included. Needs the token."""
+    found = await audit.finder.by_place(Place(partition, sequence))
+    return _answer(found, f"/v1/positions/{partition}/{sequence}/bundle")
 
 
-@router.get("/positions/{partition}/{sequence}/bundle", responses=_BUNDLE, response_class=Response, openapi_extra=_SECURITY)
-async def get_bundle_at(
-    audit: Served, partition: Partition, sequence: Sequence, disclose: Disclose = None, authorization: Authorization = None
-) -> Response:
-    """Return the proof bundle of the decision with this sequence in an input partition."""
-    groups = _admitted(audit, disclose, authorization)
-    return await _bundle(audit, await audit.finder.by_place(Place(partition, sequence)), groups)
+@router.get(
+    "/positions/{partition}/{sequence}/bundle",
+    responses=_BUNDLE,
+    response_class=Response,
+    dependencies=[TOKEN],
+    openapi_extra=TOKEN_NEEDED,
+)
+async def get_bundle_at(audit: Served, partition: Partition, sequence: Sequence, disclose: Disclose = None) -> Response:
+    """Return the proof bundle of the decision with this sequence in an input partition. Needs the token."""
+    return await _bundle(audit, await audit.finder.by_place(Place(partition, sequence)), disclose)
 
 
-def _admitted(audit: Audit, disclose: str | None, authorization: str | None) -> list[str]:
-    """Return the groups to disclose, each once, to somebody who may see them."""
-    if disclose is None:
-        return []
-    audit.gate.admit(authorization)
-    return list(dict.fromkeys(disclose.split(",")))
-
-
-async def _bundle(audit: Audit, found: Found, groups: list[str]) -> Response:
+async def _bundle(audit: Audit, found: Found, disclose: str | None) -> Response:
+    """Return a bundle with the groups to disclose, each once; whoever asks may see them."""
     place = found.logged.place
     name = f"decision-{place.partition}-{place.sequence}.json"
     return Response(
-        await audit.prover.bundle(found, groups),
+        await audit.prover.bundle(found, list(dict.fromkeys(disclose.split(","))) if disclose else []),
         media_type="application/json",
         headers={"Content-Disposition": f'inline; filename="{name}"'},
     )
 
 
-def _answer(found: Found) -> DecisionAnswer:
-    place, checkpoint = found.logged.place, found.head.checkpoint
+def _answer(found: Found, bundle: str) -> DecisionAnswer:
+    checkpoint = found.head.checkpoint
     return DecisionAnswer.model_validate(
         {
             "decision": describe(found.logged),
@@ -125,6 +130,6 @@ def _answer(found: Found) -> DecisionAnswer:
                 }
                 for other in found.others
             ],
-            "bundle": f"/v1/positions/{place.partition}/{place.sequence}/bundle",
+            "bundle": bundle,
         }
     )

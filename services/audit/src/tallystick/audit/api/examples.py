@@ -30,7 +30,7 @@ DECISION: dict[str, Any] = {
     },
     "log": {"origin": _ORIGIN, "size": 4096, "root": _HASH},
     "other_decisions": [{"partition": 3, "sequence": 12, "log_index": 57, "decided_at_ms": 1792771200123}],
-    "bundle": "/v1/positions/3/311/bundle",
+    "bundle": "/v1/decisions/tx-000001234/bundle",
 }
 _ENTRY = {"index": 2, "entry": "CAQSCmdvdmVybmFuY2U=", "proof": [_HASH]}
 BUNDLE: dict[str, Any] = {

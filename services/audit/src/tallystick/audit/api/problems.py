@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from tallystick.audit.errors import (
     AuditError,
-    EvidenceClosedError,
+    ClosedError,
     EvidenceErasedError,
     EvidenceMissingError,
     InconsistentError,
@@ -78,9 +78,13 @@ OUT_OF_RANGE = Kind(
     "out-of-range", 422, "No such log size", "The sizes must be 1 <= first <= second <= 4096, the published size."
 )
 TOKEN_MISSING = Kind(
-    "token-missing", 401, "A token is needed", "Evidence needs a bearer token in Authorization.", {"WWW-Authenticate": "Bearer"}
+    "token-missing",
+    401,
+    "A token is needed",
+    "This needs the right bearer token in Authorization.",
+    {"WWW-Authenticate": "Bearer"},
 )
-EVIDENCE_CLOSED = Kind("evidence-closed", 403, "No evidence is served", "This service is set up to serve no evidence.")
+CLOSED = Kind("closed", 403, "Closed to everybody", "This needs a token, and the service is set up without one.")
 NO_EVIDENCE = Kind("no-evidence", 404, "No such evidence", "This decision has no evidence: the record was rejected.")
 ERASED = Kind("evidence-erased", 410, "Erased", "The key that this evidence was encrypted under has been destroyed.")
 UNAVAILABLE = Kind(
@@ -100,7 +104,7 @@ _KINDS: dict[type[AuditError], Kind] = {
     NotYetLoggedError: NOT_YET_LOGGED,
     OutOfRangeError: OUT_OF_RANGE,
     TokenMissingError: TOKEN_MISSING,
-    EvidenceClosedError: EVIDENCE_CLOSED,
+    ClosedError: CLOSED,
     EvidenceMissingError: NO_EVIDENCE,
     EvidenceErasedError: ERASED,
     UnavailableError: UNAVAILABLE,

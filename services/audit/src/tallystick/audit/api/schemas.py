@@ -84,7 +84,9 @@ class DecisionAnswer(Answer):
 
     decision: Decision
     log: LogHead
-    other_decisions: list[OtherDecision] = Field(description="Older decisions on the same transaction id, newest first")
+    other_decisions: list[OtherDecision] = Field(
+        description="Where older decisions on the same transaction id are, newest first"
+    )
     bundle: str = Field(description="Where its proof bundle is")
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
-from tallystick.audit.api.access import EvidenceGate
+from tallystick.audit.api.access import TokenGate
 from tallystick.audit.finding import Finder
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
@@ -22,7 +22,7 @@ class Audit:
     logs: Mapping[str, PublishedLog]
     models: ModelFiles
     policy_files: Mapping[str, bytes]
-    gate: EvidenceGate
+    gate: TokenGate
 
 
 def _audit(request: Request) -> Audit:
@@ -31,3 +31,12 @@ def _audit(request: Request) -> Audit:
 
 
 Served = Annotated[Audit, Depends(_audit)]
+Authorization = Annotated[str | None, Header(max_length=4096, include_in_schema=False)]
+
+
+def _admit(audit: Served, authorization: Authorization = None) -> None:
+    audit.gate.admit(authorization)
+
+
+TOKEN = Depends(_admit)
+"""The dependency of an operation that always needs the token; asked before anything else of the request is looked at."""

@@ -1,7 +1,7 @@
 """Each log under its prefix as C2SP tlog-tiles: checkpoint, hash tiles, entry bundles.
 
 Hash tiles are public: they hold nothing but hashes. The entries of the decisions' log are
-pseudonymous data about all customers at once, so they need the evidence token; the governance log holds no personal data and
+pseudonymous data about all customers at once, so they need the token; the governance log holds no personal data and
 is public whole.
 """
 
@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Response
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.state import Served
+from tallystick.audit.api.access import TOKEN_FOR_SOME
+from tallystick.audit.api.state import Authorization, Served
 from tallystick.audit.errors import UnknownError
 from tallystick.merkle.tiles import ENTRIES, TileError, TilePath
 
@@ -34,19 +35,18 @@ _TILE: dict[int | str, dict[str, Any]] = {
         },
     },
     304: {"description": "The one you have"},
-    **problems.declared(problems.UNKNOWN, problems.TOKEN_MISSING, problems.EVIDENCE_CLOSED, problems.UNAVAILABLE),
+    **problems.declared(problems.UNKNOWN, problems.TOKEN_MISSING, problems.CLOSED, problems.UNAVAILABLE),
 }
 Tile = Annotated[
     str, Path(max_length=64, description="<L>/<N>[.p/<W>] or entries/<N>[.p/<W>]", examples=["0/x001/234", "entries/000.p/17"])
 ]
 IfNoneMatch = Annotated[str | None, Header(max_length=1024, include_in_schema=False)]
-Authorization = Annotated[str | None, Header(max_length=4096, include_in_schema=False)]
 
 
 def tiles_router(name: str) -> APIRouter:
     """Return the routes of the log `name`, under `/name`."""
     router = APIRouter(prefix=f"/{name}", tags=[f"tlog-tiles of {name}"])
-    security: dict[str, Any] | None = {"security": [{}, {"evidenceToken": []}]} if name in CLOSED_ENTRIES else None
+    security: dict[str, Any] | None = TOKEN_FOR_SOME if name in CLOSED_ENTRIES else None
 
     @router.get("/checkpoint", responses=_CHECKPOINT, response_class=Response, operation_id=f"get_{name}_checkpoint")
     async def get_checkpoint(audit: Served, if_none_match: IfNoneMatch = None) -> Response:
