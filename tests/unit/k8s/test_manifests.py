@@ -70,14 +70,14 @@ def test_paths_are_mounted(overlay: str, service: str) -> None:
 
 
 def test_only_the_writer_may_write(overlay: str) -> None:
-    """The log is mounted for writing by the notary alone, and nobody but `provision` writes credentials."""
+    """Each shared directory is mounted for writing by one: the log by the notary, models by the pod that receives them."""
     writers: dict[str, set[str]] = {"log": set(), "models": set(), "provisioned": set()}
     for workload in rules.workloads(built(overlay)):
         for container in rules.containers(workload):
             for mount in container.get("volumeMounts", ()):
                 if mount["name"] in writers and not mount.get("readOnly"):
                     writers[mount["name"]].add(container["name"])
-    assert writers == {"log": {"notary"}, "models": set(), "provisioned": {"provision"}}
+    assert writers == {"log": {"notary"}, "models": {"models"}, "provisioned": {"provision"}}
 
 
 def test_a_service_sees_no_credentials_but_its_own(overlay: str) -> None:
