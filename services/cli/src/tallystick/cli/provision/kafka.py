@@ -14,8 +14,8 @@ MAX_TRANSACTION_BYTES = 1_048_576
 MAX_DEAD_LETTER_BYTES = 2 * MAX_TRANSACTION_BYTES
 # Windows reach back 30 days, and streams of old data are replayed; Kafka deletes at once what is older than the retention.
 RETENTION_MS = 90 * 24 * 3_600_000
-# Activations take effect by records' time stamps, and what a partition has switched to it keeps: one forged time stamp of next year
-# would bring every activation of that year into force at once. Brokers refuse it (Apache Kafka 3.6 and later).
+# Activations take effect by records' time stamps, and a partition keeps what it has switched to: one forged time stamp of next
+# year would bring every activation of that year into force at once. Brokers refuse it (Apache Kafka 3.6 and later).
 MAX_AHEAD_MS = 3_600_000
 _CREATE_TIMEOUT_MS = 30_000
 _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
