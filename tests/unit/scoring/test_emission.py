@@ -104,7 +104,9 @@ async def test_leaves_are_those_that_the_notary_will_log() -> None:
 async def test_odd_header_names_reach_the_dead_letters() -> None:
     """A header's name that is not UTF-8 is written out; values, null ones too, stay as they came."""
     broker = Broker()
-    record = FakeRecord(offset=7, timestamp=5, key=None, value=None, headers=[(b"a\xff".decode(errors="surrogateescape"), None)])
+    record = FakeRecord(
+        offset=7, timestamp=5, key=None, value=None, headers=[(b"a\xff".decode(errors="surrogateescape"), None)]
+    )
     reason = ReasonCode.REASON_CODE_VALUE_NULL
     rejected = Decided(b"d", None, record, reason, Outcome.OUTCOME_REJECTED)
     await Emitter(broker, broker, "transactions", lambda: 1.0).emit([(2, [rejected])], _allowed)
