@@ -6,12 +6,12 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from .stack import ProvisionedStack
+from tallystick.embedded import Postgres
 
 
-def suspend_database(stack: ProvisionedStack) -> Callable[[], None]:
+def suspend_database(server: Postgres) -> Callable[[], None]:
     """Stop PostgreSQL's processes, those of its connections first; return what wakes them, and may be called again."""
-    postmaster = stack.servers.database.pid
+    postmaster = server.pid
     pids = [*_children(postmaster), postmaster]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

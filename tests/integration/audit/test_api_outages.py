@@ -30,7 +30,7 @@ def eventually(what: str, holds: Callable[[], bool]) -> None:
 @pytest.fixture
 def stopped_database(world: World) -> Iterator[Callable[[], None]]:
     """Give a call that wakes PostgreSQL, which hangs until then."""
-    wake = suspend_database(world.servers)
+    wake = suspend_database(world.servers.servers.database)
     yield wake
     wake()
 

@@ -180,7 +180,7 @@ def test_database_that_hangs(copying: Copying) -> None:
     copying.process.start()
     copying.process.wait_ready()
     copying.send(sent[:2_500])
-    wake = suspend_database(copying.servers)
+    wake = suspend_database(copying.servers.servers.database)
     try:
         copying.send(sent[2_500:])
         eventually("said in health", lambda: "not answering" in health(copying.process).json()["components"]["database"])

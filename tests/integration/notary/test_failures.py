@@ -11,6 +11,7 @@ from tallystick.cli.provision import provision
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
 
+from ..hanging import suspend_database
 from .installation import PARTITIONS, Installation, eventually, every_partition, logged_sequences
 
 
@@ -99,6 +100,22 @@ async def test_a_server_that_hangs_is_waited_for(installation: Installation, ser
 
     assert logged_sequences(entries) == every_partition(range(200))
     await installation.says(notary, server, "ok")
+
+
+async def test_a_database_that_hangs_is_said_in_time(installation: Installation) -> None:
+    """Within 8 s of PostgreSQL's last sign of life health says so, with or without anything to log; then all goes on."""
+    notary = await installation.started()
+    wake = suspend_database(installation.stack.database)
+    try:
+        async with asyncio.timeout(8):
+            await installation.says(notary, "database", "not answering")
+        await installation.send_decisions(range(10))
+    finally:
+        wake()
+
+    _, entries = await installation.wait_for(40)
+    assert logged_sequences(entries) == every_partition(range(10))
+    await installation.says(notary, "database", "ok")
 
 
 async def test_nothing_is_signed_while_the_database_is_down(installation: Installation) -> None:

@@ -43,7 +43,7 @@ async def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> No
 async def test_a_database_that_hangs_is_said_in_time(fresh_stack: ProvisionedStack) -> None:
     """Within 8 s of PostgreSQL's last sign of life health says so, and again that it answers."""
     async with watched(Probe(fresh_stack.database_settings("scoring"))) as says:
-        wake = suspend_database(fresh_stack)
+        wake = suspend_database(fresh_stack.servers.database)
         try:
             await until(partial(says, "not answering since"))
         finally:
@@ -76,7 +76,7 @@ async def test_a_question_that_is_not_answered_ends_when_it_should(fresh_stack: 
     """By its own time-out or by cancelling, at once, whatever the server does."""
     probe = Probe(fresh_stack.database_settings("scoring"), timeout_s=60 if cancelled else 1)
     await probe()
-    wake = suspend_database(fresh_stack)
+    wake = suspend_database(fresh_stack.servers.database)
     try:
         started = time.monotonic()
         with pytest.raises(TimeoutError):

@@ -17,6 +17,7 @@ from tallystick.notary.source import TopicSource, watch_brokers
 from tallystick.notary.world import CheckpointTopic, World
 from tallystick.runtime import logging, service
 from tallystick.runtime.backoff import Backoff
+from tallystick.runtime.database import watch
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.settings import load, refuse
@@ -82,7 +83,8 @@ async def _run(settings: NotarySettings) -> None:
         app = health.app(http.routes(database, settings.source_topic, health))
         # HTTP first: a notary that cannot have its address must not have fenced the one before it.
         async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch_brokers(settings, health), name="watch")
+            tasks.create_task(watch_brokers(settings, health), name="watch brokers")
+            tasks.create_task(watch(settings, health), name="watch database")
             for log, one in pipelines.items():
                 tasks.create_task(keep_going(one, health=health, log=log, backoff=BACKOFF), name=log)
 

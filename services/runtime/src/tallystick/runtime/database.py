@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from tallystick.runtime.health import Health
 from tallystick.runtime.settings import DatabaseSettings, read_secret
 
 CONNECT_TIMEOUT_S = 5.0
@@ -74,3 +75,22 @@ class Probe:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+async def watch(settings: DatabaseSettings, health: Health, *, component: str = "database", every_s: float = 2.0) -> None:
+    """Ask PostgreSQL every few seconds and say in health whether it answers; until cancelled.
+
+    A commit on a server that hangs says so only after the command timeout.
+    """
+    probe = Probe(settings)
+    try:
+        while True:
+            try:
+                await probe()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                health.failing(component, str(error) or f"no answer within {PROBE_TIMEOUT_S:g} s")
+            else:
+                health.ok(component)
+            await asyncio.sleep(every_s)
+    finally:
+        probe.close()
