@@ -76,7 +76,9 @@ def test_it_fits_a_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     framed = [line for line in lines if line.startswith("│")]
     assert all(len(line) == 80 for line in framed)
     unlabelled = [line for line in framed[4:] if line.startswith("│" + " " * 18) and line.strip("│ ")]
-    assert [line.split() for line in unlabelled] == [["│", "2100", "declined", "3300", "to", "review", "3626", "missed", "│"]]
+    assert [line.split() for line in unlabelled] == [
+        ["│", "2,100", "declined", "3,300", "to", "review", "3,626", "missed", "│"]
+    ]
 
 
 def test_it_says_who_and_why(tmp_path: Path) -> None:

@@ -117,10 +117,10 @@ def _fraud(found: Figures) -> Table:
     shares = [round(_BAR * count / max(found.fraud, 1)) for count in (found.fraud_declined, found.fraud_reviewed)]
     bar = f"[red]{'█' * shares[0]}[/][yellow]{'█' * shares[1]}[/][dim]{'░' * (_BAR - sum(shares))}[/]"
     table.add_row(f"{found.fraud:,} frauds", bar)
-    caught = f"[red]{found.fraud_declined} declined[/]  [yellow]{found.fraud_reviewed} to review[/]"
-    table.add_row("", f"{caught}  [dim]{missed} missed[/]")
+    caught = f"[red]{found.fraud_declined:,} declined[/]  [yellow]{found.fraud_reviewed:,} to review[/]"
+    table.add_row("", f"{caught}  [dim]{missed:,} missed[/]")
     genuine = found.decisions - found.rejected - found.fraud
-    table.add_row(f"{genuine:,} genuine", f"{found.genuine_declined} declined  {found.genuine_reviewed} to review")
+    table.add_row(f"{genuine:,} genuine", f"{found.genuine_declined:,} declined  {found.genuine_reviewed:,} to review")
     if found.average_precision is not None:
         table.add_row("ranking", f"average precision {found.average_precision:.3f} [dim](terminal risk is not built yet)[/]")
     return table
@@ -176,7 +176,7 @@ def _people(names: list[str]) -> str:
 def _table(title: str) -> Table:
     table = Table(box=None, show_header=False, title=f"[bold]{title}", title_justify="left", title_style="", expand=True)
     table.add_column(style="dim", width=15, no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", ratio=1)
     return table
 
 
