@@ -59,4 +59,4 @@ def _health(process: ServiceProcess) -> dict[str, dict[str, object]]:
 
 
 def _owned(process: ServiceProcess) -> set[str]:
-    return set(_health(process)["partitions"])
+    return set(_health(process).get("partitions", {}))  # a process that has just started does not know yet

@@ -193,6 +193,38 @@ def test_without_a_log_nothing_is_decided_and_nothing_is_lost(
         wait_until(lambda: bool(platform.health(service)["ready"]), f"{service} to be well again")  # noqa: B023
 
 
+def test_age_alone_stops_decisions_and_starting_afresh_makes_none_younger(fragile: Fragile) -> None:
+    """With few decisions ahead of the log, scoring stops once the oldest is too old; killed and started, it stays so.
+
+    Fails without the age limit, or if what is not logged counts as new when a partition is acquired.
+    """
+    platform = fragile.platform
+    rows, rate = 600, 40
+    assert rate * 3 * AGE_S < LIMIT
+    streaming = threading.Thread(target=lambda: asyncio.run(stream(platform.kafka, transactions(rows, "slow"), rate=rate)))
+    before = emitted(platform)
+    streaming.start()
+    wait_until(lambda: emitted(platform) > before + rate, "scoring to be in mid-stream")
+    with notary_without_disk(fragile):
+        wait_until(lambda: "s are allowed" in _state(platform, "scoring", "scoring"), "scoring to say how old a decision is")
+        time.sleep(1.0)
+        held = emitted(platform)
+        assert 0 < held - published(platform).size < LIMIT
+        platform.services["scoring"].kill()
+        platform.services["scoring"].start()
+        platform.services["scoring"].wait_ready(url=f"{platform.services['scoring'].health_url}/live")
+        wait_until(lambda: "s are allowed" in _state(platform, "scoring", "scoring"), "scoring to say it again")
+        time.sleep(AGE_S + 1)
+        assert emitted(platform) == held, "decisions went on without a log"
+    streaming.join()
+    assert len(read_run(platform).of("slow")) == rows
+
+
 def _fails(platform: Platform, service: str, component: str) -> bool:
+    return _state(platform, service, component) != "ok"
+
+
+def _state(platform: Platform, service: str, component: str) -> str:
+    """Return what a service says of a component."""
     state: str = platform.health(service)["components"][component]
-    return state != "ok"
+    return state
