@@ -23,7 +23,7 @@ ELSEWHERE = {"ATTRIBUTE_MISSING"}  # only a schema with attributes asks for one:
 def _transaction(**fields: object) -> Transaction:
     """Return a sound transaction with some fields otherwise; None leaves one out."""
     whole: dict[str, object] = {"transaction_id": "t", "customer_id": "someone", "amount_minor": 100, "currency": "EUR"}
-    return Transaction(**{name: value for name, value in (whole | fields).items() if value is not None})  # type: ignore[arg-type]
+    return Transaction(**{name: value for name, value in (whole | fields).items() if value is not None})  # type: ignore[arg-type]  # fields by name
 
 
 def _json(at_ms: int, text: str = "", **fields: object) -> Sent:

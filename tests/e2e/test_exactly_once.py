@@ -100,9 +100,9 @@ def _stream_while_killing(platform: Platform) -> int:
         time.sleep(random.uniform(0.0, 0.8))
         platform.services[victim].kill()
         platform.services[victim].start()
-        wait_until(lambda victim=victim: bool(platform.health(victim)), f"{victim} to run again")  # type: ignore[misc]
+        wait_until(lambda victim=victim: bool(platform.health(victim)), f"{victim} to run again")  # type: ignore[misc]  # the default binds the loop's value
         before = emitted(platform)
-        wait_until(lambda before=before: emitted(platform) > before or not streaming.is_alive(), "decisions")  # type: ignore[misc]
+        wait_until(lambda before=before: emitted(platform) > before or not streaming.is_alive(), "decisions")  # type: ignore[misc]  # as above
     done.set()
     streaming.join()
     return sum(sent)

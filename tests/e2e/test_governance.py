@@ -237,7 +237,7 @@ def test_a_new_model_takes_over_at_its_time_and_for_good(rough: Rough, release: 
     for start in range(0, ROWS, KILLED_EVERY):
         before = emitted(platform)
         asyncio.run(stream(platform.kafka, table.slice(start, KILLED_EVERY)))
-        wait_until(lambda before=before: emitted(platform) > before, "decisions")  # type: ignore[misc]
+        wait_until(lambda before=before: emitted(platform) > before, "decisions")  # type: ignore[misc]  # the default binds the loop's value
         platform.services["scoring"].kill()
         platform.services["scoring"].start()
 

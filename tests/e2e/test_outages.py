@@ -179,7 +179,7 @@ def test_without_a_log_nothing_is_decided_and_nothing_is_lost(
         until = time.monotonic() + seconds
         for service, components in told.items():
             for component in components:
-                wait_until(lambda: _fails(platform, service, component), f"{service} to say that {component} fails")  # noqa: B023
+                wait_until(lambda: _fails(platform, service, component), f"{service} to say that {component} fails")  # noqa: B023  awaited within the turn
         if "kafka" not in name:
             time.sleep(AGE_S)
             held = emitted(platform)
@@ -190,7 +190,7 @@ def test_without_a_log_nothing_is_decided_and_nothing_is_lost(
     streaming.join()
     assert len(read_run(platform).of(name)) == ROWS
     for service in platform.services:
-        wait_until(lambda: bool(platform.health(service)["ready"]), f"{service} to be well again")  # noqa: B023
+        wait_until(lambda: bool(platform.health(service)["ready"]), f"{service} to be well again")  # noqa: B023  as above
 
 
 def test_age_alone_stops_decisions_and_starting_afresh_makes_none_younger(fragile: Fragile) -> None:
