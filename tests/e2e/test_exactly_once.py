@@ -17,7 +17,7 @@ from .reading import Run, emitted, read_run
 from .rough import Rough
 
 SLICE, SLICES = 400, 30
-KILLED = ("scoring", "notary", "scoring", "audit-ingest", "notary", "scoring", "notary", "scoring")
+KILLED = ("scoring", "notary", "scoring", "audit-ingest", "notary", "scoring")
 END_MS = now_ms()  # the hour of the day is a feature, so the same for both streams
 
 

@@ -43,7 +43,7 @@ from .governing import (
 from .reading import emitted, read_run
 from .rough import Rough
 
-ROWS, KILLED_EVERY = 3_000, 500
+ROWS, KILLED_EVERY = 3_000, 750
 
 
 def test_forged_governance_has_no_effect(platform: Platform, release: Release, other_release: Release) -> None:
@@ -153,10 +153,11 @@ def test_a_governance_log_that_cannot_be_believed_stops_scoring(rough: Rough, sp
         wait_until(lambda: "s old" in platform.health("scoring")["components"]["scoring"], "scoring to stop")
         before = emitted(platform)
         asyncio.run(send(platform.kafka, [sound(f"{name}-{number}", now_ms()) for number in range(8)]))
-        platform.services["scoring"].kill()
-        platform.services["scoring"].start()
-        platform.services["scoring"].wait_ready(url=f"{platform.services['scoring'].health_url}/live")
-        wait_until(lambda: "waiting" in platform.health("scoring")["components"]["scoring"], "scoring to wait")
+        if spoil in (_stale, _rewritten, _unsigned):  # the others differ only from what was seen before
+            platform.services["scoring"].kill()
+            platform.services["scoring"].start()
+            platform.services["scoring"].wait_ready(url=f"{platform.services['scoring'].health_url}/live")
+            wait_until(lambda: "waiting" in platform.health("scoring")["components"]["scoring"], "scoring to wait")
         time.sleep(1.0)
         assert emitted(platform) == before
     finally:
