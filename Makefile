@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 3
 VENV   := .venv
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
-PARTS  := contracts merkle trust runtime embedded scoring notary audit trainer cli
+PARTS  := contracts merkle trust runtime embedded scoring notary witness audit trainer cli
 
 # protoc's plugins, uv_build and kubectl are looked up on PATH; a PYTHONPATH of yours would shadow the environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
