@@ -127,3 +127,21 @@ async def test_a_consumer_stops_right_after_a_new_assignment(stack: ProvisionedS
 
     async with asyncio.timeout(15):
         await asyncio.gather(*(assign_and_stop(turns) for turns in range(8)))
+
+
+async def test_a_producer_is_closed_though_its_sender_was_cancelled(
+    stack: ProvisionedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancellation that comes out of aiokafka's sender neither ends who stops the producer nor leaves connections behind."""
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    started = kafka.producer(stack.kafka_settings())
+    await started.start()
+    sender = started._sender
+    with monkeypatch.context() as patched:
+        patched.setattr(sender, "close", cancelled)  # a race that cannot be made to come out each time
+        await started.stop()
+    await sender.close()
+    assert started.client._sync_task is None

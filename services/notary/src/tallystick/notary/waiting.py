@@ -7,6 +7,7 @@ import asyncpg
 
 from tallystick.notary.errors import NotaryError, UnavailableError
 from tallystick.runtime.backoff import is_transient
+from tallystick.runtime.cancellation import no_stray_cancellation
 from tallystick.runtime.health import Health
 
 _TRANSIENT_SQL = (
@@ -34,7 +35,8 @@ def waiting_for(component: str, health: Health) -> Iterator[None]:
 
     """
     try:
-        yield
+        with no_stray_cancellation(component):
+            yield
     except (NotaryError, UnavailableError):
         raise
     except Exception as error:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from tallystick.runtime import lenient_records
+from tallystick.runtime.cancellation import StrayCancellationError, no_stray_cancellation
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings, read_secret
 
@@ -64,7 +65,23 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no ty
 
 def producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
     """Make a producer (not started) whose records are acknowledged by all replicas. Keywords are aiokafka's."""
-    return AIOKafkaProducer(**(client_options(settings) | {"acks": "all"} | options))
+    return _Producer(**(client_options(settings) | {"acks": "all"} | options))
+
+
+class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
+    """A producer that is closed when it was stopped.
+
+    aiokafka's `stop` waits for its sender first; should a cancellation come out of that wait, closing the connections is left
+    undone.
+    """
+
+    async def stop(self) -> None:
+        """Stop, and close the connections in any case."""
+        try:
+            with no_stray_cancellation("the Kafka producer's sender"):
+                await super().stop()
+        except StrayCancellationError:
+            await self.client.close()
 
 
 async def batches_to_end(

@@ -13,6 +13,7 @@ import httpx
 
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, encode_bundle
+from tallystick.runtime.cancellation import in_own_task
 
 T = TypeVar("T")
 MAX_CHECKPOINT_BYTES = 65_536
@@ -154,12 +155,15 @@ async def _gather(read: Callable[[TilePath], Awaitable[T]], paths: Iterable[Tile
         async with permits:
             return await read(path)
 
-    try:
+    async def all_of_them() -> list[T]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(path)) for path in paths]
+        return [task.result() for task in tasks]
+
+    try:
+        return await in_own_task(all_of_them(), "reading tiles")
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 def _read_file(path: Path, limit: int) -> bytes:

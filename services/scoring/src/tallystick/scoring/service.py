@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -15,6 +16,7 @@ from aiokafka.errors import KafkaError
 from tallystick.merkle.proofs import ProofError
 from tallystick.runtime import kafka
 from tallystick.runtime.backoff import Backoff, is_transient
+from tallystick.runtime.cancellation import in_own_task, no_stray_cancellation
 from tallystick.runtime.health import Health
 from tallystick.runtime.service import causes
 from tallystick.scoring.acquisition import FETCH_WAIT_MS, Acquisition, Session
@@ -92,7 +94,7 @@ class Scorer:
         while True:
             before = self._telemetry.total
             try:
-                await self._run_session()
+                await in_own_task(self._run_session(), "the session")
             except* OwnershipChangedError:
                 failures = 0
             except* Exception as group:
@@ -143,6 +145,10 @@ class Scorer:
             await asyncio.sleep(self._settings.poll_log_s)
 
     async def _score(self, session: Session, tasks: asyncio.TaskGroup) -> None:
+        with no_stray_cancellation("scoring"):
+            await self._score_batches(session, tasks)
+
+    async def _score_batches(self, session: Session, tasks: asyncio.TaskGroup) -> NoReturn:
         emission: asyncio.Task[None] | None = None
         emitting = 0
         while True:

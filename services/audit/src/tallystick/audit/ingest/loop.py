@@ -18,6 +18,7 @@ from tallystick.audit.ingest.store import EvidenceStore
 from tallystick.audit.ingest.telemetry import Telemetry
 from tallystick.runtime import kafka
 from tallystick.runtime.backoff import Backoff, is_transient, retry
+from tallystick.runtime.cancellation import no_stray_cancellation
 from tallystick.runtime.database import connect_options
 from tallystick.runtime.health import Health
 
@@ -51,17 +52,18 @@ async def ingest(settings: IngestSettings, health: Health) -> None:
     backoff, failures = Backoff(), 0
     while True:
         try:
-            async with _open_store(settings, health) as store, _open_consumer(settings, health) as consumer:
-                copier = Copier(settings, store, consumer, telemetry)
-                await copier.start()
-                watching = asyncio.create_task(kafka.watch(consumer, health, component=KAFKA))
-                try:
-                    while True:
-                        await copier.copy()
-                        failures = 0
-                        health.progress()
-                finally:
-                    watching.cancel()
+            with no_stray_cancellation("copying"):
+                async with _open_store(settings, health) as store, _open_consumer(settings, health) as consumer:
+                    copier = Copier(settings, store, consumer, telemetry)
+                    await copier.start()
+                    watching = asyncio.create_task(kafka.watch(consumer, health, component=KAFKA))
+                    try:
+                        while True:
+                            await copier.copy()
+                            failures = 0
+                            health.progress()
+                    finally:
+                        watching.cancel()
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -108,6 +110,7 @@ class Copier:
             return
         self._note_lag()
         if not fetched:
+            await self._store.ask()  # nothing to write, and still to be said at once if nothing could be written
             return
         rows = rows_of(record for records in fetched.values() for record in records)
         moved = {partition.partition: records[-1].offset + 1 for partition, records in fetched.items()}

@@ -59,6 +59,10 @@ class EvidenceStore:
         await self._connection.execute(_SCHEMA)
         return True
 
+    async def ask(self) -> None:
+        """Ask whether the database still answers on this connection, which the lock hangs on."""
+        await self._connection.execute("SELECT 1")
+
     async def positions(self) -> dict[int, int]:
         """Return the next offset to read, by partition; partitions never read are absent."""
         rows = await self._connection.fetch("SELECT partition, next_offset FROM audit.positions WHERE topic = $1", self._topic)
