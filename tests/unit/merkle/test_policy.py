@@ -7,7 +7,7 @@ import pytest
 from tallystick.merkle.checkpoints import Checkpoint, CheckpointError
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.hashing import EMPTY_ROOT, leaf_hash
-from tallystick.merkle.notes import COSIGNATURE_V1, ED25519, Note, NoteError, SignatureError, VerifierKey
+from tallystick.merkle.notes import COSIGNATURE_V1, ED25519, Note, NoteError, SignatureError, SignatureLine, VerifierKey
 from tallystick.merkle.policy import LogPolicy, PolicyError, QuorumError
 
 from .signers import Signer, signed
@@ -112,6 +112,34 @@ def test_quorum_by_names() -> None:
     assert not policy.has_quorum(["X1", "X1", "Y1", "Z"])
 
 
+@pytest.mark.parametrize(
+    ("times", "quorum_time_s"),
+    [
+        ({"X1": 50, "X2": 40, "Y1": 60}, 40),
+        ({"X1": 50, "X2": 40, "X3": 45, "Y1": 60}, 45),
+        ({"X1": 50, "X2": 40, "X3": 45, "Y1": 42, "Y2": 43, "Y3": 1}, 43),
+        ({"X1": 50, "X2": 40, "X3": 45}, None),
+        ({"X1": 50, "Y1": 60}, None),
+        ({"X1": 50, "X2": 40, "Y1": 60, "Z": 99}, 40),
+    ],
+)
+def test_the_quorums_time(times: dict[str, int], quorum_time_s: int | None) -> None:
+    """The quorum's time is the latest at or after which enough witnesses cosigned; one late word makes nothing fresher."""
+    policy = LogPolicy.parse(EXAMPLE.encode())
+    assert policy.quorum_time_s(times) == quorum_time_s
+    signers = dict(zip(("X1", "X2", "X3", "Y1", "Y2", "Y3"), WITNESSES, strict=True))
+    lines = [signers[name].sign(TEXT, time_s) for name, time_s in times.items() if name in signers]
+    note = Note(TEXT, (LOG.sign(TEXT), *lines)).encode()
+    if quorum_time_s is not None:
+        assert policy.verify_checkpoint(note, ORIGIN).quorum_time_s == quorum_time_s
+
+
+def test_quorum_none_tells_no_time() -> None:
+    """Where nobody has to cosign, nobody's time is the quorum's."""
+    policy = _policy(f"log {LOG.key}", f"witness clock {X1.key}", "quorum none")
+    assert policy.verify_checkpoint(signed(TEXT, LOG, X1), ORIGIN).quorum_time_s is None
+
+
 def _sized(size: int, root: bytes) -> bytes:
     return Checkpoint(ORIGIN, size, root).encode()
 
@@ -159,10 +187,13 @@ def test_extension_lines_are_accepted() -> None:
 
 
 def test_a_log_with_two_keys() -> None:
-    """Two keys of one origin are alternatives, as when a key is replaced."""
+    """Two keys of one origin are alternatives, as when a key is replaced; a bad signature of either condemns."""
     rotated = VerifierKey.make(ORIGIN, ED25519, OTHER.key.public_key)
     policy = _policy(f"log {rotated}", f"log {LOG.key}", "quorum none")
     assert policy.verify_checkpoint(signed(TEXT, LOG), ORIGIN).checkpoint.origin == ORIGIN
+    forged = Note(TEXT, (LOG.sign(TEXT), SignatureLine(ORIGIN, rotated.key_id, bytes(64))))
+    with pytest.raises(SignatureError):
+        policy.verify_checkpoint(forged.encode(), ORIGIN)
 
 
 def test_a_witness_is_not_the_log() -> None:

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.hashing import EMPTY_ROOT
+from tallystick.merkle.notes import Note, SignatureLine
+from tallystick.merkle.policy import VerifiedCheckpoint
 from tallystick.trust.policy import Freshness, Topic, TrustPolicy, TrustPolicyError
 
 from .helpers import DECISIONS, GOVERNANCE, log_policy, public, trust_toml
@@ -49,6 +53,7 @@ def encoded(key: bytes) -> str:
 
 
 ADA = encoded(public("ada"))
+LINE = SignatureLine("x", bytes(4), bytes(64))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,19 @@ def test_a_file_that_is_no_toml_is_refused(toml: bytes, reason: str) -> None:
     """Unreadable files are policy errors, never crashes."""
     with pytest.raises(TrustPolicyError, match=reason):
         TrustPolicy.parse(log_policy(), toml)
+
+
+def test_freshness_is_the_quorums_unless_a_witness_is_named() -> None:
+    """Without a name the quorum's time counts, with one that witness's; where there is neither, the policy is refused."""
+    unnamed = TOML.replace('witness = "notary-clock"\n', "").encode()
+    by_quorum = TrustPolicy.parse(log_policy(quorum="notary-clock"), unnamed).freshness
+    assert by_quorum == Freshness(None, 60)
+    verified = VerifiedCheckpoint(Checkpoint(GOVERNANCE, 0, EMPTY_ROOT), Note(b"\n", (LINE,)), {"notary-clock": 7}, 5)
+    assert by_quorum.time_s(verified) == 5
+    assert Freshness("notary-clock", 60).time_s(verified) == 7
+    assert Freshness("other", 60).time_s(verified) is None
+    with pytest.raises(TrustPolicyError, match="quorum of log.policy is none, so name"):
+        TrustPolicy.parse(log_policy(), unnamed)
 
 
 def test_a_bad_log_policy_is_named_as_such() -> None:

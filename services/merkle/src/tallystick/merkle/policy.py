@@ -40,11 +40,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCheckpoint:
-    """A checkpoint that a policy accepts, the note it came in, and which of the policy's witnesses cosigned it when (s)."""
+    """A checkpoint that a policy accepts, the note it came in, and which of the policy's witnesses cosigned it when (s).
+
+    `quorum_time_s` is the latest time such that those who cosigned then or later make a quorum: when the quorum last stood by
+    this head. None where the quorum is none.
+    """
 
     checkpoint: Checkpoint
     note: Note
     cosigned: Mapping[str, int]
+    quorum_time_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +87,31 @@ class LogPolicy:
 
     def has_quorum(self, witnesses: Collection[str]) -> bool:
         """Say whether these witnesses (names in the policy) are enough."""
+        return self.quorum is None or self.quorum_time_s(dict.fromkeys(witnesses, 0)) is not None
+
+    def quorum_time_s(self, cosigned: Mapping[str, int]) -> int | None:
+        """Return the latest time such that those who cosigned then or later make a quorum.
+
+        Args:
+            cosigned: when each witness cosigned, by its name in the policy, in seconds since 1970.
+
+        Returns:
+            Seconds since 1970; None if these are not enough, or if the quorum is none.
+        """
         if self.quorum is None:
-            return True
-        cosigned = set(witnesses) & set(self.witnesses)
+            return None
+        times = {name: time_s for name, time_s in cosigned.items() if name in self.witnesses}
         for group in self.groups:  # a group names only what stands before it
-            if sum(member in cosigned for member in group.members) >= group.threshold:
-                cosigned.add(group.name)
-        return self.quorum in cosigned
+            latest = sorted((times[member] for member in group.members if member in times), reverse=True)
+            if len(latest) >= group.threshold:
+                times[group.name] = latest[group.threshold - 1]
+        return times.get(self.quorum)
 
     def verify_checkpoint(self, data: bytes, origin: str) -> VerifiedCheckpoint:
         """Verify a signed checkpoint: the log `origin` has signed it, and enough witnesses have cosigned it.
 
-        A witness that cosigned several times counts once, with its latest time.
+        Of several keys of one origin (a log that changed its key) any one suffices. A witness that cosigned several times counts
+        once, with its latest time.
 
         Raises:
             NoteError: not a signed note, or a key of this policy has a bad signature in it.
@@ -117,7 +135,7 @@ class LogPolicy:
         if not self.has_quorum(cosigned):
             lacking = f"the checkpoint of {origin} lacks cosignatures that the policy's quorum {self.quorum} asks for"
             raise QuorumError(_shown(lacking))
-        return VerifiedCheckpoint(checkpoint, note, MappingProxyType(cosigned))
+        return VerifiedCheckpoint(checkpoint, note, MappingProxyType(cosigned), self.quorum_time_s(cosigned))
 
 
 class _Parser:

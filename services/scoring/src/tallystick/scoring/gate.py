@@ -100,7 +100,7 @@ class Gate:
             raise GateError(f"the governance log was rolled back from {self.size} to {checkpoint.size} entries")
         if checkpoint.size == self.size and checkpoint.root != self._frontier.root():
             raise GateError(f"the governance log was forked: there are two trees of {checkpoint.size} entries")
-        return checkpoint, verified.cosigned.get(self._policy.freshness.witness, 0)
+        return checkpoint, self._policy.freshness.time_s(verified) or 0
 
     async def _follow(self, checkpoint: Checkpoint) -> None:
         added = await self._reader.entries(self.size, checkpoint.size, checkpoint.size)

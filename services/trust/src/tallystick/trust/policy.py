@@ -10,9 +10,9 @@ A folder of two files, both refused if they hold anything that is not understood
       [logs]                       # what each log is for, by origin
       decisions = "bank.example/decisions"
       governance = "bank.example/governance"
-      [freshness]                  # which witness of log.policy says what time it is on the governance log
-      witness = "notary-clock"
+      [freshness]                  # how old the governance log's newest cosignatures may be
       max_age_s = 60
+      witness = "notary-clock"     # optional: whose word counts; without it, the quorum's
       [topics.transactions]        # the input topics
       partitions = 4
       partitioner = "murmur2"
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tallystick.merkle.encoding import decode_base64
-from tallystick.merkle.policy import LogPolicy
+from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.trust.errors import TrustError
 from tallystick.trust.statements import ROLES, Signer
 from tallystick.trust.strict_json import fields
@@ -55,10 +55,17 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Which witness tells the time on the governance log, and how old its word may be."""
+    """How old the word of those who say that the governance log is current may be, and who that is.
 
-    witness: str
+    `witness` is a name in `log.policy`, or None for the quorum.
+    """
+
+    witness: str | None
     max_age_s: int
+
+    def time_s(self, verified: VerifiedCheckpoint) -> int | None:
+        """Return when they last stood by a checkpoint, in seconds since 1970; None if they never did."""
+        return verified.quorum_time_s if self.witness is None else verified.cosigned.get(self.witness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +113,12 @@ class TrustPolicy:
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
         logs = fields(document["logs"], "[logs]", {"decisions": str, "governance": str})
-        freshness = fields(document["freshness"], "[freshness]", {"witness": str, "max_age_s": int})
+        freshness = fields(document["freshness"], "[freshness]", {"max_age_s": int}, {"witness": str})
         return cls(
             log_policy=log_policy,
             decisions_origin=logs["decisions"],
             governance_origin=logs["governance"],
-            freshness=Freshness(freshness["witness"], freshness["max_age_s"]),
+            freshness=Freshness(freshness.get("witness"), freshness["max_age_s"]),
             topics={name: _parse_topic(name, topic) for name, topic in document["topics"].items()},
             signers=tuple(_parse_signer(item, place) for place, item in enumerate(document["signers"], start=1)),
         )
@@ -165,8 +172,11 @@ def _check_together(policy: TrustPolicy) -> None:
             raise TrustPolicyError(f"log.policy has no log line for the origin {origin!r}")
     if policy.decisions_origin == policy.governance_origin:
         raise TrustPolicyError("decisions and governance must be two logs")
-    if policy.freshness.witness not in policy.log_policy.witnesses:
-        raise TrustPolicyError(f"[freshness]: log.policy has no witness {policy.freshness.witness!r}")
+    witness = policy.freshness.witness
+    if witness is not None and witness not in policy.log_policy.witnesses:
+        raise TrustPolicyError(f"[freshness]: log.policy has no witness {witness!r}")
+    if witness is None and policy.log_policy.quorum is None:
+        raise TrustPolicyError("[freshness]: the quorum of log.policy is none, so name the witness whose time counts")
     if policy.freshness.max_age_s < 1:
         raise TrustPolicyError("[freshness]: max_age_s must be 1 or more")
     if not policy.topics:
