@@ -1,7 +1,7 @@
 """A notary's surroundings in memory and in a temporary directory, and a reader who believes none of it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from tallystick.contracts import Decision, EntryKind, LogEntry
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import EMPTY_ROOT, HASH_SIZE, leaf_hashes
-from tallystick.merkle.notes import Note, VerifierKey, verify_note
+from tallystick.merkle.keys import VerifierKey
+from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, root_hash
 from tallystick.notary.directory import LogDirectory
-from tallystick.notary.effects import Opened
+from tallystick.notary.effects import KnownHead, Opened
 from tallystick.notary.errors import FencedError
 from tallystick.notary.intake import Batch, DecisionIntake, Intake
 from tallystick.notary.pipeline import Pipeline
@@ -22,6 +23,8 @@ from tallystick.notary.signer import NoteSigner
 from tallystick.notary.state import Commit, Head, IndexRow, Position, Progress
 from tallystick.notary.world import World
 from tallystick.runtime.health import Health
+
+from .cosigners import MemoryWitnesses, policy_text
 
 ORIGIN = "tallystick.example/test/decisions"
 
@@ -176,6 +179,8 @@ class Stand:
     keys: LocalKeys = field(default_factory=LocalKeys)
     intake: Intake = field(default_factory=lambda: DecisionIntake("transactions"))
     now_s: float = 0.0
+    witnesses: MemoryWitnesses = field(default_factory=MemoryWitnesses)
+    elsewhere: Sequence[Callable[[], Awaitable[Sequence[KnownHead]]]] = ()
 
     @property
     def public(self) -> Path:
@@ -186,7 +191,8 @@ class Stand:
         """Return effects on this stand."""
         directory = LogDirectory(self.public, self.home / "staging")
         signer = NoteSigner(self.keys, "notary-decisions", ORIGIN)
-        return World(directory, self.ledger, signer, self.announcements, Health("test"), "main")
+        health = Health("test")
+        return World(directory, self.ledger, signer, self.announcements, health, "main", self.witnesses, self.elsewhere)
 
     def notary(self, refresh_s: float | None = None) -> tuple[Pipeline, Topic]:
         """Return a notary that has done nothing yet, and its source."""
@@ -203,9 +209,9 @@ class Stand:
 
     async def verify(self) -> tuple[Checkpoint, list[LogEntry]]:
         """Read the whole public log as a stranger would, check all of it, and return checkpoint and entries."""
-        note = Note.parse((self.public / "checkpoint").read_bytes())
-        verify_note(note, [VerifierKey.make(ORIGIN, 1, await self.keys.public_key("notary-decisions"))])
-        checkpoint = Checkpoint.parse(note.text)
+        key = VerifierKey.make(ORIGIN, 1, await self.keys.public_key("notary-decisions"))
+        policy = LogPolicy.parse(policy_text(key))
+        checkpoint = policy.verify_checkpoint((self.public / "checkpoint").read_bytes(), ORIGIN).checkpoint
         entries = [entry for bundle in self._bundles(checkpoint.size) for entry in bundle]
         assert len(entries) == checkpoint.size
         frontier = Frontier()

@@ -13,7 +13,7 @@ import pytest
 from tallystick.contracts import Decision, EntryKind
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.tiles import ReadTile
-from tallystick.notary.effects import Effects, Opened
+from tallystick.notary.effects import Effects, KnownHead, Opened
 from tallystick.notary.errors import UnavailableError
 from tallystick.notary.intake import DecisionIntake
 from tallystick.notary.pipeline import Pipeline
@@ -31,17 +31,19 @@ EXPECTED = {0: list(range(130)), 1: list(range(640))}
 EFFECTS = (
     "open",
     "public_checkpoint",
+    "known_heads",
     "read_staged",
     "stage",
     "commit",
     "publish_files",
     "drop_staged",
     "sign",
+    "cosign",
     "publish_checkpoint",
     "record_checkpoint",
     "announce",
 )
-ONCE = {"open", "public_checkpoint", "read_staged"}
+ONCE = {"open", "public_checkpoint", "known_heads", "read_staged"}
 
 
 class Killed(BaseException):
@@ -97,6 +99,13 @@ class Faulty:
         self._after(fault)
         return checkpoint
 
+    async def known_heads(self) -> Sequence[KnownHead]:
+        """See `Effects`."""
+        fault = self._before("known_heads")
+        heads = await self.world.known_heads()
+        self._after(fault)
+        return heads
+
     async def read_staged(self, name: str) -> Staged | None:
         """See `Effects`."""
         fault = self._before("read_staged")
@@ -141,6 +150,13 @@ class Faulty:
         note = await self.world.sign(checkpoint)
         self._after(fault)
         return note
+
+    async def cosign(self, checkpoint: Checkpoint, note: bytes) -> bytes:
+        """See `Effects`."""
+        fault = self._before("cosign")
+        cosigned = await self.world.cosign(checkpoint, note)
+        self._after(fault)
+        return cosigned
 
     async def publish_checkpoint(self, checkpoint: Checkpoint, note: bytes) -> None:
         """See `Effects`."""

@@ -1,17 +1,21 @@
 """The pipeline's refusals, its repeated publication, and what it says of itself."""
 
+import copy
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import EMPTY_ROOT
+from tallystick.notary.effects import KnownHead
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError, UnavailableError
 from tallystick.notary.service import keep_going
 from tallystick.notary.state import Head
 from tallystick.runtime.backoff import Backoff
 from tallystick.runtime.health import Health
 
+from .cosigners import MemoryWitnesses
 from .stand import ORIGIN, Stand, decisions
 
 BATCHES = ({0: decisions(0, range(300))}, {0: decisions(0, range(300, 400), 300)})
@@ -59,6 +63,7 @@ async def test_a_public_checkpoint_ahead_of_the_database_stops_the_notary(tmp_pa
     stand = Stand(tmp_path, BATCHES)
     await stand.run()
     stand.ledger.head = Head(300, stand.ledger.checkpoints[300][0])
+    stand.witnesses = MemoryWitnesses()
 
     with pytest.raises(ForkError, match="400 entries, the database only 300"):
         await stand.run()
@@ -71,9 +76,80 @@ async def test_another_root_at_the_same_size_stops_the_notary(tmp_path: Path) ->
     stand = Stand(tmp_path, BATCHES)
     await stand.run()
     stand.ledger.head = Head(400, bytes(32))
+    stand.witnesses = MemoryWitnesses()
 
     with pytest.raises(ForkError, match="different roots"):
         await stand.run()
+
+
+async def test_a_head_that_witnesses_know_and_the_database_does_not_stops_the_notary(tmp_path: Path) -> None:
+    """Database and files restored together from an old backup look whole; what witnesses cosigned since tells."""
+    stand = Stand(tmp_path, BATCHES[:1])
+    await stand.run()
+    backup, tree = copy.deepcopy(stand.ledger), shutil.copytree(stand.public, tmp_path / "backup")
+    stand.batches = BATCHES
+    await stand.run()
+
+    old = Stand(tmp_path / "old", ({0: decisions(0, range(300, 350), 300)},), backup, witnesses=stand.witnesses)
+    shutil.copytree(tree, old.public)
+    with pytest.raises(ForkError, match=r"w1 cosigned has 400 entries, the database only 300\..*an old backup.*another name"):
+        await old.run()
+    assert (await old.verify())[0].size == 300
+    old.witnesses = MemoryWitnesses()
+    assert (await old.run()).size == 350, "without what the witnesses know, this is how a log is forked"
+
+
+@pytest.mark.parametrize("size", [100, 300])
+async def test_a_head_that_witnesses_know_of_another_tree_stops_the_notary(tmp_path: Path, size: int) -> None:
+    """Not larger, but not of this log either: a fork, whatever the notary's own files say."""
+    stand, other = Stand(tmp_path, BATCHES[:1]), Stand(tmp_path / "other", ({1: decisions(1, range(size))},))
+    await stand.run()
+    await other.run()
+    stand.witnesses = other.witnesses
+
+    with pytest.raises(
+        ForkError, match="different roots" if size == 300 else "w1 cosigned, of size 100, is not part of this log"
+    ):
+        await stand.run()
+
+
+async def test_heads_known_elsewhere_count_as_well(tmp_path: Path) -> None:
+    """Whoever else keeps heads of the log is asked once, before the first signature."""
+    asked = []
+
+    async def anchors() -> list[KnownHead]:
+        asked.append(len(stand.announcements.notes))
+        return [KnownHead("the anchor of last night", Checkpoint(ORIGIN, 900, bytes(32)))][: len(asked) - 1]
+
+    stand = Stand(tmp_path, BATCHES, elsewhere=(anchors,))
+    pipeline = await stand.run()
+    await pipeline.recover()
+    assert asked == [0]
+    with pytest.raises(ForkError, match="the anchor of last night has 900 entries, the database only 400"):
+        await stand.run()
+
+
+async def test_without_a_quorum_nothing_is_signed_or_published_and_the_log_does_not_grow(tmp_path: Path) -> None:
+    """At the start, heads are needed; later, cosignatures: what was committed waits for them, and nothing is added to it."""
+    stand = Stand(tmp_path, BATCHES)
+    stand.witnesses.dead = {"w1", "w2"}
+    pipeline, _ = stand.notary()
+    with pytest.raises(UnavailableError, match="witnesses: w1, w2: dead"):
+        await pipeline.recover()
+    assert not (stand.public / "checkpoint").exists()
+
+    stand.witnesses.dead = {"w1"}
+    await pipeline.recover()
+    await pipeline.round()
+    stand.witnesses.dead = {"w2", "w3"}
+    for step in (pipeline.round, pipeline.recover, pipeline.recover):
+        with pytest.raises(UnavailableError):
+            await step()
+        assert ((await stand.verify())[0].size, stand.ledger.head.size) == (300, 400)
+
+    stand.witnesses.dead = {"w3"}
+    await pipeline.recover()
+    assert (await stand.verify())[0].size == 400
 
 
 async def test_a_public_checkpoint_that_is_no_prefix_stops_the_notary(tmp_path: Path) -> None:

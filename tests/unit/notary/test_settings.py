@@ -1,11 +1,15 @@
 """The notary's settings."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tallystick.merkle.policy import LogPolicy
 from tallystick.notary.settings import NotarySettings
 from tallystick.runtime.settings import load
+
+from .cosigners import URLS, policy_text
 
 GOOD = {
     "TALLYSTICK_DECISIONS_ORIGIN": "example/decisions",
@@ -39,6 +43,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
         ("TALLYSTICK_STAGING_DIR", "logs"),
         ("TALLYSTICK_STAGING_DIR", "logs/staging"),
         ("TALLYSTICK_STAGING_DIR", "."),
+        ("TALLYSTICK_WITNESS_POLICY", "nowhere"),
+        ("TALLYSTICK_WITNESS_DEADLINE_S", "0"),
         ("TALLYSTICK_NO_SUCH_SETTING", "1"),
     ],
 )
@@ -60,3 +66,50 @@ def test_good_settings_load(environment: pytest.MonkeyPatch) -> None:
     settings = load(NotarySettings)
 
     assert (settings.source_topic, settings.linger_ms, settings.refresh_s) == ("transactions", 50, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("quorum witnesses", "quorum all", "line 5: all is not a witness or group"),
+        (f" {URLS['w1']}", " ftp://w1.example", "must be http://host:port"),
+        (f" {URLS['w1']}\n", "\n", ""),
+        ("group witnesses 2", "group witnesses 3", ""),
+    ],
+)
+def test_a_witness_policy_is_refused_that_could_never_hold(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    """A file that is no policy, an address that is none; a witness without an address is fine while others make a quorum."""
+    policy = tmp_path / "log.policy"
+    text = policy_text().decode()
+    assert old in text
+    policy.write_text(text.replace(old, new))
+    environment.setenv("TALLYSTICK_WITNESS_POLICY", str(policy))
+
+    if not problem:
+        assert load(NotarySettings).read_witness_policy() == LogPolicy.parse(policy.read_bytes())
+        return
+    with pytest.raises(SystemExit):
+        load(NotarySettings)
+    assert re.match(f"TALLYSTICK_WITNESS_POLICY: .*{problem}", capsys.readouterr().err)
+
+
+def test_a_quorum_that_cannot_be_asked_is_refused(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Two of three are wanted, and only one has an address: nothing could ever be published."""
+    policy = tmp_path / "log.policy"
+    policy.write_text(policy_text().decode().replace(f" {URLS['w1']}", "").replace(f" {URLS['w2']}", ""))
+    environment.setenv("TALLYSTICK_WITNESS_POLICY", str(policy))
+    with pytest.raises(SystemExit):
+        load(NotarySettings)
+    assert "TALLYSTICK_WITNESS_POLICY: too few witnesses have an address" in capsys.readouterr().err
+
+
+def test_the_quorum_none_asks_nobody(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Witnesses that need not cosign are not asked: then the notary's own clock key is the one that tells the time."""
+    policy = tmp_path / "log.policy"
+    policy.write_text(policy_text().decode().replace("quorum witnesses", "quorum none"))
+    environment.setenv("TALLYSTICK_WITNESS_POLICY", str(policy))
+    assert load(NotarySettings).read_witness_policy() is None

@@ -128,7 +128,7 @@ def test_freshness_is_the_quorums_unless_a_witness_is_named() -> None:
     assert by_quorum.time_s(verified) == 5
     assert Freshness("notary-clock", 60).time_s(verified) == 7
     assert Freshness("other", 60).time_s(verified) is None
-    with pytest.raises(TrustPolicyError, match="quorum of log.policy is none, so name"):
+    with pytest.raises(TrustPolicyError, match=r"quorum of log\.policy is none, so name"):
         TrustPolicy.parse(log_policy(), unnamed)
 
 

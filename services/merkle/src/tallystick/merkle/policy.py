@@ -110,8 +110,8 @@ class LogPolicy:
     def verify_checkpoint(self, data: bytes, origin: str) -> VerifiedCheckpoint:
         """Verify a signed checkpoint: the log `origin` has signed it, and enough witnesses have cosigned it.
 
-        Of several keys of one origin (a log that changed its key) any one suffices. A witness that cosigned several times counts
-        once, with its latest time.
+        Of several keys of one origin (a log that changed its key) any one suffices. A witness that cosigned several times
+        counts once, with its latest time.
 
         Raises:
             NoteError: not a signed note, or a key of this policy has a bad signature in it.

@@ -1,5 +1,6 @@
 """Everything that a pipeline does to the world, as one Protocol, so that tests can lose any of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,14 @@ class Opened:
     epoch: int
     head: Head
     progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHead:
+    """A head of the log that somebody knows: who ("the checkpoint that …", for people), and what, its signature verified."""
+
+    who: str
+    checkpoint: Checkpoint
 
 
 class Effects(Protocol):
@@ -37,6 +46,13 @@ class Effects(Protocol):
 
     async def public_checkpoint(self) -> Checkpoint | None:
         """Return what is published. Raises ForkError if this notary's key has not signed it."""
+        ...
+
+    async def known_heads(self) -> Sequence[KnownHead]:
+        """Return the largest heads of the log that others keep: witnesses, anchors.
+
+        Raises UnavailableError if too few of them answer to tell whether this log is the one that they know.
+        """
         ...
 
     async def read_staged(self, name: str) -> Staged | None:
@@ -70,6 +86,10 @@ class Effects(Protocol):
 
     async def sign(self, checkpoint: Checkpoint) -> bytes:
         """Return the signed note."""
+        ...
+
+    async def cosign(self, checkpoint: Checkpoint, note: bytes) -> bytes:
+        """Return the signed note with the cosignatures of a quorum of witnesses. Raises UnavailableError without a quorum."""
         ...
 
     async def publish_checkpoint(self, checkpoint: Checkpoint, note: bytes) -> None:

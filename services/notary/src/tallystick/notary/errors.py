@@ -21,7 +21,7 @@ class UnavailableError(Exception):
     """A server or a disk did not do its part; nothing is lost, and trying again is right.
 
     Args:
-        component: who: "kafka", "vault", "database" or "disk", as health names them.
+        component: who: "kafka", "vault", "database", "disk" or "witnesses", as health names them.
         reason: what it said.
 
     """

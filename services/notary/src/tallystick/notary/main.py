@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 from tallystick.notary import http
 from tallystick.notary.database import Database, Ledger
@@ -14,6 +15,10 @@ from tallystick.notary.service import keep_going, report
 from tallystick.notary.settings import NotarySettings
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.source import TopicSource, watch_brokers
+from tallystick.notary.witness_http import client as witness_client
+from tallystick.notary.witness_report import Quorums, report_witnesses
+from tallystick.notary.witnesses import COMPONENT as WITNESSES
+from tallystick.notary.witnesses import Witnesses
 from tallystick.notary.world import CheckpointTopic, World
 from tallystick.runtime import logging, service
 from tallystick.runtime.backoff import Backoff
@@ -47,22 +52,31 @@ def _prepare(settings: NotarySettings) -> None:
 
 
 async def _run(settings: NotarySettings) -> None:
-    health = Health("notary", ("kafka", "vault", "database", "disk", *LOGS), LOGS, max_silence_s=MAX_SILENCE_S)
-    vault = Vault(settings)
+    policy = settings.read_witness_policy()
+    components = ("kafka", "vault", "database", "disk", *((WITNESSES,) if policy else ()), *LOGS)
+    health = Health("notary", components, LOGS, max_silence_s=MAX_SILENCE_S)
+    vault, quorums = Vault(settings), Quorums(health)
+    witnesses: dict[str, Witnesses] = {}
     async with AsyncExitStack() as stack:
         database, topic = Database(settings), CheckpointTopic(settings, "checkpoints")
         stack.push_async_callback(database.close)
         stack.push_async_callback(topic.close)
+        client = await stack.enter_async_context(witness_client())
 
         def pipeline(log: str, origin: str, intake: Intake, signer: NoteSigner, refresh_s: float | None = None) -> Pipeline:
             directory = LogDirectory(settings.log_dir / log, settings.staging_dir / log)
             ledger = Ledger(database, log, origin, settings.source_topic)
             source = TopicSource(settings, log, health, log)
             stack.push_async_callback(source.close)
-            world = World(directory, ledger, signer, topic, health, log)
+            if policy:
+                say = partial(quorums.say, log)
+                witnesses[log] = Witnesses(policy, origin, client, deadline_s=settings.witness_deadline_s, report=say)
+            world = World(directory, ledger, signer, topic, health, log, witnesses.get(log))
             linger_s = settings.linger_ms / 1000
             return Pipeline(origin, intake, world, source, clock=time.monotonic, refresh_s=refresh_s, linger_s=linger_s)
 
+        # Witnesses tell the time, too; without them a key of the notary's own does.
+        clock_s = None if policy else time.time
         decisions, governance = settings.decisions_origin, settings.governance_origin
         pipelines = {
             "decisions": pipeline(
@@ -75,16 +89,19 @@ async def _run(settings: NotarySettings) -> None:
                 "governance",
                 governance,
                 GovernanceIntake(),
-                NoteSigner(vault, "notary-governance", governance, clock_s=time.time),
+                NoteSigner(vault, "notary-governance", governance, clock_s),
                 settings.refresh_s,
             ),
         }
         report(health, pipelines)
+        report_witnesses(health, witnesses)
         app = health.app(http.routes(database, settings.source_topic, health))
         # HTTP first: a notary that cannot have its address must not have fenced the one before it.
         async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch_brokers(settings, health), name="watch brokers")
             tasks.create_task(watch(settings, health), name="watch database")
+            for log, asked in witnesses.items():
+                tasks.create_task(asked.run(), name=f"witnesses of {log}")
             for log, one in pipelines.items():
                 tasks.create_task(keep_going(one, health=health, log=log, backoff=BACKOFF), name=log)
 

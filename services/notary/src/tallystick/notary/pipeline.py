@@ -8,12 +8,16 @@ A batch:
    for good, though nobody outside can know;
 4. copy the staged files to their public paths. They are public before any checkpoint needs them;
 5. sign: only now, for nothing may ever be signed that the database could still forget;
-6. publish: the checkpoint file, the database's note of it, the topic.
+6. cosign: witnesses see the head and stand by it, a quorum of them, or it is not published;
+7. publish: the checkpoint file, the database's note of it, the topic.
 
-Each step from 4 on does the same whenever it is repeated: the same files, and (Ed25519 being deterministic) the same note. So
-recovery is: read the head from the database, and do steps 4 to 6 for it. It is also what every failure leads to, because an
-effect that failed may have been done all the same; the pipeline does not guess but starts over from the database. There is no
-second path.
+Each step from 4 on does the same whenever it is repeated: the same files and (Ed25519 being deterministic) the same signed
+text; only who cosigned it, and when, may differ. So recovery is: read the head from the database, and do steps 4 to 7 for it.
+It is also what every failure leads to, because an effect that failed may have been done all the same; the pipeline does not
+guess but starts over from the database. There is no second path.
+
+The database may be an old backup. Then it knows less than others were shown, and to go on from it would be a fork. So a notary
+signs nothing before it has seen that the database's log contains the public checkpoint and whatever witnesses and anchors know.
 """
 
 import asyncio
@@ -22,7 +26,7 @@ from collections.abc import Callable
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.tiles import root_hash
-from tallystick.notary.effects import Effects, Source
+from tallystick.notary.effects import Effects, KnownHead, Source
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
 from tallystick.notary.intake import Admission, Batch, Intake
 from tallystick.notary.staging import Staged
@@ -66,6 +70,7 @@ class Pipeline:
         self._head = Head(0, b"")
         self._progress = Progress({}, {})
         self._tree = Tree()
+        self._compared = False
         self._batch_started_s = self._published_s = float("-inf")
         self.published_size: int | None = None
         self.repeats = 0
@@ -90,7 +95,7 @@ class Pipeline:
 
         Raises:
             FencedError: another notary has taken over.
-            ForkError: the public checkpoint is no earlier state of the database's log.
+            ForkError: the public checkpoint, or a head that others know, is no earlier state of the database's log.
             CorruptLogError: the public files are not the database's log.
             UnavailableError: something does not answer; call again.
 
@@ -100,22 +105,25 @@ class Pipeline:
         opened = await self._effects.open(self._epoch)
         self._epoch, self._head, self._progress = opened.epoch, opened.head, opened.progress
 
-        # Before anything is written: an older database than what the public has seen must not be continued.
-        public = await self._effects.public_checkpoint()
-        _refuse_if_ahead(public, self._head)
+        # Before anything is written: an older database than what others have seen must not be continued.
+        known = await self._known_heads()
+        for each in known:
+            _refuse_if_ahead(each, self._head)
 
         if self._head.staged is not None and (staged := await self._effects.read_staged(self._head.staged)):
             _refuse_unless_committed(staged, self._head)
             await self._copy(staged, self._head.staged)
 
-        # The tiles are complete now. Before anything is signed: they are what was committed, and what was public is a prefix.
+        # The tiles are complete now. Before anything is signed: they are what was committed, and what others know is a prefix.
         read = self._effects.read_tile()
         self._tree = await asyncio.to_thread(Tree.load, self._head.size, self._head.root, read)
-        if public is not None and await asyncio.to_thread(root_hash, public.size, read) != public.root:
-            raise ForkError(
-                f"{self.origin}: the public checkpoint of size {public.size} is not part of this log. "
-                "Two logs have been written under one name; do not start this notary again before that is understood"
-            )
+        for each in known:
+            if await asyncio.to_thread(root_hash, each.checkpoint.size, read) != each.checkpoint.root:
+                raise ForkError(
+                    f"{self.origin}: {each.who}, of size {each.checkpoint.size}, is not part of this log. "
+                    "Two logs have been written under one name; do not start this notary again before that is understood"
+                )
+        self._compared = True
 
         await self._publish()
         await self._source.seek(self._progress)
@@ -129,6 +137,13 @@ class Pipeline:
             await self._append(batch)
         if self._refresh_s is not None and self._clock() - self._published_s >= self._refresh_s:
             await self._publish()
+
+    async def _known_heads(self) -> list[KnownHead]:
+        public = await self._effects.public_checkpoint()
+        heads = [] if public is None else [KnownHead("the public checkpoint", public)]
+        if not self._compared:  # later heads are all of our own making, or the epoch is no longer ours
+            heads += await self._effects.known_heads()
+        return heads
 
     async def _append(self, batch: Batch) -> None:
         # In a thread, so that health answers and Kafka's fetches go on while this computes. Should anything below fail, tree
@@ -171,9 +186,9 @@ class Pipeline:
         await self._effects.drop_staged(name)
 
     async def _publish(self) -> None:
-        """Sign the committed head and make it known; the same bytes however often, but for a cosignature's time."""
+        """Sign the committed head, have it cosigned and make it known; the same text and signature however often."""
         checkpoint = Checkpoint(self.origin, self._head.size, self._head.root)
-        note = await self._effects.sign(checkpoint)
+        note = await self._effects.cosign(checkpoint, await self._effects.sign(checkpoint))
         await self._effects.publish_checkpoint(checkpoint, note)
         self._published_s, self.published_size = self._clock(), checkpoint.size
         # After the file, so that whoever learns of a checkpoint from the database or the topic finds it published.
@@ -186,18 +201,18 @@ class Pipeline:
         return self._epoch
 
 
-def _refuse_if_ahead(public: Checkpoint | None, head: Head) -> None:
-    if public is None or public.size < head.size:
-        return
-    if public.size > head.size:
+def _refuse_if_ahead(known: KnownHead, head: Head) -> None:
+    size, root = known.checkpoint.size, known.checkpoint.root
+    if size > head.size:
         raise ForkError(
-            f"{public.origin}: the public checkpoint has {public.size} entries, the database only {head.size}. The database is "
-            "an old backup, or the log directory another installation's; restore a database that is as new as the log"
+            f"{known.checkpoint.origin}: {known.who} has {size} entries, the database only {head.size}. The database is an old "
+            "backup, or another installation's; restore one that is as new as the log. If there is none, this log has ended: "
+            "keep its files, and begin a new log under another name"
         )
-    if public.root != head.root:
+    if size == head.size and root != head.root:
         raise ForkError(
-            f"{public.origin}: the public checkpoint and the database have {head.size} entries each, and different roots: "
-            f"{public.root.hex()} and {head.root.hex()}. Do not start this notary again before that is understood"
+            f"{known.checkpoint.origin}: {known.who} and the database have {size} entries each, and different roots: "
+            f"{root.hex()} and {head.root.hex()}. Do not start this notary again before that is understood"
         )
 
 

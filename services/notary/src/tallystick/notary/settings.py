@@ -5,8 +5,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tallystick.merkle.keys import NoteError, check_name
+from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.settings import (
     DatabaseSettings,
+    ExistingFile,
     HttpSettings,
     KafkaSettings,
     PathName,
@@ -15,6 +17,7 @@ from tallystick.runtime.settings import (
     TopicName,
     VaultSettings,
 )
+from tallystick.runtime.values import http_url
 
 
 class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSettings):
@@ -32,6 +35,11 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSetting
     """The input topic whose decisions are logged."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
     """The least time between two batches."""
+    witness_policy: ExistingFile | None = None
+    """The witnesses to ask, with their addresses, and the quorum without which nothing is published (C2SP tlog-policy). Without
+    it, or with the quorum none, nobody is asked, and a key of the notary's own says when the governance log was published."""
+    witness_deadline_s: Annotated[Seconds, Field(le=60)] = 2.0
+    """How long a quorum is waited for before the log says that it lacks one and tries again."""
     refresh_s: Annotated[Seconds, Field(le=60)] = 10.0
     """How often the governance log's checkpoint is cosigned anew though nothing changed."""
 
@@ -45,6 +53,23 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSetting
         if self.decisions_origin == self.governance_origin:
             raise ValueError("TALLYSTICK_GOVERNANCE_ORIGIN: must differ from TALLYSTICK_DECISIONS_ORIGIN")
         return self
+
+    @model_validator(mode="after")
+    def _witnesses(self) -> Self:
+        try:
+            policy = self.read_witness_policy()
+            for url in policy.witness_urls.values() if policy else ():
+                http_url(url)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"TALLYSTICK_WITNESS_POLICY: {error}") from error
+        if policy and not policy.has_quorum(policy.witness_urls):
+            raise ValueError(f"TALLYSTICK_WITNESS_POLICY: too few witnesses have an address to make the quorum {policy.quorum}")
+        return self
+
+    def read_witness_policy(self) -> LogPolicy | None:
+        """Return the witnesses' policy, None if no quorum is asked for. Raises OSError, PolicyError."""
+        policy = LogPolicy.parse(self.witness_policy.read_bytes()) if self.witness_policy else None
+        return policy if policy and policy.quorum is not None else None
 
     @model_validator(mode="after")
     def _directories(self) -> Self:

@@ -81,6 +81,10 @@ class NoteSigner:
                 f"installation's, or Vault's key {self._key} not the one that this log was begun with?"
             ) from error
 
+    async def log_keys(self) -> list[VerifierKey]:
+        """Return the keys that sign, or have signed, this log's checkpoints."""
+        return [await self._verifier(self._key, self._origin, ED25519)]
+
     async def _verifier(self, key: str, name: str, kind: int) -> VerifierKey:
         if key not in self._verifiers:
             self._verifiers[key] = VerifierKey.make(name, kind, await self._keys.public_key(key))

@@ -1,18 +1,21 @@
 """The effects on the real world: files, PostgreSQL, Vault and Kafka, each said in health."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 
 from tallystick.merkle.checkpoints import Checkpoint
-from tallystick.merkle.tiles import ReadTile
+from tallystick.merkle.keys import VerifierKey
+from tallystick.merkle.tiles import ReadTile, consistency_proof
 from tallystick.notary.directory import LogDirectory
-from tallystick.notary.effects import Opened
+from tallystick.notary.effects import KnownHead, Opened
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.staging import Staged
 from tallystick.notary.state import Commit
 from tallystick.notary.waiting import answering
+from tallystick.notary.witnesses import Prove
 from tallystick.runtime import kafka
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings
@@ -47,14 +50,47 @@ class Announcer(Protocol):
         ...
 
 
+class Cosigners(Protocol):
+    """Those who must stand by a checkpoint before it is published; `tallystick.notary.witnesses.Witnesses` are."""
+
+    async def heads(self, log_keys: Sequence[VerifierKey]) -> Sequence[KnownHead]:
+        """See `Effects.known_heads`; a head counts if one of `log_keys` signed it."""
+        ...
+
+    async def cosign(self, checkpoint: Checkpoint, note: bytes, prove: Prove) -> bytes:
+        """See `Effects.cosign`."""
+        ...
+
+
 class World:
-    """One log's `Effects`."""
+    """One log's `Effects`.
+
+    Args:
+        directory: its public files.
+        ledger: its rows.
+        signer: its key.
+        announcer: who is told of its checkpoints.
+        health: where it is said what does not answer.
+        loop: the log's loop in health.
+        cosigners: its witnesses; None where the policy asks for no quorum.
+        elsewhere: others that keep heads of the log, each a function that returns them; a fork or an old backup shows by them.
+
+    """
 
     def __init__(
-        self, directory: LogDirectory, ledger: LogLedger, signer: NoteSigner, announcer: Announcer, health: Health, loop: str
+        self,
+        directory: LogDirectory,
+        ledger: LogLedger,
+        signer: NoteSigner,
+        announcer: Announcer,
+        health: Health,
+        loop: str,
+        cosigners: Cosigners | None = None,
+        elsewhere: Sequence[Callable[[], Awaitable[Sequence[KnownHead]]]] = (),
     ) -> None:
         self._directory, self._ledger, self._signer, self._announcer = directory, ledger, signer, announcer
         self._health, self._loop = health, loop
+        self._cosigners, self._elsewhere = cosigners, elsewhere
 
     async def open(self, epoch: int | None) -> Opened:
         """See `Effects`."""
@@ -73,6 +109,16 @@ class World:
             return None
         with answering("vault", self._health):
             return await self._signer.open(note)
+
+    async def known_heads(self) -> Sequence[KnownHead]:
+        """See `Effects`."""
+        self._health.progress(self._loop)
+        heads = [head for source in self._elsewhere for head in await source()]
+        if self._cosigners is not None:
+            with answering("vault", self._health):
+                log_keys = await self._signer.log_keys()
+            heads += await self._cosigners.heads(log_keys)
+        return heads
 
     async def read_staged(self, name: str) -> Staged | None:
         """See `Effects`."""
@@ -110,6 +156,11 @@ class World:
         with answering("vault", self._health):
             return await self._signer.sign(checkpoint)
 
+    async def cosign(self, checkpoint: Checkpoint, note: bytes) -> bytes:
+        """See `Effects`."""
+        self._health.progress(self._loop)
+        return note if self._cosigners is None else await self._cosigners.cosign(checkpoint, note, self._prove)
+
     async def publish_checkpoint(self, checkpoint: Checkpoint, note: bytes) -> None:
         """See `Effects`."""
         with answering("disk", self._health):
@@ -125,6 +176,12 @@ class World:
         with answering("kafka", self._health):
             await self._announcer.announce(checkpoint, note)
         self._health.progress(self._loop)
+
+    async def _prove(self, old: int, new: int) -> Sequence[bytes]:
+        if old == 0:  # everything continues nothing
+            return ()
+        with answering("disk", self._health):
+            return await asyncio.to_thread(consistency_proof, old, new, self._directory.read_tile)
 
 
 class CheckpointTopic:
