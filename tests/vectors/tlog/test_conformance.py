@@ -1,0 +1,265 @@
+"""The suite, tried on the product."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick.merkle import ed25519
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.errors import MerkleError
+from tallystick.merkle.hashing import leaf_hash, leaf_hashes
+from tallystick.merkle.notes import Note, VerifierKey, open_note, verify_note
+from tallystick.merkle.policy import LogPolicy
+from tallystick.merkle.proofs import verify_consistency, verify_inclusion
+from tallystick.merkle.tiles import (
+    ENTRIES,
+    TileBuilder,
+    TilePath,
+    consistency_proof,
+    decode_bundle,
+    encode_bundle,
+    inclusion_proof,
+    root_hash,
+)
+
+from .documents import to_bytes
+from .generate import differing
+
+FOLDER = Path(__file__).parent
+Case = dict[str, Any]
+
+
+def _load(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_bytes())
+    return document
+
+
+def _hashes(values: list[str]) -> list[bytes]:
+    return [bytes.fromhex(value) for value in values]
+
+
+def _signed_note(case: Case) -> None:
+    keys = [VerifierKey.parse(key) for key in case["keys"]]
+    data = to_bytes(case["note"])
+    note, signers = open_note(data, keys)
+    signatures = [
+        {"key": str(by.key)} if by.time_s is None else {"key": str(by.key), "time": by.time_s} for by in verify_note(note, keys)
+    ]
+    if case["verdict"] == "accept":
+        assert (len(note.text), signatures) == (case["text_length"], case["signers"])
+        assert list(map(str, signers)) == list(dict.fromkeys(signer["key"] for signer in case["signers"]))
+        assert note.encode() == data
+
+
+def _verifier_key(case: Case) -> None:
+    key = VerifierKey.parse(case["vkey"])
+    assert str(key) == case["vkey"]
+    assert (key.name, key.key_id.hex(), key.kind) == (case["name"], case["key_id"], case["type"])
+    assert key.public_key.hex() == case["public_key"]
+
+
+def _checkpoint(case: Case) -> None:
+    text = to_bytes(case["text"])
+    head = Checkpoint.parse(text)
+    assert head.encode() == text
+    if case["verdict"] == "accept":
+        assert [head.origin, str(head.size), head.root.hex(), list(head.extensions)] == [
+            case["origin"], case["size"], case["root"], case["extensions"]
+        ]  # fmt: skip
+
+
+def _cosignature(case: Case) -> None:
+    note = Note.parse(f"{case['text']}\n{case['line']}".encode())
+    [signature] = verify_note(note, [VerifierKey.parse(case["key"])])
+    if case["verdict"] == "accept":
+        assert str(signature.time_s) == case["time"]
+
+
+def _tile_path(case: Case) -> None:
+    path = TilePath.parse(case["path"])
+    assert path.path() == case["path"]
+    if case["verdict"] == "accept":
+        level = "entries" if path.level == ENTRIES else str(path.level)
+        assert (level, str(path.index), path.width) == (case["level"], case["index"], case["width"])
+
+
+def _entry_bundle(case: Case) -> None:
+    data = to_bytes(case["bundle"])
+    if "content_encoding" in case:
+        try:
+            data = gzip.decompress(data)  # what an HTTP client does before a bundle is decoded
+        except (EOFError, OSError, zlib.error) as error:
+            raise MerkleError("not gzip") from error
+    entries = decode_bundle(data, case["width"])
+    assert sha256(b"".join(sha256(entry).digest() for entry in entries)).hexdigest() == case["entries_sha256"]
+    assert encode_bundle(entries) == data
+
+
+def _inclusion(case: Case) -> None:
+    leaf, root = bytes.fromhex(case["leaf"]), bytes.fromhex(case["root"])
+    verify_inclusion(int(case["index"]), int(case["size"]), leaf, _hashes(case["proof"]), root)
+
+
+def _consistency(case: Case) -> None:
+    roots = bytes.fromhex(case["old_root"]), bytes.fromhex(case["root"])
+    verify_consistency(int(case["old_size"]), int(case["size"]), *roots, _hashes(case["proof"]))
+
+
+def _policy(case: Case) -> None:
+    LogPolicy.parse(to_bytes(case["policy"]))
+
+
+def _policy_verdict(case: Case) -> None:
+    policy = LogPolicy.parse(case["policy"].encode())
+    verified = policy.verify_checkpoint(to_bytes(case["checkpoint"]), case["origin"])
+    assert {name: str(time_s) for name, time_s in verified.cosigned.items()} == case["cosigned"]
+
+
+def _ed25519_key(case: Case) -> None:
+    ed25519.check_public_key(bytes.fromhex(case["public_key"]))
+
+
+def _ed25519_signature(case: Case) -> None:
+    key = bytes.fromhex(case["public_key"])
+    ed25519.check_public_key(key)
+    ed25519.verify(key, bytes.fromhex(case["message"]), bytes.fromhex(case["signature"]))
+
+
+TRIALS: dict[str, Callable[[Case], None]] = {
+    "signed-note": _signed_note,
+    "verifier-key": _verifier_key,
+    "checkpoint": _checkpoint,
+    "cosignature": _cosignature,
+    "tile-path": _tile_path,
+    "entry-bundle": _entry_bundle,
+    "inclusion": _inclusion,
+    "consistency": _consistency,
+    "policy": _policy,
+    "policy-verdict": _policy_verdict,
+    "ed25519-key": _ed25519_key,
+    "ed25519-signature": _ed25519_signature,
+}
+
+
+def _accepted(trial: Callable[[Case], None], case: Case) -> bool:
+    """Try one case: anything but acceptance or the product's own error is a failure of the test itself."""
+    try:
+        trial(case)
+    except MerkleError:
+        return False
+    return True
+
+
+def disagreements(cases: list[Case], trial: Callable[[Case], None]) -> list[str]:
+    """Return what the product sees otherwise than the suite; open cases may go either way."""
+    answers = [(case, _accepted(trial, case)) for case in cases]
+    return [
+        f"{case['id']}: stated {case['verdict']} ({case['why']}), but the product {'accepts' if accepted else 'refuses'} it"
+        for case, accepted in answers
+        if case["verdict"] != "open" and (case["verdict"] == "accept") != accepted
+    ]
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_verdicts(name: str) -> None:
+    """The product accepts what is sound, refuses what is broken, and raises nothing but its own errors."""
+    assert disagreements(_load(name)["cases"], TRIALS[name]) == []
+
+
+def test_files_are_what_the_generator_writes() -> None:
+    """The data is the generator's, to the byte: nobody has edited a verdict by hand."""
+    assert differing() == []
+
+
+def test_every_file_is_tried() -> None:
+    """No file of the suite is left out here."""
+    assert {path.stem for path in FOLDER.glob("*.json")} == TRIALS.keys() | {"tiles", "tlog-proof", "witness"}
+
+
+def _entry(index: int) -> bytes:
+    return b"entry %d" % index
+
+
+def _log(size: int) -> tuple[dict[str, bytes], bytes]:
+    """Return the product's files and root of the suite's log."""
+    builder = TileBuilder()
+    files = {path.path(): data for path, data in builder.append(leaf_hashes(map(_entry, range(size)))).items()}
+    for start in range(0, size, 256):
+        entries = [_entry(index) for index in range(start, min(size, start + 256))]
+        files[TilePath(ENTRIES, start // 256, len(entries)).path()] = encode_bundle(entries)
+    return files, builder.root()
+
+
+LOGS = {log["size"]: log for log in _load("tiles")["logs"]}
+
+
+@pytest.fixture(scope="module")
+def logs() -> dict[int, tuple[dict[str, bytes], bytes]]:
+    """Return the logs at every size, as the product writes them."""
+    return {size: _log(size) for size in LOGS}
+
+
+def test_tiles(logs: dict[int, tuple[dict[str, bytes], bytes]]) -> None:
+    """The builder writes the suite's logs: the same files, each the same bytes, and the same root."""
+    for size, stated in LOGS.items():
+        files, root = logs[size]
+        digests = {path: sha256(data).hexdigest() for path, data in files.items()}
+        assert (root.hex(), len(digests)) == (stated["root"], stated["number_of_files"])
+        assert {path: digests[path] for path in stated["files_sha256"]} == stated["files_sha256"]
+        ordered = sorted(map(TilePath.parse, digests), key=lambda path: (path.level == ENTRIES, path.level, path.index))
+        listing = "".join(f"{digests[path.path()]}  {path.path()}\n" for path in ordered)
+        assert sha256(listing.encode()).hexdigest() == stated["all_files_sha256"]
+
+
+def test_reading(logs: dict[int, tuple[dict[str, bytes], bytes]]) -> None:
+    """What is read from whole logs holds; what is read from logs with a broken tile is refused, sooner or later."""
+
+    def read_and_verify(case: Case) -> None:
+        files, root = logs[case["size"]]
+        _answer(case, lambda path: _changed(files, path.path(), case["change"]), root, logs)
+
+    assert disagreements(_load("tiles")["cases"], read_and_verify) == []
+
+
+def _changed(files: dict[str, bytes], path: str, change: dict[str, Any] | None) -> bytes:
+    data = files[path]
+    if change is None or change["path"] != path:
+        return data
+    if "missing" in change:
+        raise MerkleError(f"there is no {path}")
+    if "exchange_first_two_hashes" in change:
+        return data[32:64] + data[:32] + data[64:]
+    if "flip_lowest_bit_of_byte" in change:
+        at: int = change["flip_lowest_bit_of_byte"]
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    appended: str = change.get("append", "")
+    return data[: len(data) - change.get("drop_last_bytes", 0)] + appended.encode()
+
+
+def _answer(
+    case: Case, read: Callable[[TilePath], bytes], root: bytes, logs: dict[int, tuple[dict[str, bytes], bytes]]
+) -> None:
+    """Read what the case asks for, and verify it against the whole log's root."""
+    size, ask = case["size"], case["ask"]
+    if "root" in ask:
+        if root_hash(size, read) != root:
+            raise MerkleError("another root")
+    elif "inclusion" in ask:
+        index = ask["inclusion"]
+        leaf = read(TilePath(0, index // 256, min(256, size - index // 256 * 256)))[index % 256 * 32 :][:32]
+        verify_inclusion(index, size, leaf, inclusion_proof(index, size, read), root)
+    elif "consistency" in ask:
+        old = ask["consistency"]
+        verify_consistency(old, size, logs[old][1], root, consistency_proof(old, size, read))
+    else:
+        number = ask["entries"]
+        width = min(256, size - 256 * number)
+        entries = decode_bundle(read(TilePath(ENTRIES, number, width)), width)
+        if b"".join(map(leaf_hash, entries)) != read(TilePath(0, number, width)):
+            raise MerkleError("an entry does not hash to its leaf")
