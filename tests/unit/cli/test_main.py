@@ -46,7 +46,7 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
         ([], "required: COMMAND"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         (["verif"], "invalid choice: 'verif'"),
-        (["verify"], "required: BUNDLE, --policy"),
+        (["verify"], "required: FILE, --policy"),
         (["verify", "b", "--pol", "p"], "required: --policy"),
         (["replay", "b", "--policy", "p"], "required: --model"),
     ],

@@ -10,8 +10,9 @@ from tallystick.cli.main import main
 from tallystick.cli.verify import visible
 from tallystick.cli.verify.report import utc
 from tallystick.contracts import ReasonCode
+from tallystick.merkle.proof_files import ProofFile
 
-from ..trust.helpers import World, model_statement
+from ..trust.helpers import Log, World, model_statement
 
 
 def verify(folder: Path, bundle: bytes, *options: str) -> int:
@@ -158,3 +159,81 @@ def test_a_model_s_name_with_markup_is_shown_as_it_is(
     monkeypatch.setenv("COLUMNS", "160")
     assert verify(folder, World(model=model_statement(name="[red]fraud[/red]")).bundle()) == 0
     assert "[red]fraud[/red]" in capsys.readouterr().out
+
+
+def test_a_proof_file_is_told_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Recognised by its content: the decision, the log, and what a proof file cannot show; as lines and as JSON."""
+    log, index = World().logged()
+    file = ProofFile(index, tuple(log.prove(index).proof), log.checkpoint(), log.entries[index]).encode()
+    assert verify(folder, file) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "SOUND"
+    for line in (
+        "decision: DECLINE (MARGIN_DECLINE)",
+        "log: tallystick.example/test/decisions, entry 5 of 9",
+        "format: tlog-proof",
+        "✓ the decision is entry 5 of it",
+    ):
+        assert line in lines
+    assert any(line.startswith("? not checked: whether its model and policy were published and approved") for line in lines)
+
+    assert verify(folder, file, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["sound"], document["format"], document["kind"]) == (True, "tlog-proof", "decision")
+    assert (document["outcome"], document["log"]["index"]) == ("DECLINE", 5)
+    assert list(document["log"]["cosigned"]) == ["notary-clock"]
+
+    assert verify(folder, file.replace(b"index 5", b"index 4")) == 1
+    assert capsys.readouterr().out == "NOT SOUND: the proof does not lead from leaf 4 to the root of 9 leaves.\n"
+
+
+def test_a_receipt_needs_its_entry(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--entry` it is verified; without, nothing can be said: exit code 2."""
+    log, index = World().logged()
+    receipt = log.inclusion_receipt(index)
+    (folder / "entry").write_bytes(log.entries[index])
+    assert verify(folder, receipt, "--entry", str(folder / "entry")) == 0
+    out = capsys.readouterr().out
+    assert "format: COSE receipt" in out
+    assert "? not checked: whether everybody is shown this same log: a receipt is the word of one key" in out
+
+    assert verify(folder, receipt) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "--entry" in captured.err
+    assert verify(folder, receipt, "--entry", str(folder / "policy")) == 2
+    assert "Is a directory" in capsys.readouterr().err
+
+    (folder / "entry").write_bytes(log.entries[0])
+    assert verify(folder, receipt, "--entry", str(folder / "entry"), "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["sound"] is False
+    assert "has not signed the root" in document["reason"]
+
+
+def test_a_receipt_of_consistency_needs_the_older_checkpoint(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--older` is the checkpoint that one kept."""
+    log, _ = World().logged()
+    (folder / "older").write_bytes(Log(log.origin, log.entries[:4]).checkpoint())
+    assert verify(folder, log.consistency_receipt(4), "--older", str(folder / "older")) == 0
+    assert "log: tallystick.example/test/decisions, from 4 to 9 entries" in capsys.readouterr().out
+    assert verify(folder, log.consistency_receipt(4), "--older", str(folder / "older"), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["log"]["older_size"] == 4
+    assert verify(folder, log.consistency_receipt(4)) == 2
+
+
+def test_a_governance_entry_is_told_as_what_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A proof file of another entry than a decision names its kind and its record's place."""
+    log = World().governance_log()
+    file = ProofFile(0, tuple(log.prove(0).proof), log.checkpoint(), log.entries[0]).encode()
+    assert verify(folder, file) == 0
+    assert "entry: model version, from governance, partition 0, offset 0" in capsys.readouterr().out
+    assert verify(folder, file, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "model version"
+
+
+@pytest.mark.parametrize("option", ["--entry", "--older"])
+def test_a_bundle_takes_nothing_beside_it(folder: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """What would be ignored is refused instead."""
+    assert verify(folder, World().bundle(), option, str(folder / "bundle.json")) == 2
+    assert "a proof bundle holds all that it is about" in capsys.readouterr().err

@@ -35,7 +35,9 @@ from tallystick.contracts import (
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.notes import COSIGNATURE_V1, ED25519, Note, SignatureLine, VerifierKey, cosignature_message
-from tallystick.merkle.tiles import TileBuilder, TilePath, inclusion_proof
+from tallystick.merkle.receipts import ConsistencyReceipt, InclusionReceipt
+from tallystick.merkle.signed_roots import ReceiptKey, RootHeader, SignedRoot
+from tallystick.merkle.tiles import TileBuilder, TilePath, consistency_proof, inclusion_proof
 from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, encode_bundle
 from tallystick.trust.commitments import commit
 from tallystick.trust.decisions import GROUPS, margin_of, outcome_of, score_of
@@ -44,6 +46,7 @@ from tallystick.trust.statements import signing_input
 
 DECISIONS = "tallystick.example/test/decisions"
 GOVERNANCE = "tallystick.example/test/governance"
+RECEIPTS = "notary-receipts-decisions"
 SCHEMA = (
     b'{"name": "tiny", "version": 1, "features": [{"name": "amount", "kind": "amount"}, '
     b'{"name": "count_7d", "kind": "count", "days": 7}]}'
@@ -95,6 +98,7 @@ partitioner = "murmur2"
 """
     for name, roles in (everybody if signers is None else signers).items():
         text += f'[[signers]]\nname = "{name}"\npublic_key = "{b64encode(public(name)).decode()}"\nroles = {list(roles)}\n'
+    text += f'[[receipt_keys]]\norigin = "{DECISIONS}"\npublic_key = "{b64encode(public(RECEIPTS)).decode()}"\n'
     for old, new in replacements.items():
         text = text.replace(old, new)
     return text.encode()
@@ -133,6 +137,23 @@ class Log:
         """Return an entry with its inclusion proof under `checkpoint`."""
         tiles, _ = self._tree()
         return LoggedEntry(index, self.entries[index], inclusion_proof(index, len(self.entries), tiles.__getitem__))
+
+    def signed_root(self, signer: str = RECEIPTS) -> SignedRoot:
+        """Return the root of all entries as the log's receipt key signs it."""
+        header = RootHeader(self.origin, len(self.entries), ReceiptKey(self.origin, public(signer)).key_id)
+        return SignedRoot(header, key(signer).sign(header.signing_input(self._tree()[1])))
+
+    def inclusion_receipt(self, index: int) -> bytes:
+        """Return a COSE receipt of an entry."""
+        return InclusionReceipt(self.signed_root(), index, tuple(self.prove(index).proof)).encode()
+
+    def consistency_receipt(self, size: int) -> bytes:
+        """Return a COSE receipt that the log of all entries extends its first `size`."""
+        path = consistency_proof(size, len(self.entries), self._read_any)
+        return ConsistencyReceipt(self.signed_root(), size, tuple(path)).encode()
+
+    def _read_any(self, path: TilePath) -> bytes:
+        return self._tree()[0][path]
 
     def _tree(self) -> tuple[dict[TilePath, bytes], bytes]:
         builder = TileBuilder()
@@ -267,8 +288,8 @@ class World:
         log.append(EntryKind.ENTRY_KIND_REPORT, b"")
         return log
 
-    def proofs(self, *groups: str, governance: Log | None = None) -> ProofBundle:
-        """Return the bundle, these groups disclosed, before it is encoded."""
+    def logged(self) -> tuple[Log, int]:
+        """Return the decisions' log, and the decision's index in it."""
         log = Log(self.decision_log.origin, self.decision_log.entries)
         index = log.append(
             EntryKind.ENTRY_KIND_DECISION,
@@ -277,6 +298,11 @@ class World:
             partition=self.decision.source_partition,
         )
         log.entries += [b"after"] * self.after
+        return log, index
+
+    def proofs(self, *groups: str, governance: Log | None = None) -> ProofBundle:
+        """Return the bundle, these groups disclosed, before it is encoded."""
+        log, index = self.logged()
         governance = governance or self.governance_log()
         return ProofBundle(
             decision=log.prove(index),

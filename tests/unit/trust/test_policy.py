@@ -9,9 +9,10 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import EMPTY_ROOT
 from tallystick.merkle.notes import Note, SignatureLine
 from tallystick.merkle.policy import VerifiedCheckpoint
+from tallystick.merkle.signed_roots import ReceiptKey
 from tallystick.trust.policy import Freshness, Topic, TrustPolicy, TrustPolicyError
 
-from .helpers import DECISIONS, GOVERNANCE, log_policy, public, trust_toml
+from .helpers import DECISIONS, GOVERNANCE, RECEIPTS, log_policy, public, trust_toml
 
 TOML = trust_toml().decode()
 
@@ -28,6 +29,7 @@ def test_a_policy_says_whom_to_believe() -> None:
     ]
     assert policy.signers[0].roles == {"publisher", "approver"}
     assert policy.log_policy.quorum is None
+    assert policy.receipt_keys == (ReceiptKey(DECISIONS, public(RECEIPTS)),)
 
 
 def test_a_policy_is_read_from_its_folder(tmp_path: Path) -> None:
@@ -54,6 +56,7 @@ def encoded(key: bytes) -> str:
 
 ADA = encoded(public("ada"))
 LINE = SignatureLine("x", bytes(4), bytes(64))
+RECEIPT_KEY = f'[[receipt_keys]]\norigin = "{DECISIONS}"\npublic_key = "{encoded(public(RECEIPTS))}"\n'
 
 
 @pytest.mark.parametrize(
@@ -77,8 +80,16 @@ LINE = SignatureLine("x", bytes(4), bytes(64))
         ('"murmur2"', '"random"', "partitioner 'random' is not known"),
         ('name = "bob"', 'name = "ada"', "'ada' is there twice"),
         (encoded(public("bob")), ADA, "'ada' and 'bob' have the same key"),
-        (ADA, encoded(public(DECISIONS)), "'ada' has the key of a log or witness"),
-        (ADA, encoded(public("notary-clock")), "'ada' has the key of a log or witness"),
+        (ADA, encoded(public(DECISIONS)), "'ada' has the key of a log, a witness or receipts"),
+        (RECEIPT_KEY, RECEIPT_KEY.replace("decisions", "elsewhere"), "of which log.policy has no log line"),
+        (RECEIPT_KEY, RECEIPT_KEY + RECEIPT_KEY, "is there twice"),
+        (encoded(public(RECEIPTS)), encoded(public(DECISIONS)), "is that of a log or witness"),
+        (encoded(public(RECEIPTS)), encoded(public("notary-clock")), "is that of a log or witness"),
+        (encoded(public(RECEIPTS)), encoded(bytes(32)), "receipt key 1: the Ed25519 public key is of small order"),
+        (encoded(public(RECEIPTS)), "AA==", "receipt key 1: an Ed25519 public key has 32 bytes, not 1"),
+        (RECEIPT_KEY, RECEIPT_KEY + "roles = []\n", "receipt key 1 has 'roles', which is not known"),
+        (ADA, encoded(public(RECEIPTS)), "'ada' has the key of a log, a witness or receipts"),
+        (ADA, encoded(public("notary-clock")), "'ada' has the key of a log, a witness or receipts"),
         (ADA, encoded(bytes(32)), r"signer 1 \(ada\): public_key: .*small order"),
         (ADA, encoded(b"\xff" * 32), r"signer 1 \(ada\): public_key: .*not in canonical form"),
         (ADA, encoded(bytes(31)), r"signer 1 \(ada\): public_key: .*32 bytes, not 31"),

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("tallystick.cli.demo", "run everything on this machine and verify a decision"),
-    "verify": ("tallystick.cli.verify", "check a proof bundle, offline"),
+    "verify": ("tallystick.cli.verify", "check a proof bundle, proof file or receipt, offline"),
     "replay": ("tallystick.cli.replay", "execute a decision again and compare its bits"),
     "simulate": ("tallystick.cli.simulate", "write the public card-fraud handbook's stream"),
     "stream": ("tallystick.cli.stream", "send transactions from a file to Kafka"),

@@ -23,11 +23,20 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
     Raises:
         ProofError: anything is out of range, too long, too short or not 32 bytes, or the proof leads to another root.
     """
+    if inclusion_root(index, size, leaf, proof) != root:
+        raise ProofError(f"the proof does not lead from leaf {index} to the root of {size} leaves")
+
+
+def inclusion_root(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes:
+    """Return the root that an inclusion proof leads to; see `verify_inclusion`. It proves nothing until the root is believed.
+
+    Raises:
+        ProofError: anything is out of range, too long, too short or not 32 bytes.
+    """
     check_range(index, size)
     _check_length(proof, _path_length(index, size - 1))
-    _check_hashes(leaf, root, *proof)
-    if _climb(index, size - 1, leaf, proof) != root:
-        raise ProofError(f"the proof does not lead from leaf {index} to the root of {size} leaves")
+    _check_hashes(leaf, *proof)
+    return _climb(index, size - 1, leaf, proof)
 
 
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
@@ -39,24 +48,37 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
     Raises:
         ProofError: sizes are out of range, the proof is too long, too short or not of 32-byte hashes, or leads to other roots.
     """
+    if consistency_root(size1, size2, root1, proof) == root2:
+        return
+    if size1 == size2:
+        raise ProofError(f"two different roots for one size, {size1}")
+    raise ProofError(f"the proof does not lead to the root of the newer tree, of {size2} leaves")
+
+
+def consistency_root(size1: int, size2: int, root1: bytes, proof: Sequence[bytes]) -> bytes:
+    """Return the newer tree's root that a consistency proof leads to; see `verify_consistency`.
+
+    It proves nothing until both roots are believed.
+
+    Raises:
+        ProofError: sizes are out of range, the proof is too long, too short or not of 32-byte hashes, or does not lead to the
+            older root.
+    """
     check_sizes(size1, size2)
     if size1 == size2:
-        # Nothing is hashed, so the roots' form does not matter here: whoever parsed them has checked it.
+        # Nothing is hashed, so the root's form does not matter here: whoever parsed it has checked it.
         _check_length(proof, 0)
-        if root1 != root2:
-            raise ProofError(f"two different roots for one size, {size1}")
-        return
+        return root1
     shift = (size1 & -size1).bit_length() - 1
     node, last = (size1 - 1) >> shift, (size2 - 1) >> shift
     # The proof starts with the largest perfect subtree that ends where the old tree does, unless that is all of the old tree.
     explicit = 1 if node else 0
     _check_length(proof, explicit + _path_length(node, last))
-    _check_hashes(root1, root2, *proof)
+    _check_hashes(root1, *proof)
     start, path = (proof[0], proof[1:]) if explicit else (root1, proof)
     if _climb_old(node, last, start, path) != root1:
         raise ProofError(f"the proof does not lead to the root of the older tree, of {size1} leaves")
-    if _climb(node, last, start, path) != root2:
-        raise ProofError(f"the proof does not lead to the root of the newer tree, of {size2} leaves")
+    return _climb(node, last, start, path)
 
 
 def check_range(index: int, size: int) -> None:

@@ -20,6 +20,9 @@ A folder of two files, both refused if they hold anything that is not understood
       name = "ada"
       public_key = "<base64 of 32 bytes>"
       roles = ["publisher", "approver"]
+      [[receipt_keys]]             # whose COSE receipts count, if any
+      origin = "bank.example/decisions"
+      public_key = "<base64 of 32 bytes>"
 
 One name and one key a signer: whoever signs under two names would be two people.
 """
@@ -32,6 +35,7 @@ from typing import Any, Self
 
 from tallystick.merkle.encoding import decode_base64
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
+from tallystick.merkle.signed_roots import ReceiptKey
 from tallystick.trust.errors import TrustError
 from tallystick.trust.statements import ROLES, Signer
 from tallystick.trust.strict_json import fields
@@ -78,6 +82,7 @@ class TrustPolicy:
     freshness: Freshness
     topics: Mapping[str, Topic]
     signers: tuple[Signer, ...]
+    receipt_keys: tuple[ReceiptKey, ...] = ()
 
     @classmethod
     def parse(cls, log_policy: bytes, trust_toml: bytes) -> Self:
@@ -109,7 +114,7 @@ class TrustPolicy:
     @classmethod
     def _from_toml(cls, log_policy: LogPolicy, document: dict[str, Any]) -> Self:
         top = {"version": int, "logs": dict, "freshness": dict, "topics": dict, "signers": list}
-        fields(document, "the file", top)
+        fields(document, "the file", top, {"receipt_keys": list})
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
         logs = fields(document["logs"], "[logs]", {"decisions": str, "governance": str})
@@ -121,6 +126,9 @@ class TrustPolicy:
             freshness=Freshness(freshness.get("witness"), freshness["max_age_s"]),
             topics={name: _parse_topic(name, topic) for name, topic in document["topics"].items()},
             signers=tuple(_parse_signer(item, place) for place, item in enumerate(document["signers"], start=1)),
+            receipt_keys=tuple(
+                _parse_receipt_key(item, place) for place, item in enumerate(document.get("receipt_keys", []), start=1)
+            ),
         )
 
 
@@ -165,6 +173,15 @@ def _parse_signer(value: Any, place: int) -> Signer:
         raise TrustPolicyError(f"{where} ({name}): public_key: {error}") from None
 
 
+def _parse_receipt_key(value: Any, place: int) -> ReceiptKey:
+    where = f"receipt key {place}"
+    key = fields(value, where, {"origin": str, "public_key": str})
+    try:
+        return ReceiptKey(key["origin"], decode_base64(key["public_key"]))
+    except ValueError as error:
+        raise TrustPolicyError(f"{where}: {error}") from None
+
+
 def _check_together(policy: TrustPolicy) -> None:
     origins = {key.name for key, _ in policy.log_policy.logs}
     for origin in (policy.decisions_origin, policy.governance_origin):
@@ -181,12 +198,26 @@ def _check_together(policy: TrustPolicy) -> None:
         raise TrustPolicyError("[freshness]: max_age_s must be 1 or more")
     if not policy.topics:
         raise TrustPolicyError("[topics] names no topic")
+    _check_receipt_keys(policy)
     _check_signers(policy)
+
+
+def _check_receipt_keys(policy: TrustPolicy) -> None:
+    origins = {key.name for key, _ in policy.log_policy.logs}
+    used = {key.public_key for key, _ in policy.log_policy.logs}
+    used |= {key.public_key for key in policy.log_policy.witnesses.values()}
+    for key in policy.receipt_keys:
+        if key.origin not in origins:
+            raise TrustPolicyError(f"a receipt key is for {key.origin!r}, of which log.policy has no log line")
+        if key.public_key in used:
+            raise TrustPolicyError(f"a receipt key of {key.origin!r} is there twice, or is that of a log or witness")
+        used.add(key.public_key)
 
 
 def _check_signers(policy: TrustPolicy) -> None:
     machines = {key.public_key for key, _ in policy.log_policy.logs}
     machines |= {key.public_key for key in policy.log_policy.witnesses.values()}
+    machines |= {key.public_key for key in policy.receipt_keys}
     names: set[str] = set()
     keys: dict[bytes, str] = {}
     for signer in policy.signers:
@@ -195,6 +226,6 @@ def _check_signers(policy: TrustPolicy) -> None:
         if signer.public_key in keys:
             raise TrustPolicyError(f"the signers {keys[signer.public_key]!r} and {signer.name!r} have the same key")
         if signer.public_key in machines:
-            raise TrustPolicyError(f"the signer {signer.name!r} has the key of a log or witness")
+            raise TrustPolicyError(f"the signer {signer.name!r} has the key of a log, a witness or receipts")
         names.add(signer.name)
         keys[signer.public_key] = signer.name

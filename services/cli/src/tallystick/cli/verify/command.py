@@ -3,44 +3,89 @@
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
 from typing import Any
 
-from tallystick.cli.verify.inputs import UnreadableError, read_bundle, read_policy
-from tallystick.cli.verify.report import rows, summary
+from tallystick.cli.verify import log_report, report
+from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
 from tallystick.cli.verify.screen import print_refusal, print_rows
+from tallystick.merkle.bundles import MAX_ENTRY_SIZE
+from tallystick.merkle.notes import MAX_NOTE_SIZE
 from tallystick.trust.bundle import BundleError, verify_bundle
+from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
+from tallystick.trust.log_proofs import (
+    MAX_LOG_PROOF_BYTES,
+    LogProofError,
+    MissingPartError,
+    VerifiedGrowth,
+    is_log_proof,
+    verify_log_proof,
+)
+from tallystick.trust.policy import TrustPolicy
+
+MAX_PROOF_BYTES = max(MAX_BUNDLE_BYTES, MAX_LOG_PROOF_BYTES)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="the proof bundle's file, or - for standard input")
+    parser.description = "Check, offline, a proof bundle, a .tlog-proof file or a COSE receipt; which it is, its content says."
+    parser.add_argument("file", metavar="FILE", help="the proof, or - for standard input")
     parser.add_argument("--policy", metavar="PATH", required=True, help="the trust policy's folder (log.policy, trust.toml)")
+    parser.add_argument("--entry", metavar="FILE", help="the log entry that a receipt, or a proof file without one, is about")
+    parser.add_argument("--older", metavar="FILE", help="the older signed checkpoint that a receipt of consistency is about")
     parser.add_argument("--json", action="store_true", help="write the finding as JSON")
-    parser.epilog = "Exit codes: 0 the bundle is sound, 1 it is not, 2 a file or the trust policy cannot be read."
+    parser.epilog = (
+        "Exit codes: 0 the proof is sound, 1 it is not, 2 a file or the trust policy cannot be read, or one is missing."
+    )
 
 
 def run(args: Namespace) -> int:
-    """Verify a bundle; return 0 if it is sound, 1 if it is not, 2 if a file cannot be read."""
+    """Verify a proof; return 0 if it is sound, 1 if it is not, 2 if it could not be tried."""
     try:
         policy = read_policy(args.policy)
-        data = read_bundle(args.bundle)
-    except UnreadableError as error:
+        data = read_file(args.file, MAX_PROOF_BYTES)
+        entry = None if args.entry is None else read_file(args.entry, MAX_ENTRY_SIZE)
+        older = None if args.older is None else read_file(args.older, MAX_NOTE_SIZE)
+        told = _told_log_proof(data, policy, entry, older) if is_log_proof(data) else _told_bundle(data, policy, args)
+    except (UnreadableError, MissingPartError) as error:
         sys.stderr.write(f"tallystick verify: {error}\n")
         return 2
-    try:
-        bundle = verify_bundle(data, policy)
-    except BundleError as error:
+    except (BundleError, LogProofError) as error:
         if args.json:
             write_json({"sound": False, "reason": str(error)})
         else:
             print_refusal("NOT SOUND", f"{error}.")
         return 1
     if args.json:
-        write_json({"sound": True, "reason": None, **summary(bundle)})
+        write_json({"sound": True, "reason": None, **told.summary})
     else:
-        notes = [*(("✓", check) for check in bundle.checks), *(("?", f"not checked: {left}") for left in bundle.unchecked)]
-        print_rows("SOUND", True, rows(bundle), notes)
+        notes = [*(("✓", check) for check in told.checks), *(("?", f"not checked: {left}") for left in told.unchecked)]
+        print_rows("SOUND", True, told.rows, notes)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A sound proof, as JSON values and as lines for people."""
+
+    summary: dict[str, Any]
+    rows: list[tuple[str, str]]
+    checks: list[str]
+    unchecked: list[str]
+
+
+def _told_bundle(data: bytes, policy: TrustPolicy, args: Namespace) -> _Told:
+    if args.entry is not None or args.older is not None:
+        raise UnreadableError("a proof bundle holds all that it is about: --entry and --older are for the other formats")
+    bundle = verify_bundle(data, policy)
+    return _Told(report.summary(bundle), report.rows(bundle), bundle.checks, bundle.unchecked)
+
+
+def _told_log_proof(data: bytes, policy: TrustPolicy, entry: bytes | None, older: bytes | None) -> _Told:
+    proof = verify_log_proof(data, policy, entry, older)
+    if isinstance(proof, VerifiedGrowth):
+        return _Told(log_report.growth_summary(proof), log_report.growth_rows(proof), proof.checks, proof.unchecked)
+    return _Told(log_report.summary(proof), log_report.rows(proof), proof.checks, proof.unchecked)
 
 
 def write_json(document: dict[str, Any]) -> None:

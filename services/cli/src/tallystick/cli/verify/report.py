@@ -30,7 +30,24 @@ def reason_names(decision: Decision) -> list[str]:
 
 def summary(bundle: VerifiedBundle) -> dict[str, Any]:
     """Return the whole finding as JSON values."""
-    decision = bundle.decision
+    return {
+        **decision_summary(bundle.decision),
+        "log": {
+            "origin": bundle.checkpoint.checkpoint.origin,
+            "index": bundle.index,
+            "size": bundle.checkpoint.checkpoint.size,
+            "root": bundle.checkpoint.checkpoint.root.hex(),
+            "cosigned": {name: utc(time_s * 1000) for name, time_s in bundle.checkpoint.cosigned.items()},
+        },
+        "governance": _governance_summary(bundle.governance) if bundle.governance else None,
+        "disclosed": _told(bundle),
+        "checks": bundle.checks,
+        "unchecked": bundle.unchecked,
+    }
+
+
+def decision_summary(decision: Decision) -> dict[str, Any]:
+    """Return what a decision says as JSON values."""
     scored = decision.HasField("margin_bits")
     return {
         "outcome": outcome_name(decision),
@@ -46,23 +63,22 @@ def summary(bundle: VerifiedBundle) -> dict[str, Any]:
             "sequence": decision.sequence,
             "chain": decision.chain.hex(),
         },
-        "log": {
-            "origin": bundle.checkpoint.checkpoint.origin,
-            "index": bundle.index,
-            "size": bundle.checkpoint.checkpoint.size,
-            "root": bundle.checkpoint.checkpoint.root.hex(),
-            "cosigned": {name: utc(time_s * 1000) for name, time_s in bundle.checkpoint.cosigned.items()},
-        },
-        "governance": _governance_summary(bundle.governance) if bundle.governance else None,
-        "disclosed": _told(bundle),
-        "checks": bundle.checks,
-        "unchecked": bundle.unchecked,
     }
 
 
 def rows(bundle: VerifiedBundle) -> list[tuple[str, str]]:
     """Return what was decided, by what and by whom, as labelled lines."""
-    decision = bundle.decision
+    out = decision_rows(bundle.decision)
+    if bundle.governance:
+        out += _governance_rows(bundle.governance)
+    out += [(f"disclosed {group}", evidence.line(group, told)) for group, told in _told(bundle).items()]
+    checkpoint = bundle.checkpoint.checkpoint
+    out.append(("log", f"{checkpoint.origin}, entry {bundle.index:,} of {checkpoint.size:,}"))
+    return out
+
+
+def decision_rows(decision: Decision) -> list[tuple[str, str]]:
+    """Return what a decision says as labelled lines."""
     reasons = ", ".join(reason_names(decision))
     out = [("decision", outcome_name(decision) + (f" ({reasons})" if reasons else ""))]
     if decision.HasField("margin_bits"):
@@ -72,11 +88,6 @@ def rows(bundle: VerifiedBundle) -> list[tuple[str, str]]:
     out.append(("time", utc(decision.decided_at_ms)))
     place = f"{decision.source_topic}, partition {decision.source_partition}, offset {decision.source_offset}"
     out.append(("record", f"{place}, sequence {decision.sequence}"))
-    if bundle.governance:
-        out += _governance_rows(bundle.governance)
-    out += [(f"disclosed {group}", evidence.line(group, told)) for group, told in _told(bundle).items()]
-    checkpoint = bundle.checkpoint.checkpoint
-    out.append(("log", f"{checkpoint.origin}, entry {bundle.index:,} of {checkpoint.size:,}"))
     return out
 
 
