@@ -3,14 +3,19 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 
 class CuttableProxy:
-    """Passes bytes between its own port on 127.0.0.1 and a server's, until `cut`; a context manager."""
+    """Passes bytes between its own port on 127.0.0.1 and a server's, until `cut`; a context manager.
 
-    def __init__(self, target_port: int) -> None:
+    What a client sends goes through `change` on its way, piece by piece.
+    """
+
+    def __init__(self, target_port: int, change: Callable[[bytes], bytes] = lambda data: data) -> None:
         self._target = ("127.0.0.1", target_port)
+        self._change = change
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -56,16 +61,16 @@ class CuttableProxy:
                 self._open |= {near, far}
             back = threading.Thread(target=_pump, args=(far, near), daemon=True)
             back.start()
-            _pump(near, far)
+            _pump(near, far, self._change)
             back.join()
             with self._lock:
                 self._open -= {near, far}
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes] = lambda data: data) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
-            sink.sendall(data)
+            sink.sendall(change(data))
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -43,7 +43,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
     async with AsyncExitStack() as stack:
         logs = {}
         for name, origin in (("decisions", policy.decisions_origin), ("governance", policy.governance_origin)):
-            reader = await stack.enter_async_context(LogReader(settings.log_part(name)))
+            reader = await stack.enter_async_context(LogReader(settings.log_part(name), settings))
             logs[name] = PublishedLog(name, origin, reader, policy.log_policy)
         store = await Database.open(settings)
         stack.callback(store.close)

@@ -80,7 +80,7 @@ class Acquisition:
         """
         async with AsyncExitStack() as stack:
             settings, topic = self._settings, self._settings.source_topic
-            log = await stack.enter_async_context(LogReader(settings.log_part("decisions")))
+            log = await stack.enter_async_context(LogReader(settings.log_part("decisions"), settings))
             follower = Follower(log, self._policy, time.monotonic)
             coverage = await follower.start()
             # The producer first: on brokers that fence, it ends whoever owned these partitions before.

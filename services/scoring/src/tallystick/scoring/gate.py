@@ -42,7 +42,7 @@ class Gate:
         self._settings = settings
         self._policy = policy
         self._clock = clock
-        self._reader = LogReader(settings.log_part("governance"))
+        self._reader = LogReader(settings.log_part("governance"), settings)
         self._entries: list[bytes] = []
         self._frontier = Frontier()
         self._fresh_s = 0.0
