@@ -57,7 +57,7 @@ class S3Server:
 
     def settings(self, port: int | None = None, **changes: Any) -> S3Settings:
         """Return the settings by which a service reaches the server, at another port if given."""
-        given = {
+        given: dict[str, Any] = {
             "s3_endpoint": f"http://127.0.0.1:{port or self.port}",
             "s3_access_key_id": self.access_key,
             "s3_secret_access_key_file": self.secret_file,
