@@ -12,6 +12,7 @@ from tallystick.audit.api.shield import Shield
 from tallystick.audit.api.state import Audit
 from tallystick.audit.database import Database
 from tallystick.audit.finding import Finder
+from tallystick.audit.governing import Governing
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
@@ -50,7 +51,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
         vault_keys = EvidenceKeys(Vault(settings), store)
         audit = Audit(
             finder=Finder(settings.source_topic, logs["decisions"], store, vault_keys),
-            prover=Prover(logs["decisions"], logs["governance"], store, vault_keys),
+            prover=Prover(logs["decisions"], logs["governance"], Governing(logs["governance"], policy), store, vault_keys),
             logs=logs,
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,
