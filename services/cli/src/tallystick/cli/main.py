@@ -14,12 +14,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("tallystick.cli.demo", "run everything on this machine and verify a decision"),
     "verify": ("tallystick.cli.verify", "check a proof bundle, proof file or receipt, offline"),
     "replay": ("tallystick.cli.replay", "execute a decision again and compare its bits"),
+    "fsck": ("tallystick.cli.fsck", "check whole logs: every hash, signature and entry"),
+    "monitor-log": ("tallystick.cli.monitor_log", "follow a log and alarm if it is forked or rolled back"),
     "simulate": ("tallystick.cli.simulate", "write the public card-fraud handbook's stream"),
     "stream": ("tallystick.cli.stream", "send transactions from a file to Kafka"),
     "provision": ("tallystick.cli.provision", "prepare Vault, PostgreSQL and topics"),
     "activate": ("tallystick.cli.activate", "sign and publish a model's activation"),
-    "enrol": ("tallystick.cli.enrol", "give a person roles, signed by two others"),
-    "revoke": ("tallystick.cli.enrol.revoking", "take a person's roles away, signed by two others"),
 }
 """Each command's module, which has `add_arguments(parser)` and `run(args) -> int`, and its one-line help."""
 

@@ -18,8 +18,6 @@ from tallystick.contracts.v1.evidence_pb2 import (
 from tallystick.contracts.v1.governance_pb2 import (
     Activation,
     ActivationStatement,
-    Enrolment,
-    EnrolmentStatement,
     Erasure,
     Incident,
     IncidentStatement,
@@ -44,8 +42,6 @@ __all__ = [
     "Decision",
     "Disclosure",
     "DisclosureGroup",
-    "Enrolment",
-    "EnrolmentStatement",
     "EntryKind",
     "Erasure",
     "Evidence",

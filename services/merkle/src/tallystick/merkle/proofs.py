@@ -69,16 +69,30 @@ def consistency_root(size1: int, size2: int, root1: bytes, proof: Sequence[bytes
         # Nothing is hashed, so the root's form does not matter here: whoever parsed it has checked it.
         _check_length(proof, 0)
         return root1
+    _check_hashes(root1)
+    # The proof starts with the largest perfect subtree that ends where the old tree does, unless that is all of the old tree.
+    explicit = 1 if size1 & (size1 - 1) else 0
+    if explicit and not proof:
+        raise ProofError("an empty proof where the tree calls for one")
+    older, newer = prefix_roots(size1, size2, proof[0] if explicit else root1, proof[explicit:])
+    if older != root1:
+        raise ProofError(f"the proof does not lead to the root of the older tree, of {size1} leaves")
+    return newer
+
+
+def prefix_roots(size1: int, size2: int, start: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots of `size1` and of `size2` leaves that follow from one subtree and the hashes beside its way up.
+
+    Requires 1 <= `size1` < `size2`. `start` is the root of the largest perfect subtree that ends where the smaller tree does.
+
+    Raises:
+        ProofError: the path is too long, too short or not of 32-byte hashes.
+    """
     shift = (size1 & -size1).bit_length() - 1
     node, last = (size1 - 1) >> shift, (size2 - 1) >> shift
-    # The proof starts with the largest perfect subtree that ends where the old tree does, unless that is all of the old tree.
-    explicit = 1 if node else 0
-    _check_length(proof, explicit + _path_length(node, last))
-    _check_hashes(root1, *proof)
-    start, path = (proof[0], proof[1:]) if explicit else (root1, proof)
-    if _climb_old(node, last, start, path) != root1:
-        raise ProofError(f"the proof does not lead to the root of the older tree, of {size1} leaves")
-    return _climb(node, last, start, path)
+    _check_length(path, _path_length(node, last))
+    _check_hashes(start, *path)
+    return _climb_old(node, last, start, path), _climb(node, last, start, path)
 
 
 def check_range(index: int, size: int) -> None:

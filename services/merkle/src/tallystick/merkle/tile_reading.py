@@ -102,6 +102,17 @@ def consistency_proof(size1: int, size2: int, read: ReadTile) -> list[bytes]:
     return ([tree.node(height, node)] if node else []) + tree.path(height, node)
 
 
+def subtree_root(height: int, index: int, size: int, read: ReadTile) -> bytes:
+    """Return the root of the perfect subtree over the leaves from index * 2^height on, in the tree of `size`.
+
+    Raises:
+        ProofError: the subtree is not whole in this tree.
+        TileError: a tile's length is wrong.
+    """
+    check_sizes((index + 1) << height, size)
+    return _Tree(size, read).node(height, index)
+
+
 class _Tree:
     """The nodes of the tree of one size; reads each tile once."""
 

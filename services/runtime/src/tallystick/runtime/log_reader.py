@@ -1,4 +1,4 @@
-"""Reading a tiled log (C2SP tlog-tiles) from a directory, over HTTP or from an S3-compatible store.
+"""Reading a tiled log (C2SP tlog-tiles) from a directory or over HTTP.
 
 Gives bytes as they are served, unverified: whoever asks checks them against a checkpoint whose signatures it has checked.
 """
@@ -13,9 +13,7 @@ import httpx
 
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, encode_bundle
-from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
-from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
 MAX_CHECKPOINT_BYTES = 65_536
@@ -33,27 +31,23 @@ class LogNotFoundError(LogUnavailableError):
 
 
 class LogReader:
-    """A log's public files; close it, or use it as an async context manager.
+    """A log's public files at `file:///directory` or `http(s)://prefix`; close it, or use it as an async context manager.
+
+    `token`: a bearer token for what is not served to everybody (HTTP only).
 
     All methods raise LogUnavailableError, and ValueError for what is served but is not what was asked for.
-
-    Args:
-        url: `file:///directory`, `http(s)://host/prefix`, or, with settings for it, `s3://bucket/prefix`.
-        s3: where the S3-compatible store is and who we are to it.
-
     """
 
-    def __init__(self, url: str, s3: S3Settings | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
         self.url = url.rstrip("/")
         self._http: httpx.AsyncClient | None = None
-        self._bucket: Bucket | None = None
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
             self._root = Path(unquote(parts.path))
         elif parts.scheme in ("http", "https") and parts.hostname:
-            self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
-        elif parts.scheme == "s3" and s3 is not None:
-            self._bucket = Bucket(url, s3)
+            self._http = httpx.AsyncClient(
+                timeout=TIMEOUT_S, follow_redirects=False, headers={"authorization": f"Bearer {token}"} if token else None
+            )
         else:
             raise ValueError(f"{url!r} is not file:///directory or http(s)://host/prefix")
 
@@ -87,6 +81,10 @@ class LogReader:
         if path.level != ENTRIES and len(data) != path.width * HASH_SIZE:
             raise ValueError(f"{self.url}/{path.path()}: {len(data)} bytes, not {path.width} hashes")
         return data
+
+    async def read_tiles(self, paths: Iterable[TilePath]) -> list[bytes]:
+        """Return several tiles or bundles, as `read_tile` does, some at a time."""
+        return await _gather(self.read_tile, paths)
 
     async def entries(self, start: int, stop: int, size: int | None = None) -> list[bytes]:
         """Return the entries `start <= index < stop` of the tree of `size` (a checkpoint's; `stop` if not given)."""
@@ -131,11 +129,9 @@ class LogReader:
         return [item for tile in tiles for item in tile][start - first : stop - first]
 
     async def _get(self, path: str, limit: int) -> bytes:
-        if self._http is not None:
-            return await self._fetch(self._http, f"{self.url}/{path}", limit)
-        if self._bucket is not None:
-            return await asyncio.to_thread(_read_object, self._bucket, path, limit)
-        return await asyncio.to_thread(_read_file, self._root / path, limit)
+        if self._http is None:
+            return await asyncio.to_thread(_read_file, self._root / path, limit)
+        return await self._fetch(self._http, f"{self.url}/{path}", limit)
 
     async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
         data = bytearray()
@@ -176,15 +172,6 @@ async def _gather(read: Callable[[TilePath], Awaitable[T]], paths: Iterable[Tile
         return await in_own_task(all_of_them(), "reading tiles")
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-
-def _read_object(bucket: Bucket, key: str, limit: int) -> bytes:
-    try:
-        return bucket.get(key, limit).data
-    except ObjectNotFoundError as error:
-        raise LogNotFoundError(str(error)) from error
-    except BucketError as error:
-        raise LogUnavailableError(str(error)) from error
 
 
 def _read_file(path: Path, limit: int) -> bytes:

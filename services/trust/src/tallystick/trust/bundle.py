@@ -5,7 +5,6 @@ What a single bundle cannot show is said in `VerifiedBundle.unchecked` rather th
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 
 from google.protobuf.message import Message
 
@@ -16,7 +15,6 @@ from tallystick.contracts import (
     FeatureVector,
     Identity,
     LogEntry,
-    Outcome,
     TransactionDetails,
 )
 from tallystick.merkle.hashing import leaf_hash
@@ -25,21 +23,19 @@ from tallystick.merkle.proofs import verify_inclusion
 from tallystick.trust import account
 from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, parse_bundle
 from tallystick.trust.commitments import open_commitment
-from tallystick.trust.decisions import GROUPS, check_decision, check_outcome
-from tallystick.trust.enrolments import Roster, SignedEnrolment, needed, open_enrolment
+from tallystick.trust.decision_log import check_made_under
+from tallystick.trust.decisions import GROUPS, check_decision
 from tallystick.trust.errors import TrustError
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.governance import verified_activation
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import (
-    CHAMPION,
     open_activation,
     open_entry,
     open_model,
     open_policy,
 )
-from tallystick.trust.statements import Signer
 from tallystick.trust.verified import VerifiedBundle, VerifiedGovernance
 
 __all__ = ["BundleError", "VerifiedBundle", "VerifiedGovernance", "verify_bundle"]
@@ -124,44 +120,17 @@ def _verify_governance(bundle: ProofBundle, decision: Decision, policy: TrustPol
 def _open_governance(proofs: GovernanceProofs, policy: TrustPolicy) -> VerifiedGovernance:
     with _part("the governance log's checkpoint is refused"):
         checkpoint = policy.log_policy.verify_checkpoint(proofs.checkpoint, policy.governance_origin)
-    enrolments = _open_enrolments(proofs.enrolments, checkpoint, policy)
-
-    def signers(index: int) -> tuple[Signer, ...]:
-        roster = Roster.founders(policy)
-        for enrolment in enrolments:
-            roster = roster.after(enrolment) if enrolment.index < index else roster
-        return roster.signers
-
     entry = _included(proofs.model, checkpoint, EntryKind.ENTRY_KIND_MODEL_VERSION, "model")
     with _part("the model is not sound"):
-        model = open_model(proofs.model.index, entry.value, signers(proofs.model.index))
+        model = open_model(proofs.model.index, entry.value, policy)
     entry = _included(proofs.policy, checkpoint, EntryKind.ENTRY_KIND_POLICY_VERSION, "policy")
     with _part("the policy is not sound"):
-        version = open_policy(proofs.policy.index, entry.value, signers(proofs.policy.index))
+        version = open_policy(proofs.policy.index, entry.value, policy)
     entry = _included(proofs.activation, checkpoint, EntryKind.ENTRY_KIND_ACTIVATION, "activation")
     with _part("the activation is not sound"):
-        signed = open_activation(proofs.activation.index, entry.value, signers(proofs.activation.index))
+        signed = open_activation(proofs.activation.index, entry.value, policy)
         activation = verified_activation(signed, model, version)
-    names = ((model.index, model.publishers), (version.index, version.publishers), (signed.index, signed.approvers))
-    wanted = set().union(*(needed(enrolments, who, index) for index, who in names))
-    if extra := {item.index for item in enrolments} - wanted:
-        raise BundleError(f"the bundle shows an enrolment at index {min(extra)} that nothing in it calls for")
-    return VerifiedGovernance(model, version, activation, checkpoint, enrolments)
-
-
-def _open_enrolments(
-    logged: Sequence[LoggedEntry], checkpoint: VerifiedCheckpoint, policy: TrustPolicy
-) -> tuple[SignedEnrolment, ...]:
-    """Replay the enrolments that the bundle shows; what others there were, only the whole log tells."""
-    roster, enrolments = Roster.founders(policy), list[SignedEnrolment]()
-    for item in logged:
-        entry = _included(item, checkpoint, EntryKind.ENTRY_KIND_ENROLMENT, "enrolment")
-        if enrolments and item.index <= enrolments[-1].index:
-            raise BundleError("the enrolments are not in the log's order")
-        with _part(f"the enrolment at index {item.index} is not sound"):
-            enrolments.append(open_enrolment(item.index, entry.value, roster))
-        roster = roster.after(enrolments[-1])
-    return tuple(enrolments)
+    return VerifiedGovernance(model, version, activation, checkpoint)
 
 
 def _check_made_under(decision: Decision, governance: VerifiedGovernance) -> None:
@@ -171,18 +140,8 @@ def _check_made_under(decision: Decision, governance: VerifiedGovernance) -> Non
         raise BundleError(
             f"the decision names the activation at {decision.activation_index}, the bundle proves {activation.index}"
         )
-    if activation.slot != CHAMPION:
-        raise BundleError(f"the activation is for {activation.slot!r}, and only {CHAMPION!r} decides")
-    if decision.policy_digest != activation.policy_digest:
-        raise BundleError("the decision names another policy than its activation")
-    if decision.outcome == Outcome.OUTCOME_REJECTED:
-        return
-    if decision.model_digest != activation.model_digest:
-        raise BundleError("the decision names another model than its activation")
-    if decision.feature_schema_digest != sha256(activation.model.feature_schema).digest():
-        raise BundleError("the decision names another feature schema than its model")
-    with _part("the decision does not follow from its policy"):
-        check_outcome(decision, activation.policy)
+    with _part("the decision does not follow from its activation"):
+        check_made_under(decision, activation)
 
 
 def _open_disclosures(

@@ -1,0 +1,155 @@
+"""One log after the other: its checkpoint, its files, its meaning."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tallystick.cli.fsck.saved import Place, SavedPlaces
+from tallystick.cli.fsck.walk import BrokenError, resumed, walk
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.policy import VerifiedCheckpoint
+from tallystick.merkle.tiles import TileBuilder
+from tallystick.runtime.log_reader import LogReader
+from tallystick.trust.decision_log import DecisionLog
+from tallystick.trust.errors import TrustError
+from tallystick.trust.governance import Governance, VerifiedActivation, replay
+from tallystick.trust.policy import TrustPolicy
+
+SAVE_EVERY = 64
+"""Stretches of the walk between two saved places."""
+
+Advance = Callable[[str, int, int], None]
+"""Called with a log's origin, how many of its entries are checked, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A log that is sound: its checkpoint, what is in it, and what is worth knowing though nothing is broken."""
+
+    checkpoint: VerifiedCheckpoint
+    counts: Mapping[str, int]
+    notes: Sequence[str]
+
+
+class Fsck:
+    """Checks the logs of a trust policy.
+
+    Args:
+        location: where the logs are: `file:///directory` or `http(s)://prefix`, each log under the last part of its origin.
+        policy: the trust policy.
+        saved: how far logs were checked before.
+        advance: told of progress.
+        token: a bearer token for the entries, which are not served to everybody.
+    """
+
+    def __init__(self, location: str, policy: TrustPolicy, saved: SavedPlaces, advance: Advance, token: str | None) -> None:
+        self._location = location
+        self._policy = policy
+        self._saved = saved
+        self._advance = advance
+        self._token = token
+
+    async def run(self) -> list[Finding]:
+        """Check the governance log, then the decisions' log against it.
+
+        Raises:
+            BrokenError: The first place that is not sound.
+            LogUnavailableError: A log does not answer.
+            SavedError: The place cannot be saved.
+        """
+        governance, finding = await self._check_governance(self._policy.governance_origin)
+        activations = {activation.index: activation for activation in governance.activations}
+        return [finding, await self._check_decisions(self._policy.decisions_origin, activations)]
+
+    async def _check_governance(self, origin: str) -> tuple[Governance, Finding]:
+        """Check all of it anew each time: it is small, and its meaning hangs on its beginning."""
+        async with self._reader(origin) as reader:
+            verified = await self._checkpoint(reader, origin)
+            entries: list[bytes] = []
+            with _in(origin):
+                async for stretch in walk(reader, verified.checkpoint, TileBuilder()):
+                    entries += stretch
+                    self._advance(origin, len(entries), verified.checkpoint.size)
+        governance = replay(entries, self._policy)
+        counts = {
+            "models": len(governance.models),
+            "policies": len(governance.policies),
+            "activations": len(governance.activations),
+        }
+        notes = [f"entry {index:,} has no effect: {reason}" for index, reason in governance.rejected]
+        return governance, Finding(verified, counts, notes)
+
+    async def _check_decisions(self, origin: str, activations: Mapping[int, VerifiedActivation]) -> Finding:
+        async with self._reader(origin) as reader:
+            verified = await self._checkpoint(reader, origin)
+            with _in(origin):
+                builder, log = await self._begin(reader, verified.checkpoint, activations)
+                stretches = 0
+                async for stretch in walk(reader, verified.checkpoint, builder):
+                    _take(log, builder.size - len(stretch), stretch)
+                    self._advance(origin, builder.size, verified.checkpoint.size)
+                    stretches += 1
+                    if stretches % SAVE_EVERY == 0:
+                        self._save(origin, builder, log)
+                self._save(origin, builder, log)
+        return Finding(verified, dict(sorted(log.counts.items())), [])
+
+    async def _begin(
+        self, reader: LogReader, checkpoint: Checkpoint, activations: Mapping[int, VerifiedActivation]
+    ) -> tuple[TileBuilder, DecisionLog]:
+        place = self._saved.get(checkpoint.origin)
+        if place is None:
+            return TileBuilder(), DecisionLog(self._policy, activations)
+        builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root))
+        return builder, DecisionLog.from_json(place.state, self._policy, activations)
+
+    def _save(self, origin: str, builder: TileBuilder, log: DecisionLog) -> None:
+        self._saved.put(origin, Place(builder.size, builder.root().hex(), log.to_json()))
+
+    async def _checkpoint(self, reader: LogReader, origin: str) -> VerifiedCheckpoint:
+        data = await reader.checkpoint()
+        with _in(origin):
+            try:
+                return self._policy.log_policy.verify_checkpoint(data, origin)
+            except ValueError as error:
+                raise BrokenError(f"the checkpoint is refused: {error}") from error
+
+    def _reader(self, origin: str) -> LogReader:
+        return LogReader(f"{self._location}/{origin.rpartition('/')[2]}", self._token)
+
+
+@contextmanager
+def _in(origin: str) -> Iterator[None]:
+    """Say in which log it is broken."""
+    try:
+        yield
+    except BrokenError as error:
+        raise BrokenError(f"{origin}: {error}") from error
+
+
+def location_of(text: str) -> str:
+    """Return an address or a directory's path as a `LogReader` takes it."""
+    return text.rstrip("/") if "://" in text else Path(text).resolve().as_uri()
+
+
+def _take(log: DecisionLog, first: int, entries: Iterable[bytes]) -> None:
+    for index, entry in enumerate(entries, start=first):
+        try:
+            log.take(entry)
+        except TrustError as error:
+            raise BrokenError(f"entry {index:,}: {error}") from error
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON values."""
+    checkpoint = finding.checkpoint.checkpoint
+    return {
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "cosigned": dict(finding.checkpoint.cosigned),
+        "counts": dict(finding.counts),
+        "notes": list(finding.notes),
+    }

@@ -1,0 +1,99 @@
+"""The command: check, with a progress bar, and say what came of it."""
+
+import asyncio
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from tallystick.cli.fsck.check import Finding, Fsck, as_json, location_of
+from tallystick.cli.fsck.saved import SavedError, SavedPlaces
+from tallystick.cli.fsck.walk import BrokenError
+from tallystick.cli.verify.command import write_json
+from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
+from tallystick.cli.verify.report import utc
+from tallystick.cli.verify.screen import print_refusal, print_rows
+from tallystick.runtime.log_reader import LogUnavailableError
+
+UNCHECKED = (
+    "the input: whether every transaction got a decision shows only in the seals of others (completeness)",
+    "evidence: that it still opens to what the decisions commit to (replay)",
+    "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
+)
+MAX_TOKEN_BYTES = 4096
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("logs", metavar="URL_OR_DIR", help="where the logs are, each in a folder named as its origin ends")
+    parser.add_argument("--policy", metavar="PATH", required=True, help="the trust policy's folder (log.policy, trust.toml)")
+    parser.add_argument("--resume", metavar="FILE", type=Path, help="keep the place in FILE, and go on from there next time")
+    parser.add_argument("--token-file", metavar="FILE", help="bearer token for entries that are not served to everybody")
+    parser.add_argument("--json", action="store_true", help="write the finding as JSON")
+    parser.epilog = (
+        "Exit codes: 0 the logs are sound, 1 they are not (the first broken place is named), 2 something cannot be read."
+    )
+
+
+def run(args: Namespace) -> int:
+    """Check the logs; return 0 if they are sound, 1 if not, 2 if that could not be found out."""
+    try:
+        policy = read_policy(args.policy)
+        token = read_file(args.token_file, MAX_TOKEN_BYTES).decode("ascii").strip() if args.token_file else None
+        with _Bars(args.json) as bars:
+            fsck = Fsck(location_of(args.logs), policy, SavedPlaces(args.resume), bars.advance, token)
+            findings = asyncio.run(fsck.run())
+    except BrokenError as error:
+        if args.json:
+            write_json({"sound": False, "reason": str(error)})
+        else:
+            print_refusal("NOT SOUND", f"{error}.")
+        return 1
+    except (UnreadableError, SavedError, LogUnavailableError, UnicodeDecodeError, ValueError) as error:
+        sys.stderr.write(f"tallystick fsck: {error}\n")
+        return 2
+    if args.json:
+        document = {"logs": [as_json(finding) for finding in findings], "unchecked": list(UNCHECKED)}
+        write_json({"sound": True, "reason": None, **document})
+    else:
+        _print(findings)
+    return 0
+
+
+def _print(findings: list[Finding]) -> None:
+    rows, notes = [], []
+    for finding in findings:
+        checkpoint = finding.checkpoint.checkpoint
+        rows.append((checkpoint.origin, f"{checkpoint.size:,} entries, root {checkpoint.root.hex()}"))
+        if finding.counts:
+            rows.append(("", ", ".join(f"{what.lower()} {count:,}" for what, count in finding.counts.items())))
+        for name, time_s in finding.checkpoint.cosigned.items():
+            rows.append(("", f"cosigned by {name} at {utc(time_s * 1000)}"))
+        notes += [("!", f"{checkpoint.origin}: {note}") for note in finding.notes]
+    checks = [("✓", "every entry hashes into every tile, and all of them to the signed checkpoints")]
+    checks.append(("✓", "decisions stand in unbroken order in each partition, under activations that two people signed"))
+    print_rows("SOUND", True, rows, [*checks, *notes, *(("?", f"not checked: {left}") for left in UNCHECKED)])
+
+
+class _Bars:
+    """A progress bar a log, on standard error; none if that is no terminal or JSON was asked for."""
+
+    def __init__(self, quiet: bool) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet or not sys.stderr.isatty())
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def advance(self, origin: str, done: int, size: int) -> None:
+        """Show how far a log is checked."""
+        if origin not in self._bars:
+            self._bars[origin] = self._progress.add_task(origin, total=size)
+        self._progress.update(self._bars[origin], completed=done)

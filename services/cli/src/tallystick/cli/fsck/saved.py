@@ -1,0 +1,67 @@
+"""How far a log was checked, kept in a file: a check that was broken off, or a log that has grown, goes on from there.
+
+    {"format": "tallystick/fsck/v1", "logs": {"<origin>": {"size": 512, "root": "<hex>", "state": {…}}}}
+
+It is the auditor's own note; whoever can write it can have entries skipped, as with any program's files.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT = "tallystick/fsck/v1"
+
+
+class SavedError(Exception):
+    """The file is not one of this program's; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far one log was checked: the size and root so far, and what its meaning came to as JSON values."""
+
+    size: int
+    root: str
+    state: dict[str, Any]
+
+
+class SavedPlaces:
+    """The places of all logs in one file, or in none."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Read the file if there is one. Raises SavedError."""
+        self._path = path
+        self._places: dict[str, Place] = {}
+        if path is None:
+            return
+        with suppress(FileNotFoundError):
+            try:
+                document = json.loads(path.read_bytes())
+                if document["format"] != FORMAT:
+                    raise ValueError(f"its format is {document['format']!r}")
+                self._places = {str(origin): Place(**place) for origin, place in document["logs"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise SavedError(f"{path} is no saved place of fsck's ({error}); name another file, or remove it") from None
+            except OSError as error:
+                if isinstance(error, FileNotFoundError):
+                    raise
+                raise SavedError(f"cannot read {path}: {error.strerror}") from None
+
+    def get(self, origin: str) -> Place | None:
+        """Return how far a log was checked, None if not at all."""
+        return self._places.get(origin)
+
+    def put(self, origin: str, place: Place) -> None:
+        """Keep how far a log was checked; whole or not at all, should the machine stop meanwhile. Raises SavedError."""
+        self._places[origin] = place
+        if self._path is None:
+            return
+        document = {"format": FORMAT, "logs": {name: asdict(one) for name, one in self._places.items()}}
+        temporary = self._path.with_name(f".{self._path.name}.new")
+        try:
+            temporary.write_text(json.dumps(document))
+            temporary.replace(self._path)
+        except OSError as error:
+            raise SavedError(f"cannot write {self._path}: {error.strerror}") from None

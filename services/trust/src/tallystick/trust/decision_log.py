@@ -1,0 +1,141 @@
+"""The decisions' log, read from its first entry: every decision in its turn, and made under what was in force.
+
+A bundle shows that one decision is in the log. That none is missing, doubled or out of order, and that no partition ever went
+back to a superseded activation, only the whole log can show.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
+from tallystick.trust.decisions import check_decision, check_outcome
+from tallystick.trust.errors import TrustError
+from tallystick.trust.governance import VerifiedActivation
+from tallystick.trust.messages import parse_message
+from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.records import CHAMPION, kind_name, open_entry
+
+
+class DecisionLogError(TrustError):
+    """An entry of the decisions' log does not follow from those before it, or from what was in force."""
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """Where one input partition stands after an entry; activation -1 is none."""
+
+    next_sequence: int = 0
+    source_offset: int = -1
+    record_offset: int = -1
+    activation_index: int = -1
+
+
+@dataclass(slots=True)
+class DecisionLog:
+    """The state after the entries taken so far: a few numbers a partition, whatever the log's length.
+
+    `activations` are the governance log's, by index. `counts` holds how many entries there were of each kind or outcome.
+    """
+
+    policy: TrustPolicy
+    activations: Mapping[int, VerifiedActivation]
+    partitions: dict[tuple[str, int], PartitionState] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def take(self, data: bytes) -> None:
+        """Take the log's next entry; after an error the state is of no use any more.
+
+        Raises:
+            TrustError: It is not the entry that can come here, and why.
+        """
+        entry = open_entry(data)
+        if entry.kind == EntryKind.ENTRY_KIND_MALFORMED:
+            self._count("MALFORMED")
+        elif entry.kind == EntryKind.ENTRY_KIND_DECISION:
+            self._take_decision(entry)
+        else:
+            raise DecisionLogError(f"an entry of kind {kind_name(entry.kind)} does not belong into a log of decisions")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON values, for `from_json`."""
+        return {
+            "partitions": [[*place, asdict(state)] for place, state in self.partitions.items()],
+            "counts": self.counts,
+        }
+
+    @classmethod
+    def from_json(
+        cls, value: Mapping[str, Any], policy: TrustPolicy, activations: Mapping[int, VerifiedActivation]
+    ) -> "DecisionLog":
+        """Return the log as `to_json` left it. Raises KeyError, TypeError or ValueError if `value` is something else."""
+        partitions = {(str(topic), int(number)): PartitionState(**state) for topic, number, state in value["partitions"]}
+        return cls(policy, activations, partitions, {str(name): int(count) for name, count in value["counts"].items()})
+
+    def _take_decision(self, entry: LogEntry) -> None:
+        decision = parse_message(Decision, entry.value, "the record")
+        check_decision(decision, self.policy)
+        if entry.partition != decision.source_partition:
+            raise DecisionLogError(f"it is of partition {decision.source_partition}, and was logged from {entry.partition}")
+        place = (decision.source_topic, decision.source_partition)
+        state = self.partitions.setdefault(place, PartitionState())
+        self._check_turn(decision, entry, state)
+        in_force = decision.activation_index if decision.HasField("activation_index") else -1
+        if in_force < state.activation_index:
+            raise DecisionLogError(
+                f"it was decided under activation {in_force}, and its partition had moved on to {state.activation_index}"
+            )
+        if in_force >= 0:
+            self._check_activation(decision, switching=in_force > state.activation_index)
+        state.next_sequence += 1
+        state.source_offset, state.record_offset = decision.source_offset, entry.offset
+        state.activation_index = in_force
+        self._count(Outcome.Name(decision.outcome).removeprefix("OUTCOME_"))
+
+    def _check_turn(self, decision: Decision, entry: LogEntry, state: PartitionState) -> None:
+        where = f"partition {decision.source_partition} of {decision.source_topic}"
+        if decision.sequence != state.next_sequence:
+            raise DecisionLogError(f"it has sequence {decision.sequence} where {state.next_sequence} is next in {where}")
+        if decision.source_offset <= state.source_offset:
+            raise DecisionLogError(f"its source offset {decision.source_offset} comes after {state.source_offset} in {where}")
+        if entry.offset <= state.record_offset:
+            raise DecisionLogError(
+                f"its record at offset {entry.offset} comes after the one at {state.record_offset} in {where}"
+            )
+
+    def _check_activation(self, decision: Decision, *, switching: bool) -> None:
+        activation = self.activations.get(decision.activation_index)
+        if activation is None:
+            raise DecisionLogError(
+                f"it names the activation at {decision.activation_index}, which the governance log does not have"
+            )
+        check_made_under(decision, activation)
+        if switching and decision.decided_at_ms < activation.effective_at_ms:
+            raise DecisionLogError(
+                f"it switched its partition at {decision.decided_at_ms} ms to an activation that takes effect at "
+                f"{activation.effective_at_ms} ms"
+            )
+
+    def _count(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def check_made_under(decision: Decision, activation: VerifiedActivation) -> None:
+    """Check that a sound decision follows from the activation that it names.
+
+    Raises:
+        DecisionLogError: It names another model, policy or feature schema than the activation.
+        DecisionError: The policy makes another outcome of its margin.
+    """
+    if activation.slot != CHAMPION:
+        raise DecisionLogError(f"the activation is for {activation.slot!r}, and only {CHAMPION!r} decides")
+    if decision.policy_digest != activation.policy_digest:
+        raise DecisionLogError("the decision names another policy than its activation")
+    if decision.outcome == Outcome.OUTCOME_REJECTED:
+        return
+    if decision.model_digest != activation.model_digest:
+        raise DecisionLogError("the decision names another model than its activation")
+    if decision.feature_schema_digest != sha256(activation.model.feature_schema).digest():
+        raise DecisionLogError("the decision names another feature schema than its model")
+    check_outcome(decision, activation.policy)
