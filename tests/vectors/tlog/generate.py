@@ -13,6 +13,7 @@ from typing import Any
 
 from .cases import (
     checkpoint,
+    cose_receipt,
     cosignature,
     ed25519,
     entry_bundle,
@@ -63,6 +64,9 @@ FILES: dict[str, Callable[[], str]] = {
     "policy-verdict.json": lambda: _file(policy.SPEC, cases=policy.verdicts()),
     "tlog-proof.json": lambda: _file(
         tlog_proof.SPEC, {**_log_head(), "policy": tlog_proof.POLICY, "origin": log.LOG.name}, cases=tlog_proof.cases()
+    ),
+    "cose-receipt.json": lambda: _file(
+        cose_receipt.SPEC, {**_log_head(), "profile": cose_receipt.PROFILE}, cases=cose_receipt.cases()
     ),
     "witness.json": lambda: _file(witness.SPEC, {"logs": witness.LOGS}, dialogues=witness.dialogues()),
     "ed25519-key.json": lambda: _file(ed25519.SPEC, cases=ed25519.key_cases()),

@@ -83,10 +83,10 @@ def _sound() -> list[Case]:
         _case(
             accept,
             "post-quantum sizes",
-            "16 signatures, 15 of them of 2,432 bytes",
+            "16 signatures, 15 of them of 4,900 bytes",
             TEXT,
             b"\n",
-            *[line(f"example.com/pq{i}", bytes([i] * 4) + bytes(2428)) for i in range(15)],
+            *[line(f"example.com/pq{i}", bytes([i] * 4) + bytes(4900)) for i in range(15)],
             GOOD,
         ),
         _case(

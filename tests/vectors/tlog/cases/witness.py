@@ -225,6 +225,13 @@ def _signatures() -> dict[str, Any]:
         b"old 257\n\n" + _head(257) + b"\n" + crowd + LOG.line(_head(257)),
         200,
     )
+    heavy = b"".join(line(f"example.com/pq{i}", b"pqpq" + bytes(4900)) for i in range(15))
+    talk.add(
+        "sixteen signatures, fifteen of them of 4,900 bytes",
+        "at least 16 must be accepted, and post-quantum ones have nearly 5 kB",
+        b"old 257\n\n" + _head(257) + b"\n" + heavy + LOG.line(_head(257)),
+        200,
+    )
     return talk.document
 
 

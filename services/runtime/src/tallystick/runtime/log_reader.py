@@ -16,7 +16,7 @@ from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle
 from tallystick.runtime.cancellation import in_own_task
 
 T = TypeVar("T")
-MAX_CHECKPOINT_BYTES = 65_536
+MAX_CHECKPOINT_BYTES = 262_144  # 16 signatures must be accepted, and post-quantum ones have 5 kB (C2SP signed-note)
 MAX_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2)
 TIMEOUT_S = 5.0
 CONCURRENCY = 8

@@ -12,7 +12,9 @@ from tallystick.merkle.encoding import EncodingError, decode_base64, encode_base
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.hashing import HASH_SIZE, MAX_SIZE
 
-MAX_REQUEST_SIZE = 64 * 1024
+MAX_REQUEST_SIZE = 256 * 1024
+"""Enough for the 16 signatures that must be accepted, post-quantum ones of 5 kB among them (C2SP signed-note)."""
+
 MAX_PROOF_LINES = 63
 
 
