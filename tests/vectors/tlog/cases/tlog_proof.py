@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from ..case import STRICT, Case, accept, agree, reject
+from ..case import STRICT, Case, accept, agree, reject, undecided
 from ..documents import to_bytes, to_document
 from ..reference.note import COSIGNATURE, Key, checkpoint
 from ..reference.policy import read_policy
@@ -185,6 +185,11 @@ def _broken() -> list[Case]:
             proof=to_document(file(proof=spelled + _rows(hashes[1:]))),
             entry=to_document(entry(INDEX)),
         )
+    )
+    no_extra = "no extra data is said by leaving the line out; what an empty one is, the specification does not say"
+    empty = to_document(file(extra="extra \n"))
+    cases.append(
+        undecided("extra that is empty", no_extra, proof=empty, entry=to_document(entry(INDEX)), index=str(INDEX), extra="")
     )
     return cases
 
