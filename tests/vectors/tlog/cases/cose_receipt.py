@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..case import STRICT, Case, accept, agree, reject, undecided
+from ..case import MUST, STRICT, Case, accept, agree, reject, undecided
 from ..documents import Repeat, to_bytes, to_document
 from ..reference.cose import ALG, CLAIMS, KID, PROOFS, SIZE, VDS, Raw, Tag, encode, head, key_id, signed_bytes, verify_receipt
 from ..reference.ed25519 import L, sign
@@ -359,7 +359,7 @@ def _broken_envelopes() -> list[Case]:
         "array length longer than need be",
         "the self-described tag before",
     }
-    cases += [_case(reject, name, why, data, **({"strength": STRICT} if name in strict else {})) for name, why, data in forms]
+    cases += [_case(reject, name, why, data, strength=STRICT if name in strict else MUST) for name, why, data in forms]
     cases += [
         _case(reject, "another key has signed", "does not verify", _receipt(proof, signer=OTHER)),
         _case(reject, "another key is trusted", "does not verify", good, key=OTHER),
