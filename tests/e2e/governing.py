@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tallystick.cli.activate import read_governance, read_key
+from tallystick.cli.approval import read_governance, read_key
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import wait_until
 from tallystick.contracts import (

@@ -3,19 +3,26 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 
 class CuttableProxy:
-    """Passes bytes between its own port on 127.0.0.1 and a server's, until `cut`; a context manager."""
+    """Passes bytes between its own port on 127.0.0.1 and a server's, until `cut`; a context manager.
 
-    def __init__(self, target_port: int) -> None:
+    What a client sends goes through `change` on its way, piece by piece.
+    """
+
+    def __init__(self, target_port: int, change: Callable[[bytes], bytes] = lambda data: data) -> None:
         self._target = ("127.0.0.1", target_port)
+        self._change = change
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_cut = False
+        self._last_words: bytes | None = None
+        self._is_silent = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -34,6 +41,10 @@ class CuttableProxy:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    def drop_answer_to(self, words: bytes) -> None:
+        """Pass on the next piece that holds these words, and then `cut` before its answer: it is done, and nobody says so."""
+        self._last_words = words
 
     def restore(self) -> None:
         """Pass bytes again, on new connections."""
@@ -54,18 +65,30 @@ class CuttableProxy:
                 if self._is_cut:
                     return
                 self._open |= {near, far}
-            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            back = threading.Thread(target=_pump, args=(far, near, self._allowed), daemon=True)
             back.start()
-            _pump(near, far)
+            _pump(near, far, self._sent)
             back.join()
             with self._lock:
                 self._open -= {near, far}
 
+    def _sent(self, data: bytes) -> bytes:
+        if self._last_words is not None and self._last_words in data:
+            self._last_words, self._is_silent = None, True
+        return self._change(data)
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _allowed(self, data: bytes) -> bytes:
+        if self._is_silent:
+            self._is_silent = False
+            self.cut()
+            return b""
+        return data
+
+
+def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes]) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
-            sink.sendall(data)
+            sink.sendall(change(data))
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

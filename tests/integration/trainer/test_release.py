@@ -14,7 +14,7 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tallystick.cli.activate import read_governance
+from tallystick.cli.approval import read_governance
 from tallystick.cli.simulate import generate, write_parquet
 from tallystick.contracts import EntryKind
 from tallystick.embedded import Tansu

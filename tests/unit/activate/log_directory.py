@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tallystick.cli.activate import public_key_of, write_key
+from tallystick.cli.approval import public_key_of, write_key
 from tallystick.contracts import EntryKind, LogEntry, ModelStatement, ModelVersion, PolicyStatement, PolicyVersion, Signature
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.cli.activate import GovernanceLogError, add_arguments, read_governance, read_key, run
+from tallystick.cli.activate import add_arguments, run
 from tallystick.cli.activate.command import parse_time_ms
+from tallystick.cli.approval import GovernanceLogError, read_governance, read_key
 from tallystick.contracts import Activation, ActivationStatement, EntryKind
 from tallystick.trust.policy import TrustPolicy
 
@@ -91,8 +92,8 @@ def test_a_model_may_be_named_by_its_index(log: LogDirectory) -> None:
 @pytest.mark.parametrize(
     ("who", "name", "complaint"),
     [
-        ("mallory", None, "does not know 'mallory'"),
-        ("mallory", "ben", "not the one that the trust policy has for 'ben'"),
+        ("mallory", None, "knows 'mallory'"),
+        ("mallory", "ben", "not the one that 'ben' is known by"),
         ("cleo", None, "not an approver"),
     ],
 )

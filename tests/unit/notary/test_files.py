@@ -13,10 +13,11 @@ import pytest
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note, SignatureLine
 from tallystick.merkle.tiles import ENTRIES, TilePath
-from tallystick.notary.directory import LogDirectory, prepare
+from tallystick.notary.directory import LogDirectory
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
 from tallystick.notary.staging import Staged
 from tallystick.notary.tree import Tree
+from tallystick.runtime.settings import SettingError
 
 STAGED = Staged(
     2, bytes(range(32)), {TilePath(ENTRIES, 0, 2): b"\n 12\n", TilePath(0, 1234): b"", TilePath(0, 0, 2): bytes(64)}
@@ -106,34 +107,51 @@ def test_a_tree_is_refused_if_its_files_are_not_what_was_committed(tmp_path: Pat
         Tree.load(3, bytes(32), log.read_tile)
     with pytest.raises(CorruptLogError, match="missing"):
         Tree.load(2, tree.root(), log.read_tile)
-    log.publish({TilePath(ENTRIES, 0, 3): b"\0\1a\0\1b\0\1d"})
+    (tmp_path / "public/tile/entries/000.p/3").write_bytes(b"\0\1a\0\1b\0\1d")
     with pytest.raises(CorruptLogError, match="do not hash"):
         Tree.load(3, tree.root(), log.read_tile)
 
 
+def test_a_public_file_is_never_changed(tmp_path: Path) -> None:
+    """The same bytes again are fine; others are refused, and none of the batch's files is written."""
+    log = directory(tmp_path)
+    log.publish({TilePath(0, 0): b"a" * 8192})
+    log.publish({TilePath(0, 0): b"a" * 8192})
+
+    with pytest.raises(CorruptLogError, match="with other bytes"):
+        log.publish({TilePath(0, 1): b"b" * 8192, TilePath(0, 0): b"b" * 8192})
+
+    assert (tmp_path / "public/tile/0/000").read_bytes() == b"a" * 8192
+    assert not (tmp_path / "public/tile/0/001").exists()
+
+
 def test_a_directory_is_prepared(tmp_path: Path) -> None:
     """It is made with all above it, nothing is left in it, and what is in it already stays."""
-    prepare(tmp_path / "a/b")
-    assert list((tmp_path / "a/b").iterdir()) == []
+    log = LogDirectory(tmp_path / "a/b", tmp_path / "c")
+    log.prepare()
+    assert list((tmp_path / "a/b").iterdir()) == list((tmp_path / "c").iterdir()) == []
     (tmp_path / "a/b/file").touch()
-    prepare(tmp_path / "a/b")
+    log.prepare()
     assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("path", ["/proc/tallystick", "/proc", "/dev/null", "/dev/null/x", "/" + "x" * 300])
-def test_a_directory_that_cannot_be_is_refused(path: str) -> None:
-    """No such place, a place for no files, a file: an OSError."""
-    with pytest.raises(OSError, match="Errno"):
-        prepare(Path(path))
+def test_a_directory_that_cannot_be_is_refused(tmp_path: Path, path: str) -> None:
+    """No such place, a place for no files, a file: by the setting's name."""
+    with pytest.raises(SettingError, match="TALLYSTICK_LOG_DIR: cannot make files in /"):
+        LogDirectory(Path(path), tmp_path).prepare()
+    with pytest.raises(SettingError, match="TALLYSTICK_STAGING_DIR: cannot make files in /"):
+        LogDirectory(tmp_path, Path(path)).prepare()
 
 
 def test_a_disk_that_is_full_is_no_wrong_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That may pass, and is waited for later; a disk that is read-only stays so."""
+    log = LogDirectory(tmp_path / "public", tmp_path / "staging")
     monkeypatch.setattr(tempfile, "TemporaryFile", _failing(errno.ENOSPC))
-    prepare(tmp_path)
+    log.prepare()
     monkeypatch.setattr(tempfile, "TemporaryFile", _failing(errno.EROFS))
-    with pytest.raises(OSError, match="Read-only"):
-        prepare(tmp_path)
+    with pytest.raises(SettingError, match="Read-only"):
+        log.prepare()
 
 
 def _failing(code: int) -> Callable[..., NoReturn]:

@@ -18,6 +18,8 @@ from tallystick.contracts import (
     ActivationStatement,
     Commitment,
     Decision,
+    Enrolment,
+    EnrolmentStatement,
     EntryKind,
     Explanation,
     FeatureVector,
@@ -221,6 +223,17 @@ def activation(statement: ActivationStatement, *signers: str) -> bytes:
     data = statement.SerializeToString(deterministic=True)
     return Activation(
         statement=data, signatures=sign("ActivationStatement", data, *(signers or ("ada", "bob")))
+    ).SerializeToString()
+
+
+def enrolment(name: str, roles: Sequence[str], *signers: str, superseded: int | None = None, **changes: Any) -> bytes:
+    """Return the record that gives a person (with the key of their name) these roles; signed by ada and bob by default."""
+    statement = EnrolmentStatement(
+        log=GOVERNANCE, signer=name, public_key=public(name), roles=roles, superseded_index=superseded
+    )
+    data = _changed(statement, changes).SerializeToString(deterministic=True)
+    return Enrolment(
+        statement=data, signatures=sign("EnrolmentStatement", data, *(signers or ("ada", "bob")))
     ).SerializeToString()
 
 

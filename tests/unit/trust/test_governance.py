@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tallystick.contracts import Activation, ActivationStatement, EntryKind, LogEntry, ModelVersion, Signature
+from tallystick.trust.enrolments import Roster
 from tallystick.trust.governance import Governance, replay
 
 from .helpers import (
@@ -76,7 +77,7 @@ def test_a_sound_log_amounts_to_what_it_says() -> None:
 
 def test_an_empty_log_is_no_error() -> None:
     """Nothing governs yet."""
-    assert replay([], TRUST) == Governance({}, {}, (), [])
+    assert replay([], TRUST) == Governance({}, {}, (), (), Roster.founders(TRUST), [])
 
 
 def test_kinds_that_govern_nothing_pass() -> None:
@@ -110,9 +111,9 @@ def test_an_old_model_comes_back_by_a_new_activation() -> None:
 ACTIVATIONS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "one approver": (SECOND, ("ada",), "1 of the 2 approver signatures"),
     "one approver twice": (SECOND, ("ada", "ada"), "'ada' signed it twice"),
-    "nobody": (SECOND, ("nobody",), "'nobody' is not in the trust policy"),
+    "nobody": (SECOND, ("nobody",), "'nobody' is neither in the trust policy nor enrolled"),
     "a publisher approves": (SECOND, ("ada", "pat"), "'pat' is not an approver"),
-    "a third, unknown hand": (SECOND, ("ada", "bob", "eve"), "'eve' is not in the trust policy"),
+    "a third, unknown hand": (SECOND, ("ada", "bob", "eve"), "'eve' is neither in the trust policy nor enrolled"),
     "number replayed": (SECOND | {"number": 0, "superseded_index": None}, (), "has number 0, and the next of 'champion' is 1"),
     "number skipped": (SECOND | {"number": 2}, (), "has number 2, and the next of 'champion' is 1"),
     "number far ahead": (SECOND | {"number": 2**64 - 1}, (), "and the next of 'champion' is 1"),
@@ -228,11 +229,11 @@ VERSIONS: dict[str, tuple[Callable[[], tuple[EntryKind, bytes]], str]] = {
     ),
     "published by nobody": (
         lambda: (EntryKind.ENTRY_KIND_POLICY_VERSION, policy_version(policy_statement(version="2"), "eve")),
-        "'eve' is not in the trust policy",
+        "'eve' is neither in the trust policy nor enrolled",
     ),
     "a publisher and a stranger": (
         lambda: (EntryKind.ENTRY_KIND_MODEL_VERSION, model_version(model_statement(digest=b"3" * 32), "pat", "eve")),
-        "'eve' is not in the trust policy",
+        "'eve' is neither in the trust policy nor enrolled",
     ),
     "policy in a model's clothes": (
         lambda: (EntryKind.ENTRY_KIND_MODEL_VERSION, policy_version(policy_statement(version="2"))),

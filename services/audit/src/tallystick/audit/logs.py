@@ -96,6 +96,13 @@ class PublishedLog:
         except ValueError as error:
             raise UnavailableError(self.component, f"{path.path()}: {error}") from error
 
+    async def entries(self, start: int, head: Head) -> list[bytes]:
+        """Return the exact bytes of all entries from `start` on, as they are stored: whoever asks recomputes the root."""
+        try:
+            return await self._reader.entries(start, head.size, head.size)
+        except (LogUnavailableError, ValueError) as error:
+            raise UnavailableError(self.component, str(error)) from error
+
     async def prove(self, index: int, head: Head) -> LoggedEntry:
         """Return entry `index` with its proof of inclusion in the head, which was verified here too.
 

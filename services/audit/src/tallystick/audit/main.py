@@ -12,6 +12,7 @@ from tallystick.audit.api.shield import Shield
 from tallystick.audit.api.state import Audit
 from tallystick.audit.database import Database
 from tallystick.audit.finding import Finder
+from tallystick.audit.governing import Governing
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
@@ -43,14 +44,14 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
     async with AsyncExitStack() as stack:
         logs = {}
         for name, origin in (("decisions", policy.decisions_origin), ("governance", policy.governance_origin)):
-            reader = await stack.enter_async_context(LogReader(settings.log_part(name)))
+            reader = await stack.enter_async_context(LogReader(settings.log_part(name), settings))
             logs[name] = PublishedLog(name, origin, reader, policy.log_policy)
         store = await Database.open(settings)
         stack.callback(store.close)
         vault_keys = EvidenceKeys(Vault(settings), store)
         audit = Audit(
             finder=Finder(settings.source_topic, logs["decisions"], store, vault_keys),
-            prover=Prover(logs["decisions"], logs["governance"], store, vault_keys),
+            prover=Prover(logs["decisions"], logs["governance"], Governing(logs["governance"], policy), store, vault_keys),
             logs=logs,
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,

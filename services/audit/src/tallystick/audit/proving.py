@@ -9,18 +9,23 @@ from tallystick.audit.entries import EntryError, LoggedDecision, parse_governanc
 from tallystick.audit.errors import EvidenceMissingError, InconsistentError, UnavailableError
 from tallystick.audit.evidence import EvidenceError, key_id, open_evidence
 from tallystick.audit.finding import Found
+from tallystick.audit.governing import Governing
 from tallystick.audit.keys import EvidenceKeys
-from tallystick.audit.logs import PublishedLog
-from tallystick.contracts import Activation, ActivationStatement, EntryKind
+from tallystick.audit.logs import Head, PublishedLog
+from tallystick.contracts import Activation, ActivationStatement, EntryKind, LogEntry
 from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, encode_bundle
+from tallystick.trust.enrolments import needed
 
 
 class Prover:
     """Builds bundles of what was found, each against one checkpoint a log."""
 
-    def __init__(self, decisions: PublishedLog, governance: PublishedLog, database: Database, keys: EvidenceKeys) -> None:
+    def __init__(
+        self, decisions: PublishedLog, governance: PublishedLog, governing: Governing, database: Database, keys: EvidenceKeys
+    ) -> None:
         self._decisions = decisions
         self._governance = governance
+        self._governing = governing
         self._database = database
         self._keys = keys
 
@@ -47,12 +52,23 @@ class Prover:
         statement = _activation(activation)
         if max(statement.model_index, statement.policy_index) >= head.size:
             raise InconsistentError(f"Governance log entry {activation_index} names entries that do not exist.")
+        model = await self._governance.prove(statement.model_index, head)
+        policy = await self._governance.prove(statement.policy_index, head)
         return GovernanceProofs(
             checkpoint=head.note,
-            model=await self._governance.prove(statement.model_index, head),
-            policy=await self._governance.prove(statement.policy_index, head),
+            model=model,
+            policy=policy,
             activation=activation,
+            enrolments=await self._prove_enrolments((model, policy, activation), head),
         )
+
+    async def _prove_enrolments(self, signed: Sequence[LoggedEntry], head: Head) -> list[LoggedEntry]:
+        """Return what shows that those who signed these entries might."""
+        enrolments = (await self._governing.at(head)).enrolments
+        indexes: set[int] = set()
+        for logged in signed if enrolments else ():
+            indexes |= needed(enrolments, _signers(logged), logged.index)
+        return [await self._governance.prove(index, head) for index in sorted(indexes)]
 
     async def _open(self, logged: LoggedDecision, groups: Sequence[str]) -> list[Opening]:
         digest = logged.decision.evidence_digest
@@ -68,6 +84,14 @@ class Prover:
         if absent := [group for group in groups if group not in openings]:
             raise EvidenceMissingError(f"The evidence has nothing in: {', '.join(absent)}.")
         return [openings[group] for group in groups]
+
+
+def _signers(logged: LoggedEntry) -> list[str]:
+    try:
+        # Field 2 is the signatures in each of the three kinds; whether they hold is for the verifier.
+        return [signature.signer for signature in Activation.FromString(LogEntry.FromString(logged.entry).value).signatures]
+    except DecodeError as error:
+        raise InconsistentError(f"Governance log entry {logged.index} is not readable.") from error
 
 
 def _activation(proven: LoggedEntry) -> ActivationStatement:

@@ -5,17 +5,18 @@ from tallystick.runtime.settings import (
     Directory,
     HttpSettings,
     LogUrl,
+    S3Settings,
     SecretFile,
     TopicName,
     VaultSettings,
 )
 
 
-class AuditSettings(VaultSettings, DatabaseSettings, HttpSettings):
+class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     """What the API needs to know."""
 
     log_url: LogUrl
-    """Where both logs are read: file:///directory or http(s)://prefix, with `decisions` and `governance` below it."""
+    """Where both logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
     models_dir: Directory
     """Where the models' files lie, as `<SHA-256>.json`."""
     trust_policy: Directory

@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("tallystick.cli.stream", "send transactions from a file to Kafka"),
     "provision": ("tallystick.cli.provision", "prepare Vault, PostgreSQL and topics"),
     "activate": ("tallystick.cli.activate", "sign and publish a model's activation"),
+    "enrol": ("tallystick.cli.enrol", "give a person roles, signed by two others"),
+    "revoke": ("tallystick.cli.enrol.revoking", "take a person's roles away, signed by two others"),
 }
 """Each command's module, which has `add_arguments(parser)` and `run(args) -> int`, and its one-line help."""
 

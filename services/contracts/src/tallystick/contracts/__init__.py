@@ -18,6 +18,8 @@ from tallystick.contracts.v1.evidence_pb2 import (
 from tallystick.contracts.v1.governance_pb2 import (
     Activation,
     ActivationStatement,
+    Enrolment,
+    EnrolmentStatement,
     Erasure,
     Incident,
     IncidentStatement,
@@ -42,6 +44,8 @@ __all__ = [
     "Decision",
     "Disclosure",
     "DisclosureGroup",
+    "Enrolment",
+    "EnrolmentStatement",
     "EntryKind",
     "Erasure",
     "Evidence",

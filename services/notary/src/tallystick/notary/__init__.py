@@ -1,8 +1,8 @@
 """The logs' only writer: appends what topics `decisions` and `governance` bring, commits, signs, publishes.
 
 Read it in this order: `pipeline` (the order of effects, normal and after a crash), `intake` (which records become entries),
-`tree` and `staging` (what a batch adds to the public files), then the adapters `directory`, `database`, `signer`, `witnesses`,
-`source`.
+`tree` and `staging` (what a batch adds to the public files), then the adapters: `storage` with `directory` and `bucket`,
+`database`, `signer`, `witnesses`, `source`.
 
 Left out: anchoring; judging whether an activation or a decision is *right*, which is what readers of the log do
 (`tallystick.trust`).

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError, Message
 from tallystick.contracts import (
     Activation,
     Decision,
+    Enrolment,
     EntryKind,
     Erasure,
     Incident,
@@ -128,6 +129,7 @@ GOVERNANCE_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {
     b"model_version": (EntryKind.ENTRY_KIND_MODEL_VERSION, ModelVersion),
     b"policy_version": (EntryKind.ENTRY_KIND_POLICY_VERSION, PolicyVersion),
     b"activation": (EntryKind.ENTRY_KIND_ACTIVATION, Activation),
+    b"enrolment": (EntryKind.ENTRY_KIND_ENROLMENT, Enrolment),
     b"report": (EntryKind.ENTRY_KIND_REPORT, Report),
     b"erasure": (EntryKind.ENTRY_KIND_ERASURE, Erasure),
     b"incident": (EntryKind.ENTRY_KIND_INCIDENT, Incident),

@@ -7,14 +7,16 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from tallystick.notary import http
+from tallystick.notary.bucket import LogBucket
 from tallystick.notary.database import Database, Ledger
-from tallystick.notary.directory import LogDirectory, prepare
+from tallystick.notary.directory import LogDirectory
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.service import keep_going, report
 from tallystick.notary.settings import NotarySettings
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.source import TopicSource, watch_brokers
+from tallystick.notary.storage import LogStorage
 from tallystick.notary.witness_http import client as witness_client
 from tallystick.notary.witness_report import Quorums, report_witnesses
 from tallystick.notary.witnesses import COMPONENT as WITNESSES
@@ -22,10 +24,11 @@ from tallystick.notary.witnesses import Witnesses
 from tallystick.notary.world import CheckpointTopic, World
 from tallystick.runtime import logging, service
 from tallystick.runtime.backoff import Backoff
+from tallystick.runtime.bucket import Bucket
 from tallystick.runtime.database import watch
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
-from tallystick.runtime.settings import load, refuse
+from tallystick.runtime.settings import load
 from tallystick.runtime.vault import Vault
 
 LOGS = ("decisions", "governance")  # a log's topic and its directory have its name
@@ -37,23 +40,25 @@ def main() -> None:
     """Run the notary until it is told to stop; exit code as `tallystick.runtime.service` says."""
     settings = load(NotarySettings)
     logging.configure("notary", settings.log_level)
-    _prepare(settings)
     sys.exit(service.run(_run(settings)))
 
 
-def _prepare(settings: NotarySettings) -> None:
-    for field in ("log_dir", "staging_dir"):
-        for log in LOGS:
-            directory = getattr(settings, field) / log
-            try:
-                prepare(directory)
-            except OSError as error:
-                refuse(field, f"cannot make files in {directory}: {error.strerror}")
+def storage_of(settings: NotarySettings, log: str) -> LogStorage:
+    """Return where a log's files are."""
+    if settings.log_store is not None:
+        return LogBucket(Bucket(f"{settings.log_store}/{log}", settings))
+    if settings.log_dir is None or settings.staging_dir is None:
+        raise ValueError("the settings name no place for the log")
+    return LogDirectory(settings.log_dir / log, settings.staging_dir / log)
 
 
 async def _run(settings: NotarySettings) -> None:
     policy = settings.read_witness_policy()
-    components = ("kafka", "vault", "database", "disk", *((WITNESSES,) if policy else ()), *LOGS)
+    storages = {log: storage_of(settings, log) for log in LOGS}
+    for storage in storages.values():
+        await asyncio.to_thread(storage.prepare)
+    places = {storage.component for storage in storages.values()}
+    components = ("kafka", "vault", "database", *places, *((WITNESSES,) if policy else ()), *LOGS)
     health = Health("notary", components, LOGS, max_silence_s=MAX_SILENCE_S)
     vault, quorums = Vault(settings), Quorums(health)
     witnesses: dict[str, Witnesses] = {}
@@ -64,14 +69,13 @@ async def _run(settings: NotarySettings) -> None:
         client = await stack.enter_async_context(witness_client())
 
         def pipeline(log: str, origin: str, intake: Intake, signer: NoteSigner, refresh_s: float | None = None) -> Pipeline:
-            directory = LogDirectory(settings.log_dir / log, settings.staging_dir / log)
             ledger = Ledger(database, log, origin, settings.source_topic)
             source = TopicSource(settings, log, health, log)
             stack.push_async_callback(source.close)
             if policy:
                 say = partial(quorums.say, log)
                 witnesses[log] = Witnesses(policy, origin, client, deadline_s=settings.witness_deadline_s, report=say)
-            world = World(directory, ledger, signer, topic, health, log, witnesses.get(log))
+            world = World(storages[log], ledger, signer, topic, health, log, witnesses.get(log))
             linger_s = settings.linger_ms / 1000
             return Pipeline(origin, intake, world, source, clock=time.monotonic, refresh_s=refresh_s, linger_s=linger_s)
 

@@ -7,11 +7,13 @@ from pydantic import Field, model_validator
 from tallystick.merkle.keys import NoteError, check_name
 from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.settings import (
+    BucketUrl,
     DatabaseSettings,
     ExistingFile,
     HttpSettings,
     KafkaSettings,
     PathName,
+    S3Settings,
     Seconds,
     Text,
     TopicName,
@@ -20,17 +22,19 @@ from tallystick.runtime.settings import (
 from tallystick.runtime.values import http_url
 
 
-class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSettings):
+class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     """What `tallystick-notary` needs to know."""
 
     decisions_origin: Text
     """The decision log's name in its checkpoints, for good: "<host>/<what>", without a scheme."""
     governance_origin: Text
     """The governance log's name in its checkpoints, for good."""
-    log_dir: PathName
-    """Where the public files go: `<log_dir>/decisions`, `<log_dir>/governance`."""
-    staging_dir: PathName
+    log_dir: PathName | None = None
+    """Where the public files go: `<log_dir>/decisions`, `<log_dir>/governance`. This and `staging_dir`, or `log_store`."""
+    staging_dir: PathName | None = None
     """Where staging objects go: on a disk as safe as the public one."""
+    log_store: BucketUrl | None = None
+    """In place of both directories: an S3-compatible store, `<log_store>/decisions`, `<log_store>/governance`."""
     source_topic: TopicName = "transactions"
     """The input topic whose decisions are logged."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
@@ -72,7 +76,23 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSetting
         return policy if policy and policy.quorum is not None else None
 
     @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.log_store is None:
+            for name in ("LOG_DIR", "STAGING_DIR"):
+                if getattr(self, name.lower()) is None:
+                    raise ValueError(f"TALLYSTICK_{name}: must be set, or TALLYSTICK_LOG_STORE in place of both directories")
+            return self
+        for name in ("LOG_DIR", "STAGING_DIR"):
+            if getattr(self, name.lower()) is not None:
+                raise ValueError(f"TALLYSTICK_{name}: must not be set together with TALLYSTICK_LOG_STORE: a log has one place")
+        if self.s3_access_key_id is None:
+            raise ValueError("TALLYSTICK_S3_ACCESS_KEY_ID: must be set together with TALLYSTICK_LOG_STORE")
+        return self
+
+    @model_validator(mode="after")
     def _directories(self) -> Self:
+        if self.log_dir is None or self.staging_dir is None:
+            return self
         public, staging = self.log_dir.resolve(), self.staging_dir.resolve()
         if public.is_relative_to(staging) or staging.is_relative_to(public):
             # What staging holds is deleted, and what the log directory holds is public.

@@ -1,4 +1,4 @@
-"""The effects on the real world: files, PostgreSQL, Vault and Kafka, each said in health."""
+"""The effects on the real world: storage, PostgreSQL, Vault and Kafka, each said in health."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaProducer
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.keys import VerifierKey
 from tallystick.merkle.tiles import ReadTile, consistency_proof
-from tallystick.notary.directory import LogDirectory
 from tallystick.notary.effects import KnownHead, Opened
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.staging import Staged
 from tallystick.notary.state import Commit
+from tallystick.notary.storage import LogStorage
 from tallystick.notary.waiting import answering
 from tallystick.notary.witnesses import Prove
 from tallystick.runtime import kafka
@@ -66,7 +66,7 @@ class World:
     """One log's `Effects`.
 
     Args:
-        directory: its public files.
+        storage: its files.
         ledger: its rows.
         signer: its key.
         announcer: who is told of its checkpoints.
@@ -79,7 +79,7 @@ class World:
 
     def __init__(
         self,
-        directory: LogDirectory,
+        storage: LogStorage,
         ledger: LogLedger,
         signer: NoteSigner,
         announcer: Announcer,
@@ -88,7 +88,7 @@ class World:
         cosigners: Cosigners | None = None,
         elsewhere: Sequence[Callable[[], Awaitable[Sequence[KnownHead]]]] = (),
     ) -> None:
-        self._directory, self._ledger, self._signer, self._announcer = directory, ledger, signer, announcer
+        self._storage, self._ledger, self._signer, self._announcer = storage, ledger, signer, announcer
         self._health, self._loop = health, loop
         self._cosigners, self._elsewhere = cosigners, elsewhere
 
@@ -97,14 +97,14 @@ class World:
         self._health.progress(self._loop)
         with answering("database", self._health):
             opened = await self._ledger.open(epoch)
-        with answering("disk", self._health):
-            await asyncio.to_thread(self._directory.begin, opened.epoch, opened.head.staged)
+        with answering(self._storage.component, self._health):
+            await asyncio.to_thread(self._storage.begin, opened.epoch, opened.head.staged)
         return opened
 
     async def public_checkpoint(self) -> Checkpoint | None:
         """See `Effects`."""
-        with answering("disk", self._health):
-            note = await asyncio.to_thread(self._directory.read_checkpoint)
+        with answering(self._storage.component, self._health):
+            note = await asyncio.to_thread(self._storage.read_checkpoint)
         if note is None:
             return None
         with answering("vault", self._health):
@@ -122,18 +122,18 @@ class World:
 
     async def read_staged(self, name: str) -> Staged | None:
         """See `Effects`."""
-        with answering("disk", self._health):
-            data = await asyncio.to_thread(self._directory.read_staged, name)
+        with answering(self._storage.component, self._health):
+            data = await asyncio.to_thread(self._storage.read_staged, name)
         return None if data is None else Staged.decode(data)
 
     def read_tile(self) -> ReadTile:
         """See `Effects`."""
-        return self._directory.read_tile
+        return self._storage.read_tile
 
     async def stage(self, staged: Staged, name: str) -> None:
         """See `Effects`."""
-        with answering("disk", self._health):
-            await asyncio.to_thread(lambda: self._directory.stage(name, staged.encode()))
+        with answering(self._storage.component, self._health):
+            await asyncio.to_thread(lambda: self._storage.stage(name, staged.encode()))
 
     async def commit(self, change: Commit, epoch: int) -> None:
         """See `Effects`."""
@@ -142,13 +142,13 @@ class World:
 
     async def publish_files(self, staged: Staged) -> None:
         """See `Effects`."""
-        with answering("disk", self._health):
-            await asyncio.to_thread(self._directory.publish, staged.files)
+        with answering(self._storage.component, self._health):
+            await asyncio.to_thread(self._storage.publish, staged.files)
 
     async def drop_staged(self, name: str) -> None:
         """See `Effects`."""
-        with answering("disk", self._health):
-            await asyncio.to_thread(self._directory.drop_staged, name)
+        with answering(self._storage.component, self._health):
+            await asyncio.to_thread(self._storage.drop_staged, name)
 
     async def sign(self, checkpoint: Checkpoint) -> bytes:
         """See `Effects`."""
@@ -163,8 +163,8 @@ class World:
 
     async def publish_checkpoint(self, checkpoint: Checkpoint, note: bytes) -> None:
         """See `Effects`."""
-        with answering("disk", self._health):
-            await asyncio.to_thread(self._directory.replace_checkpoint, checkpoint, note)
+        with answering(self._storage.component, self._health):
+            await asyncio.to_thread(self._storage.replace_checkpoint, checkpoint, note)
 
     async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
         """See `Effects`."""
@@ -181,7 +181,7 @@ class World:
         if old == 0:  # everything continues nothing
             return ()
         with answering("disk", self._health):
-            return await asyncio.to_thread(consistency_proof, old, new, self._directory.read_tile)
+            return await asyncio.to_thread(consistency_proof, old, new, self._storage.read_tile)
 
 
 class CheckpointTopic:

@@ -1,4 +1,4 @@
-"""Reading a tiled log (C2SP tlog-tiles) from a directory or over HTTP.
+"""Reading a tiled log (C2SP tlog-tiles) from a directory, over HTTP or from an S3-compatible store.
 
 Gives bytes as they are served, unverified: whoever asks checks them against a checkpoint whose signatures it has checked.
 """
@@ -13,7 +13,9 @@ import httpx
 
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, encode_bundle
+from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
+from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
 MAX_CHECKPOINT_BYTES = 262_144  # 16 signatures must be accepted, and post-quantum ones have 5 kB (C2SP signed-note)
@@ -31,23 +33,30 @@ class LogNotFoundError(LogUnavailableError):
 
 
 class LogReader:
-    """A log's public files at `file:///directory` or `http(s)://prefix`; close it, or use it as an async context manager.
-
-    `token`: a bearer token for what is not served to everybody (HTTP only).
+    """A log's public files; close it, or use it as an async context manager.
 
     All methods raise LogUnavailableError, and ValueError for what is served but is not what was asked for.
+
+    Args:
+        url: `file:///directory`, `http(s)://host/prefix`, or, with settings for it, `s3://bucket/prefix`.
+        s3: where the S3-compatible store is and who we are to it.
+        token: a bearer token for what is not served to everybody (HTTP only).
+
     """
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, s3: S3Settings | None = None, token: str | None = None) -> None:
         parts = urlsplit(url)
         self.url = url.rstrip("/")
         self._http: httpx.AsyncClient | None = None
+        self._bucket: Bucket | None = None
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
             self._root = Path(unquote(parts.path))
         elif parts.scheme in ("http", "https") and parts.hostname:
             self._http = httpx.AsyncClient(
                 timeout=TIMEOUT_S, follow_redirects=False, headers={"authorization": f"Bearer {token}"} if token else None
             )
+        elif parts.scheme == "s3" and s3 is not None:
+            self._bucket = Bucket(url, s3)
         else:
             raise ValueError(f"{url!r} is not file:///directory or http(s)://host/prefix")
 
@@ -129,9 +138,11 @@ class LogReader:
         return [item for tile in tiles for item in tile][start - first : stop - first]
 
     async def _get(self, path: str, limit: int) -> bytes:
-        if self._http is None:
-            return await asyncio.to_thread(_read_file, self._root / path, limit)
-        return await self._fetch(self._http, f"{self.url}/{path}", limit)
+        if self._http is not None:
+            return await self._fetch(self._http, f"{self.url}/{path}", limit)
+        if self._bucket is not None:
+            return await asyncio.to_thread(_read_object, self._bucket, path, limit)
+        return await asyncio.to_thread(_read_file, self._root / path, limit)
 
     async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
         data = bytearray()
@@ -172,6 +183,15 @@ async def _gather(read: Callable[[TilePath], Awaitable[T]], paths: Iterable[Tile
         return await in_own_task(all_of_them(), "reading tiles")
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
+
+
+def _read_object(bucket: Bucket, key: str, limit: int) -> bytes:
+    try:
+        return bucket.get(key, limit).data
+    except ObjectNotFoundError as error:
+        raise LogNotFoundError(str(error)) from error
+    except BucketError as error:
+        raise LogUnavailableError(str(error)) from error
 
 
 def _read_file(path: Path, limit: int) -> bytes:

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tallystick.runtime.values import (
     AuthoritiesFile,
+    BucketUrl,
     Directory,
     ExistingFile,
     HttpUrl,
@@ -39,6 +40,7 @@ from tallystick.runtime.values import (
 
 __all__ = [
     "AuthoritiesFile",
+    "BucketUrl",
     "DatabaseSettings",
     "Directory",
     "ExistingFile",
@@ -47,6 +49,7 @@ __all__ = [
     "KafkaSettings",
     "LogUrl",
     "PathName",
+    "S3Settings",
     "Seconds",
     "SecretFile",
     "SecretFileError",
@@ -149,6 +152,27 @@ class DatabaseSettings(ServiceSettings):
 
     database_url: PostgresqlUrl = "postgresql://127.0.0.1:5432/tallystick"
     database_password_file: SecretFile | None = None
+
+
+class S3Settings(ServiceSettings):
+    """Where an S3-compatible store is, for logs at `s3://bucket/prefix`, and who we are to it; nobody by default."""
+
+    s3_endpoint: HttpUrl | None = None
+    """Its address, to which `/bucket/key` is appended; by default that of AWS in the region."""
+    s3_region: Text = "us-east-1"
+    s3_access_key_id: Text | None = None
+    s3_secret_access_key_file: SecretFile | None = None
+    s3_ca_file: AuthoritiesFile | None = None
+    s3_timeout_s: Annotated[Seconds, Field(le=20)] = 5.0
+    """For one request; a few that may be repeated are, before the store counts as not answering."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if self.s3_access_key_id is not None:
+            _require(self, "s3_access_key_id", ("s3_secret_access_key_file",))
+        elif self.s3_secret_access_key_file is not None:
+            raise ValueError(f"{PREFIX}S3_ACCESS_KEY_ID: must be set together with {PREFIX}S3_SECRET_ACCESS_KEY_FILE")
+        return self
 
 
 class HttpSettings(ServiceSettings):

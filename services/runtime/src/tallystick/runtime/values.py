@@ -17,6 +17,7 @@ MAX_SECRET_BYTES = 65_536
 MAX_TOPIC_LENGTH = 249
 _MAX_PORT = 65_535
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\],]+)(?::([0-9]{1,5}))?")
+_BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -58,10 +59,19 @@ def log_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme in ("http", "https"):
         return http_url(value)
+    if parts.scheme == "s3":
+        return bucket_url(value)
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise ValueError("must be file:///directory or http(s)://host/prefix")
+        raise ValueError("must be file:///directory, http(s)://host/prefix or s3://bucket/prefix")
     if "?" in value or "#" in value:
         raise ValueError("must not hold a query or a fragment: write ? as %3F and # as %23")
+    return value.rstrip("/")
+
+
+def bucket_url(value: str) -> str:
+    """Return `s3://bucket` or `s3://bucket/prefix` without its last slash. Raises ValueError."""
+    if not _BUCKET_URL.fullmatch(value):
+        raise ValueError("must be s3://bucket or s3://bucket/prefix, of letters, digits, dots, hyphens and underscores")
     return value.rstrip("/")
 
 
@@ -153,6 +163,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A duration; give each its upper bound: `Annotated[Seconds, Field(le=60)]`."""
 HttpUrl = Annotated[Text, AfterValidator(http_url)]
 LogUrl = Annotated[Text, AfterValidator(log_url)]
+BucketUrl = Annotated[Text, AfterValidator(bucket_url)]
 KafkaAddresses = Annotated[Text, AfterValidator(kafka_addresses)]
 PostgresqlUrl = Annotated[Text, AfterValidator(postgresql_url)]
 PathName = Annotated[Path, BeforeValidator(_not_empty)]

@@ -75,12 +75,13 @@ class Acquisition:
 
         Raises:
             PositionError: if no partition is left.
+            GateError: if a partition was decided under an activation that the governance log does not have.
             TopicError: if a topic is not what the trust policy says.
             OSError, KafkaError: if something does not answer; try again.
         """
         async with AsyncExitStack() as stack:
             settings, topic = self._settings, self._settings.source_topic
-            log = await stack.enter_async_context(LogReader(settings.log_part("decisions")))
+            log = await stack.enter_async_context(LogReader(settings.log_part("decisions"), settings))
             follower = Follower(log, self._policy, time.monotonic)
             coverage = await follower.start()
             # The producer first: on brokers that fence, it ends whoever owned these partitions before.
@@ -134,12 +135,7 @@ class Acquisition:
         logged = await positions.logged(partition.number)
         history = await positions.history(consumer, partition.number, logged, self._health.progress)
         if (newest := history.newest) is not None and newest.HasField("activation_index"):
-            partition.active = self._gate.actives.by_index(newest.activation_index)
-            if partition.active is None:
-                raise PositionError(
-                    f"{DECISIONS}/{partition.number} was decided under activation {newest.activation_index}, "
-                    f"which the governance log of {self._gate.size} entries does not have"
-                )
+            partition.active = self._gate.decided_under(newest, f"{DECISIONS}/{partition.number}")
         await rebuild(consumer, partition, history, self._health.progress)
         _log.info("partition %d acquired at sequence %d", partition.number, partition.next_sequence)
         return history.unlogged

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from tallystick.contracts import Decision
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hash
@@ -42,7 +43,7 @@ class Gate:
         self._settings = settings
         self._policy = policy
         self._clock = clock
-        self._reader = LogReader(settings.log_part("governance"))
+        self._reader = LogReader(settings.log_part("governance"), settings)
         self._entries: list[bytes] = []
         self._frontier = Frontier()
         self._fresh_s = 0.0
@@ -65,6 +66,28 @@ class Gate:
         if not self.actives.activations:
             return "the governance log activates no model yet"
         return None
+
+    def decided_under(self, decision: Decision, where: str) -> Active:
+        """Return the activation that a decision names; `where` says whose decision it is, for people.
+
+        Nothing may be scored by a log that lacks it, not even other partitions: the log is older than what was seen before this
+        process started, or another one.
+
+        Raises:
+            GateError: the log, as far as it is read, has no such activation.
+        """
+        index = decision.activation_index
+        active = self.actives.by_index(index)
+        if active is None:
+            raise GateError(
+                f"{where} was decided under the activation at {index}, which the governance log of {self.size} entries does not"
+                " have: it was rolled back, or what serves it is behind"
+            )
+        if decision.policy_digest != active.policy_digest or decision.model_digest not in (b"", active.model_digest):
+            raise GateError(
+                f"{where} was decided under another activation at {index} than the governance log has: the log was forked"
+            )
+        return active
 
     async def refresh(self) -> None:
         """Read what is new in the log, verify it and load the models that it allows.

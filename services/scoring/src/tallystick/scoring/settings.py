@@ -12,6 +12,7 @@ from tallystick.runtime.settings import (
     HttpUrl,
     KafkaSettings,
     LogUrl,
+    S3Settings,
     Seconds,
     Text,
     TopicName,
@@ -21,13 +22,13 @@ from tallystick.runtime.settings import (
 PollSeconds = Annotated[Seconds, Field(le=10)]  # well below health's `max_silence_s`
 
 
-class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, HttpSettings):
+class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     """What scoring needs to know, from `TALLYSTICK_*`."""
 
     trust_policy: Directory
     """The trust policy's folder: whose signatures count, and what the topics look like."""
     log_url: LogUrl
-    """Where both logs are read: file:///directory or http(s)://prefix, with `decisions` and `governance` below it."""
+    """Where both logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
     models_dir: Directory
     """Where the models' files lie, as `<SHA-256>.json`."""
     notary_url: HttpUrl

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tallystick.contracts import Decision, Outcome
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.trust.decisions import GROUPS
+from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.verified import VerifiedGovernance
 
 
@@ -38,6 +39,7 @@ def unchecked(
     out.append("when the checkpoint was made: nothing anchors it outside, it is the log's own word")
     if governance is not None:
         out.append("whether a newer activation was already due: the whole governance log shows that")
+        out.append("whether any of its signers had been revoked before: `tallystick fsck` of the governance log shows that")
     out.append("whether the input's running hash is right and no record was left out: sealers show that")
     if decision.outcome == Outcome.OUTCOME_REJECTED:
         return out
@@ -56,9 +58,18 @@ def _governance_checks(decision: Decision, governance: VerifiedGovernance) -> li
         f"the policy was published by {_join(policy.publishers)} (entry {policy.index:,})",
         f"the activation of both was approved by {_join(activation.approvers)} (entry {activation.index:,})",
     ]
+    out += [
+        f"{item.statement.signer} was {_made(item)} by {_join(item.approvers)} (entry {item.index:,})"
+        for item in governance.enrolments
+    ]
     if decision.outcome != Outcome.OUTCOME_REJECTED:
         out.append("the outcome is what that policy makes of the margin, and the score follows from it")
     return out
+
+
+def _made(enrolment: SignedEnrolment) -> str:
+    roles = enrolment.statement.roles
+    return f"enrolled as {' and '.join(roles)}" if roles else "revoked"
 
 
 def _join(names: tuple[str, ...]) -> str:

@@ -25,6 +25,7 @@ from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Openin
 from tallystick.trust.commitments import open_commitment
 from tallystick.trust.decision_log import check_made_under
 from tallystick.trust.decisions import GROUPS, check_decision
+from tallystick.trust.enrolments import Roster, SignedEnrolment, needed, open_enrolment
 from tallystick.trust.errors import TrustError
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.governance import verified_activation
@@ -36,6 +37,7 @@ from tallystick.trust.records import (
     open_model,
     open_policy,
 )
+from tallystick.trust.statements import Signer
 from tallystick.trust.verified import VerifiedBundle, VerifiedGovernance
 
 __all__ = ["BundleError", "VerifiedBundle", "VerifiedGovernance", "verify_bundle"]
@@ -120,17 +122,44 @@ def _verify_governance(bundle: ProofBundle, decision: Decision, policy: TrustPol
 def _open_governance(proofs: GovernanceProofs, policy: TrustPolicy) -> VerifiedGovernance:
     with _part("the governance log's checkpoint is refused"):
         checkpoint = policy.log_policy.verify_checkpoint(proofs.checkpoint, policy.governance_origin)
+    enrolments = _open_enrolments(proofs.enrolments, checkpoint, policy)
+
+    def signers(index: int) -> tuple[Signer, ...]:
+        roster = Roster.founders(policy)
+        for enrolment in enrolments:
+            roster = roster.after(enrolment) if enrolment.index < index else roster
+        return roster.signers
+
     entry = _included(proofs.model, checkpoint, EntryKind.ENTRY_KIND_MODEL_VERSION, "model")
     with _part("the model is not sound"):
-        model = open_model(proofs.model.index, entry.value, policy)
+        model = open_model(proofs.model.index, entry.value, signers(proofs.model.index))
     entry = _included(proofs.policy, checkpoint, EntryKind.ENTRY_KIND_POLICY_VERSION, "policy")
     with _part("the policy is not sound"):
-        version = open_policy(proofs.policy.index, entry.value, policy)
+        version = open_policy(proofs.policy.index, entry.value, signers(proofs.policy.index))
     entry = _included(proofs.activation, checkpoint, EntryKind.ENTRY_KIND_ACTIVATION, "activation")
     with _part("the activation is not sound"):
-        signed = open_activation(proofs.activation.index, entry.value, policy)
+        signed = open_activation(proofs.activation.index, entry.value, signers(proofs.activation.index))
         activation = verified_activation(signed, model, version)
-    return VerifiedGovernance(model, version, activation, checkpoint)
+    names = ((model.index, model.publishers), (version.index, version.publishers), (signed.index, signed.approvers))
+    wanted = set().union(*(needed(enrolments, who, index) for index, who in names))
+    if extra := {item.index for item in enrolments} - wanted:
+        raise BundleError(f"the bundle shows an enrolment at index {min(extra)} that nothing in it calls for")
+    return VerifiedGovernance(model, version, activation, checkpoint, enrolments)
+
+
+def _open_enrolments(
+    logged: Sequence[LoggedEntry], checkpoint: VerifiedCheckpoint, policy: TrustPolicy
+) -> tuple[SignedEnrolment, ...]:
+    """Replay the enrolments that the bundle shows; what others there were, only the whole log tells."""
+    roster, enrolments = Roster.founders(policy), list[SignedEnrolment]()
+    for item in logged:
+        entry = _included(item, checkpoint, EntryKind.ENTRY_KIND_ENROLMENT, "enrolment")
+        if enrolments and item.index <= enrolments[-1].index:
+            raise BundleError("the enrolments are not in the log's order")
+        with _part(f"the enrolment at index {item.index} is not sound"):
+            enrolments.append(open_enrolment(item.index, entry.value, roster))
+        roster = roster.after(enrolments[-1])
+    return tuple(enrolments)
 
 
 def _check_made_under(decision: Decision, governance: VerifiedGovernance) -> None:

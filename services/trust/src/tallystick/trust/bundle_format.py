@@ -5,11 +5,13 @@
       "governance": {"checkpoint": "<signed note>",
                      "model":      {"index": 0, "entry": "…", "proof": ["…", …]},
                      "policy":     {…},
-                     "activation": {…}},
+                     "activation": {…},
+                     "enrolments": [{…}, …]},
       "disclosures": [{"group": "features", "salt": "…", "content": "…"}, …] }
 
 `entry` is a `LogEntry` as logged, `proof` its inclusion proof, leaf to root, for the checkpoint's size. `governance` is absent
-or null where the decision names no activation; `disclosures` may be absent. Nothing here is verified: `bundle` does that.
+or null where the decision names no activation; `enrolments`, in log order, show how signers who are not in the trust policy
+came to sign; they and `disclosures` may be absent. Nothing here is verified: `bundle` does that.
 """
 
 import json
@@ -44,6 +46,7 @@ class GovernanceProofs:
     model: LoggedEntry
     policy: LoggedEntry
     activation: LoggedEntry
+    enrolments: Sequence[LoggedEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def encode_bundle(bundle: ProofBundle) -> bytes:
             "model": _entry_to_json(bundle.governance.model),
             "policy": _entry_to_json(bundle.governance.policy),
             "activation": _entry_to_json(bundle.governance.activation),
+            "enrolments": [_entry_to_json(entry) for entry in bundle.governance.enrolments],
         }
     document["disclosures"] = [
         {"group": item.group, "salt": encode_base64(item.salt), "content": encode_base64(item.content)}
@@ -121,12 +125,19 @@ def _entry_to_json(entry: LoggedEntry) -> dict[str, Any]:
 
 
 def _governance_from_json(value: dict[str, Any]) -> GovernanceProofs:
-    governance = fields(value, "governance", {"checkpoint": str, "model": dict, "policy": dict, "activation": dict})
-    entries = {
-        name: _entry_from_json(fields(governance[name], f"governance: {name}", _ENTRY), f"governance: {name}")
-        for name in ("model", "policy", "activation")
-    }
-    return GovernanceProofs(_text(governance["checkpoint"], "governance: checkpoint"), **entries)
+    required: dict[str, type] = {"checkpoint": str, "model": dict, "policy": dict, "activation": dict}
+    governance = fields(value, "governance", required, {"enrolments": list})
+
+    def entry(item: Any, name: str) -> LoggedEntry:
+        return _entry_from_json(fields(item, f"governance: {name}", _ENTRY), f"governance: {name}")
+
+    return GovernanceProofs(
+        checkpoint=_text(governance["checkpoint"], "governance: checkpoint"),
+        model=entry(governance["model"], "model"),
+        policy=entry(governance["policy"], "policy"),
+        activation=entry(governance["activation"], "activation"),
+        enrolments=tuple(entry(item, f"enrolment {place}") for place, item in enumerate(governance.get("enrolments", []))),
+    )
 
 
 def _entry_from_json(value: dict[str, Any], where: str) -> LoggedEntry:

@@ -2,6 +2,8 @@
 
 The rules, each of which makes an entry count or not; nothing stops the replay, so that one bad entry cannot hide the next:
 
+- who may sign is what the roster says at that place: the trust policy's founders, and everybody whom entries before it enrolled
+  and did not revoke (`enrolments` has the rules);
 - a model or policy version needs a publisher's signature; a digest that was published before is not published again;
 - an activation needs the signatures of two approvers with different names and keys. The publisher may be one of them, so it
   always takes a second person, and never just one;
@@ -19,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tallystick.contracts import EntryKind, LogEntry, ModelStatement, PolicyStatement
+from tallystick.trust.enrolments import Roster, SignedEnrolment, open_enrolment
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import (
@@ -54,12 +57,15 @@ class Governance:
     """What a governance log amounts to.
 
     `models` and `policies` are by digest: (index in the log, statement). `activations` are in log order, which within a slot is
-    the order of their numbers. `rejected` holds (index, reason) of each entry that has no effect.
+    the order of their numbers. `enrolments` are in log order, `roster` is who may sign the next entry. `rejected` holds (index,
+    reason) of each entry that has no effect.
     """
 
     models: dict[bytes, tuple[int, ModelStatement]]
     policies: dict[bytes, tuple[int, PolicyStatement]]
     activations: tuple[VerifiedActivation, ...]
+    enrolments: tuple[SignedEnrolment, ...]
+    roster: Roster
     rejected: list[tuple[int, str]]
 
     def slot(self, slot: str) -> tuple[VerifiedActivation, ...]:
@@ -83,6 +89,8 @@ def replay(entries: Iterable[bytes], policy: TrustPolicy) -> Governance:
         models={digest: (model.index, model.statement) for digest, model in log.models.items()},
         policies={digest: (version.index, version.statement) for digest, version in log.policies.items()},
         activations=tuple(log.activations),
+        enrolments=tuple(log.enrolments),
+        roster=log.roster,
         rejected=rejected,
     )
 
@@ -115,21 +123,26 @@ class _Replay:
         self.models: dict[bytes, SignedModel] = {}
         self.policies: dict[bytes, SignedPolicy] = {}
         self.activations: list[VerifiedActivation] = []
+        self.enrolments: list[SignedEnrolment] = []
+        self.roster = Roster.founders(policy)
         self._last: dict[str, VerifiedActivation] = {}
-        self._policy = policy
 
     def take(self, index: int, entry: LogEntry) -> None:
         """Apply one entry; kinds that govern nothing pass unseen."""
         if entry.kind == EntryKind.ENTRY_KIND_MODEL_VERSION:
-            model = open_model(index, entry.value, self._policy)
+            model = open_model(index, entry.value, self.roster.signers)
             _check_new(self.models.get(model.statement.digest), "model")
             self.models[model.statement.digest] = model
         elif entry.kind == EntryKind.ENTRY_KIND_POLICY_VERSION:
-            version = open_policy(index, entry.value, self._policy)
+            version = open_policy(index, entry.value, self.roster.signers)
             _check_new(self.policies.get(version.digest), "policy")
             self.policies[version.digest] = version
         elif entry.kind == EntryKind.ENTRY_KIND_ACTIVATION:
-            self._activate(open_activation(index, entry.value, self._policy))
+            self._activate(open_activation(index, entry.value, self.roster.signers))
+        elif entry.kind == EntryKind.ENTRY_KIND_ENROLMENT:
+            enrolment = open_enrolment(index, entry.value, self.roster)
+            self.enrolments.append(enrolment)
+            self.roster = self.roster.after(enrolment)
 
     def _activate(self, activation: SignedActivation) -> None:
         statement = activation.statement

@@ -16,7 +16,7 @@ A folder of two files, both refused if they hold anything that is not understood
       [topics.transactions]        # the input topics
       partitions = 4
       partitioner = "murmur2"
-      [[signers]]                  # people (and machines) who sign statements
+      [[signers]]                  # founders: who signs statements until the governance log enrols and revokes others
       name = "ada"
       public_key = "<base64 of 32 bytes>"
       roles = ["publisher", "approver"]
@@ -110,6 +110,12 @@ class TrustPolicy:
             TrustPolicyError: A file cannot be read, or is refused by `parse`.
         """
         return cls.parse(_read(path / "log.policy"), _read(path / "trust.toml"))
+
+    @property
+    def machine_keys(self) -> frozenset[bytes]:
+        """The public keys of logs and witnesses and those of receipts, which are nobody's own."""
+        keys = [*(key for key, _ in self.log_policy.logs), *self.log_policy.witnesses.values()]
+        return frozenset(key.public_key for key in keys) | {key.public_key for key in self.receipt_keys}
 
     @classmethod
     def _from_toml(cls, log_policy: LogPolicy, document: dict[str, Any]) -> Self:
@@ -215,9 +221,7 @@ def _check_receipt_keys(policy: TrustPolicy) -> None:
 
 
 def _check_signers(policy: TrustPolicy) -> None:
-    machines = {key.public_key for key, _ in policy.log_policy.logs}
-    machines |= {key.public_key for key in policy.log_policy.witnesses.values()}
-    machines |= {key.public_key for key in policy.receipt_keys}
+    machines = policy.machine_keys
     names: set[str] = set()
     keys: dict[bytes, str] = {}
     for signer in policy.signers:

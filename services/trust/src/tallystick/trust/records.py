@@ -1,9 +1,10 @@
-"""The governance log's records, one by one: well formed, and signed by those who may.
+"""The governance log's records, one by one: well formed, and signed by those who may (`signers`: the roster at that place).
 
 What an activation says about other entries is checked by `check_activation`, which both the replay of the whole log and the
 check of a single bundle use.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
@@ -22,8 +23,7 @@ from tallystick.trust.commitments import DIGEST_SIZE
 from tallystick.trust.errors import TrustError
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.messages import parse_message
-from tallystick.trust.policy import TrustPolicy
-from tallystick.trust.statements import APPROVER, PUBLISHER, verify_signatures
+from tallystick.trust.statements import APPROVER, PUBLISHER, Signer, verify_signatures
 
 CHAMPION = "champion"
 """The slot whose activation decides."""
@@ -87,14 +87,14 @@ def kind_name(kind: int) -> str:
     return EntryKind.Name(EntryKind.ValueType(kind)).removeprefix("ENTRY_KIND_").replace("_", " ").lower()
 
 
-def open_model(index: int, value: bytes, policy: TrustPolicy) -> SignedModel:
+def open_model(index: int, value: bytes, signers: Iterable[Signer]) -> SignedModel:
     """Return the `ModelVersion` in `value`, published by at least one publisher.
 
     Raises:
         TrustError: It is not well formed or not well signed.
     """
     record = parse_message(ModelVersion, value, "the record")
-    publishers = verify_signatures("ModelStatement", record.statement, record.signatures, policy.signers, PUBLISHER, 1)
+    publishers = verify_signatures("ModelStatement", record.statement, record.signatures, signers, PUBLISHER, 1)
     statement = parse_message(ModelStatement, record.statement, "the statement")
     _check_named(statement.name, statement.version)
     _check_digest(statement.digest, "the model's digest")
@@ -106,14 +106,14 @@ def open_model(index: int, value: bytes, policy: TrustPolicy) -> SignedModel:
     return SignedModel(index, statement, publishers)
 
 
-def open_policy(index: int, value: bytes, policy: TrustPolicy) -> SignedPolicy:
+def open_policy(index: int, value: bytes, signers: Iterable[Signer]) -> SignedPolicy:
     """Return the `PolicyVersion` in `value`, published by at least one publisher.
 
     Raises:
         TrustError: It is not well formed or not well signed.
     """
     record = parse_message(PolicyVersion, value, "the record")
-    publishers = verify_signatures("PolicyStatement", record.statement, record.signatures, policy.signers, PUBLISHER, 1)
+    publishers = verify_signatures("PolicyStatement", record.statement, record.signatures, signers, PUBLISHER, 1)
     statement = parse_message(PolicyStatement, record.statement, "the statement")
     _check_named(statement.name, statement.version)
     if not (isfinite(statement.decline_margin) and isfinite(statement.review_margin)):
@@ -129,16 +129,14 @@ def open_policy(index: int, value: bytes, policy: TrustPolicy) -> SignedPolicy:
     return SignedPolicy(index, sha256(record.statement).digest(), statement, publishers)
 
 
-def open_activation(index: int, value: bytes, policy: TrustPolicy) -> SignedActivation:
+def open_activation(index: int, value: bytes, signers: Iterable[Signer]) -> SignedActivation:
     """Return the `Activation` in `value`, approved by two different approvers; what it points to is not looked at here.
 
     Raises:
         TrustError: It is not well formed or not well signed.
     """
     record = parse_message(Activation, value, "the record")
-    approvers = verify_signatures(
-        "ActivationStatement", record.statement, record.signatures, policy.signers, APPROVER, APPROVALS
-    )
+    approvers = verify_signatures("ActivationStatement", record.statement, record.signatures, signers, APPROVER, APPROVALS)
     statement = parse_message(ActivationStatement, record.statement, "the statement")
     if not statement.slot or len(statement.slot) > 64 or not statement.slot.isprintable():
         raise RecordError("the activation's slot must be 1 to 64 printable characters")

@@ -31,7 +31,7 @@ class SignatureError(TrustError):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Someone whom the trust policy knows; `public_key` is 32 bytes of Ed25519.
+    """Someone whom the trust policy or an enrolment names; `public_key` is 32 bytes of Ed25519, no roles mean revoked.
 
     Raises:
         PublicKeyError: The key is not one that every verifier would treat alike.
@@ -77,7 +77,9 @@ def verify_signatures(
     for item in signatures:
         signer = by_name.get(item.signer)
         if signer is None:
-            raise SignatureError(f"its signer {item.signer!r} is not in the trust policy")
+            raise SignatureError(f"its signer {item.signer!r} is neither in the trust policy nor enrolled")
+        if not signer.roles:
+            raise SignatureError(f"its signer {signer.name!r} was revoked")
         if role not in signer.roles:
             raise SignatureError(f"its signer {signer.name!r} is not a{'n' if role[0] in 'aeiou' else ''} {role}")
         if signer.name in names:

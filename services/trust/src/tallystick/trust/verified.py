@@ -5,18 +5,23 @@ from dataclasses import dataclass
 
 from tallystick.contracts import Decision, LogEntry, ModelStatement, PolicyStatement
 from tallystick.merkle.policy import VerifiedCheckpoint
+from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.governance import VerifiedActivation
 from tallystick.trust.records import SignedModel, SignedPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedGovernance:
-    """What a decision was made under: each record with who signed it, and the checkpoint that all of them are under."""
+    """What a decision was made under: each record with who signed it, and the checkpoint that all of them are under.
+
+    `enrolments` are those by which the signers who are no founders came to sign.
+    """
 
     model: SignedModel
     policy: SignedPolicy
     activation: VerifiedActivation
     checkpoint: VerifiedCheckpoint
+    enrolments: tuple[SignedEnrolment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

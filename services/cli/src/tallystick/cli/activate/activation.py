@@ -1,33 +1,13 @@
-"""What an activation says next, and who has signed it. Pure: the log's meaning and keys in, records out."""
+"""What an activation says next. Pure: the log's meaning in, records out."""
 
-from base64 import b64encode
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 
-from tallystick.cli.activate.keys import public_key_of
-from tallystick.contracts import Activation, ActivationStatement, ModelStatement, PolicyStatement, Signature
-from tallystick.trust.errors import TrustError
+from tallystick.cli.approval import ApprovalError, Proposed, check_signatures
+from tallystick.contracts import Activation, ActivationStatement
 from tallystick.trust.governance import Governance
-from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import CHAMPION
-from tallystick.trust.statements import APPROVER, signing_input, verify_signatures
-
-KIND = "ActivationStatement"
-
-
-class ActivationError(ValueError):
-    """The activation would not count; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """An activation's statement with what it activates."""
-
-    statement: ActivationStatement
-    model: ModelStatement
-    policy: PolicyStatement
 
 
 def next_activation(
@@ -36,13 +16,13 @@ def next_activation(
     """State the slot's next activation: its number, what it supersedes, and where the log has the model and the policy.
 
     Raises:
-        ActivationError: the log has no such model or policy.
+        ApprovalError: the log has no such model or policy.
     """
     model, policy = governance.models.get(model_digest), governance.policies.get(policy_digest)
     if model is None:
-        raise ActivationError(f"the governance log has no accepted model {model_digest.hex()}")
+        raise ApprovalError(f"the governance log has no accepted model {model_digest.hex()}")
     if policy is None:
-        raise ActivationError(f"the governance log has no accepted policy {policy_digest.hex()}")
+        raise ApprovalError(f"the governance log has no accepted policy {policy_digest.hex()}")
     earlier = governance.slot(slot)
     return ActivationStatement(
         slot=slot,
@@ -56,68 +36,39 @@ def next_activation(
     )
 
 
-def propose(statement: ActivationStatement, key: Ed25519PrivateKey, signer: str, policy: TrustPolicy) -> Activation:
-    """Sign a statement as the first of its two approvers.
-
-    Raises:
-        ActivationError: the trust policy does not know the signer as an approver with this key.
-    """
-    return _signed(Activation(statement=statement.SerializeToString(deterministic=True)), key, signer, policy)
-
-
-def approve(activation: Activation, key: Ed25519PrivateKey, signer: str, policy: TrustPolicy) -> Activation:
-    """Add a further approver's signature.
-
-    Raises:
-        ActivationError: it is signed by them already, or the trust policy does not know them as an approver with this key.
-    """
-    return _signed(activation, key, signer, policy)
-
-
-def open_activation_file(data: bytes, governance: Governance, policy: TrustPolicy) -> Proposal:
+def open_activation(data: bytes, governance: Governance) -> Proposed[Activation]:
     """Read a proposed activation and check that it says what the log calls for now, and that its signatures hold.
 
     Raises:
-        ActivationError: the file is no activation, a signature is not good, or the log has moved on.
+        ApprovalError: the file is no activation, a signature is not good, or the log has moved on.
     """
     try:
         activation = Activation.FromString(data)
         statement = ActivationStatement.FromString(activation.statement)
     except DecodeError as error:
-        raise ActivationError("the file does not hold an activation") from error
-    _check_signatures(activation, policy, 1)
+        raise ApprovalError("the file does not hold an activation") from error
+    check_signatures(activation, governance.roster, 1)
     expected = next_activation(
         governance, statement.model_digest, statement.policy_digest, statement.effective_at_ms, statement.slot
     )
     if statement != expected:
-        raise ActivationError(
+        raise ApprovalError(
             f"the activation has number {statement.number}, model index {statement.model_index} and policy index"
             f" {statement.policy_index}; the log now calls for {expected.number}, {expected.model_index}"
             f" and {expected.policy_index}: propose it again"
         )
-    _, model = governance.models[statement.model_digest]
-    _, threshold_policy = governance.policies[statement.policy_digest]
-    return Proposal(statement, model, threshold_policy)
+    return Proposed(activation, f"activation/{statement.slot}-{statement.number}", _summary(statement, governance))
 
 
-def _signed(activation: Activation, key: Ed25519PrivateKey, signer: str, policy: TrustPolicy) -> Activation:
-    _check_approver(key, signer, policy)
-    signature = Signature(signer=signer, signature=key.sign(signing_input(KIND, activation.statement)))
-    signed = Activation(statement=activation.statement, signatures=[*activation.signatures, signature])
-    _check_signatures(signed, policy, len(signed.signatures))
-    return signed
-
-
-def _check_approver(key: Ed25519PrivateKey, name: str, policy: TrustPolicy) -> None:
-    known = next((signer for signer in policy.signers if signer.name == name), None)
-    if known is None:
-        raise ActivationError(f"the trust policy does not know {name!r}")
-    if b64encode(known.public_key).decode() != public_key_of(key):
-        raise ActivationError(f"the key is not the one that the trust policy has for {name!r}")
-
-
-def _check_signatures(activation: Activation, policy: TrustPolicy, minimum: int) -> None:
-    try:
-        verify_signatures(KIND, activation.statement, activation.signatures, policy.signers, APPROVER, minimum)
-    except TrustError as error:
-        raise ActivationError(f"the activation is not well signed: {error}") from error
+def _summary(statement: ActivationStatement, governance: Governance) -> str:
+    (_, model), (_, policy) = governance.models[statement.model_digest], governance.policies[statement.policy_digest]
+    effective_at = datetime.fromtimestamp(statement.effective_at_ms / 1000, UTC).isoformat(" ", "milliseconds")
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in sorted(model.metrics.items()))
+    superseded = f", supersedes index {statement.superseded_index}" if statement.HasField("superseded_index") else ""
+    return (
+        f"activation {statement.number} of {statement.slot}{superseded}, in force from {effective_at}\n"
+        f"  model  {model.name} {model.version}, index {statement.model_index}, SHA-256 {statement.model_digest.hex()}\n"
+        f"         {model.engine}; held out: {figures or 'no figures'}\n"
+        f"  policy {policy.name} {policy.version}, index {statement.policy_index}, SHA-256 {statement.policy_digest.hex()}\n"
+        f"         decline from margin {policy.decline_margin:.6g}, review from {policy.review_margin:.6g}\n"
+    )

@@ -117,7 +117,7 @@ class Fsck:
                 raise BrokenError(f"the checkpoint is refused: {error}") from error
 
     def _reader(self, origin: str) -> LogReader:
-        return LogReader(f"{self._location}/{origin.rpartition('/')[2]}", self._token)
+        return LogReader(f"{self._location}/{origin.rpartition('/')[2]}", token=self._token)
 
 
 @contextmanager

@@ -137,4 +137,14 @@ def _governance_summary(governance: VerifiedGovernance) -> dict[str, Any]:
             "effective_at": utc(activation.effective_at_ms),
             "approvers": list(activation.approvers),
         },
+        "enrolments": [
+            {
+                "index": item.index,
+                "name": item.statement.signer,
+                "public_key": item.statement.public_key.hex(),
+                "roles": list(item.statement.roles),
+                "approvers": list(item.approvers),
+            }
+            for item in governance.enrolments
+        ],
     }

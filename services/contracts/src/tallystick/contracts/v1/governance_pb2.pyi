@@ -109,6 +109,28 @@ class ActivationStatement(_message.Message):
     effective_at_ms: int
     def __init__(self, slot: _Optional[str] = ..., number: _Optional[int] = ..., model_digest: _Optional[bytes] = ..., model_index: _Optional[int] = ..., policy_digest: _Optional[bytes] = ..., policy_index: _Optional[int] = ..., superseded_index: _Optional[int] = ..., effective_at_ms: _Optional[int] = ...) -> None: ...
 
+class Enrolment(_message.Message):
+    __slots__ = ("statement", "signatures")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[Signature]
+    def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
+
+class EnrolmentStatement(_message.Message):
+    __slots__ = ("log", "signer", "public_key", "roles", "superseded_index")
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    log: str
+    signer: str
+    public_key: bytes
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    superseded_index: int
+    def __init__(self, log: _Optional[str] = ..., signer: _Optional[str] = ..., public_key: _Optional[bytes] = ..., roles: _Optional[_Iterable[str]] = ..., superseded_index: _Optional[int] = ...) -> None: ...
+
 class Report(_message.Message):
     __slots__ = ("subject", "from_ms", "to_ms", "figures", "summary")
     class FiguresEntry(_message.Message):

@@ -18,6 +18,7 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_TOPOLOGY: _ClassVar[EntryKind]
     ENTRY_KIND_SEAL: _ClassVar[EntryKind]
     ENTRY_KIND_MALFORMED: _ClassVar[EntryKind]
+    ENTRY_KIND_ENROLMENT: _ClassVar[EntryKind]
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_DECISION: EntryKind
 ENTRY_KIND_MODEL_VERSION: EntryKind
@@ -29,6 +30,7 @@ ENTRY_KIND_INCIDENT: EntryKind
 ENTRY_KIND_TOPOLOGY: EntryKind
 ENTRY_KIND_SEAL: EntryKind
 ENTRY_KIND_MALFORMED: EntryKind
+ENTRY_KIND_ENROLMENT: EntryKind
 
 class LogEntry(_message.Message):
     __slots__ = ("kind", "topic", "partition", "offset", "timestamp_ms", "value")

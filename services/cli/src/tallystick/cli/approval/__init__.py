@@ -1,0 +1,29 @@
+"""What it takes two people to say: a record that one approver proposes, and that another approves and sends to be logged.
+
+`signatures` is the pure part, `flow` what `tallystick activate`, `enrol` and `revoke` have in common on the command line.
+"""
+
+from tallystick.cli.approval.flow import Proposed, add_approve, add_common, approve, failures_told, load_governance, propose
+from tallystick.cli.approval.governance_log import GovernanceLogError, read_governance
+from tallystick.cli.approval.keys import SigningKeyError, generate_key, public_key_of, read_key, write_key
+from tallystick.cli.approval.signatures import ApprovalError, check_signatures, signed
+
+__all__ = [
+    "ApprovalError",
+    "GovernanceLogError",
+    "Proposed",
+    "SigningKeyError",
+    "add_approve",
+    "add_common",
+    "approve",
+    "check_signatures",
+    "failures_told",
+    "generate_key",
+    "load_governance",
+    "propose",
+    "public_key_of",
+    "read_governance",
+    "read_key",
+    "signed",
+    "write_key",
+]
