@@ -346,6 +346,8 @@ def _broken_envelopes() -> list[Case]:
         ("tag longer than need be", "not deterministic", b"\xd8\x12" + good[1:]),
         ("array length longer than need be", "not deterministic", good.replace(b"\xd2\x84", b"\xd2\x98\x04", 1)),
         ("100,000 arrays, one in another", "nested deeper than any receipt", Repeat(b"\x81", 100_000)),
+        ("300 arrays, one in another", "nested deeper than any receipt", b"\x81" * 300),
+        ("300 tags", "nested deeper than any receipt", b"\xd2" * 300),
         ("100,000 tags", "nested deeper than any receipt", Repeat(b"\xd2", 100_000)),
         ("an array of 2^64 - 1 items", "longer than its bytes", b"\xd2\x9b" + b"\xff" * 8),
         ("a byte string of 2^63 bytes", "longer than its bytes", b"\xd2\x84\x5b\x80" + bytes(7)),

@@ -80,6 +80,18 @@ def inclusion_cases() -> list[Case]:
     nobody = [
         ("leaf 0 of 0", "an empty tree has no leaves", 0, 0, leaf, [], log.root(0)),
         ("leaf 1 of 1", "an index is less than the size", 1, 1, leaf, [], leaf),
+        ("leaf 0 of 0 with a proof", "an empty tree has no leaves", 0, 0, leaf, [OTHER], node_hash(leaf, OTHER)),
+        ("leaf 1 of 1 with a proof", "an index is less than the size", 1, 1, leaf, [OTHER], node_hash(OTHER, leaf)),
+        ("leaf 2 of 2 with a proof", "an index is less than the size", 2, 2, leaf, [OTHER], node_hash(leaf, OTHER)),
+        (
+            "leaf 2 of 2 with a proof of two",
+            "an index is less than the size",
+            2,
+            2,
+            leaf,
+            [OTHER, OTHER],
+            node_hash(OTHER, node_hash(leaf, OTHER)),
+        ),
         ("leaf 0 of 1 with a proof", "a tree of one leaf calls for no hashes", 0, 1, leaf, [OTHER], node_hash(leaf, OTHER)),
         ("leaf 0 of 1 with another root", "the root of one leaf is the leaf", 0, 1, leaf, [], OTHER),
         ("leaf of 31 bytes that is the root", "hashes have 32 bytes", 0, 1, leaf[:31], [], leaf[:31]),

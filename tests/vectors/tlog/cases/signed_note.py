@@ -210,44 +210,12 @@ def _malformed() -> list[Case]:
             "the last empty line separates: the first line would be text that was not signed",
             head + GOOD + b"\n" + OTHER.line(TEXT),
         ),
-        ("something after the signatures", "not a signature line", head + GOOD + b"end\n"),
-        ("something before the signatures", "not a signature line", head + b"begin\n" + GOOD),
-        ("hyphen for em dash", "the line begins with U+2014", head + GOOD.replace("—".encode(), b"-", 1)),
-        ("en dash for em dash", "the line begins with U+2014", head + GOOD.replace("—".encode(), "–".encode(), 1)),
-        ("no space after the dash", "dash, space, name, space, base64", head + GOOD.replace("— ".encode(), "—".encode(), 1)),
-        ("space before the dash", "dash, space, name, space, base64", head + b" " + GOOD),
-        (
-            "two spaces after the dash",
-            "the name would begin with a space",
-            head + GOOD.replace("— ".encode(), "—  ".encode(), 1),
-        ),
-        ("two spaces before the base64", "one space", head + GOOD.replace(b"/log ", b"/log  ")),
-        ("space at the line's end", "nothing follows the base64", head + GOOD[:-1] + b" \n"),
-        ("no-break space for space", "U+0020", head + "—\u00a0".encode() + GOOD[4:]),
-        ("no name", "names are not empty", head + GOOD.replace(LOG.name.encode() + b" ", b"", 1)),
-        ("empty name", "names are not empty", head + GOOD.replace(LOG.name.encode(), b"", 1)),
-        ("no base64", "4+n bytes", head + f"— {LOG.name} \n".encode()),
-        ("no space and no base64", "4+n bytes", head + f"— {LOG.name}\n".encode()),
-        ("key id alone", "4+n bytes, and no signature is empty", head + line(LOG.name, BLOB[:4])),
-        ("three bytes", "4+n bytes", head + line(LOG.name, BLOB[:3])),
-        (
-            "base64 for URLs",
-            "the standard alphabet: plus and slash",
-            head + line("x", b"\xfb\xff\xbe\xfb\xff").replace(b"+", b"-").replace(b"/", b"_") + GOOD,
-        ),
-        (
-            "base64 without padding",
-            "the standard encoding is padded",
-            head + _base64(base64.b64encode(BLOB).decode().rstrip("=")),
-        ),
-        ("base64 cut short", "not base64", head + GOOD[:-2] + b"\n"),
         ("carriage returns", "U+000D is a control character", (head + GOOD).replace(b"\n", b"\r\n")),
         ("carriage return in the text", "U+000D is a control character", b"a\r\n\n" + LOG.line(b"a\r\n")),
         ("tab in the text", "U+0009 is a control character", b"a\tb\n\n" + LOG.line(b"a\tb\n")),
         ("null in the text", "U+0000 is a control character", b"a\x00b\n\n" + LOG.line(b"a\x00b\n")),
         ("escape in the text", "U+001B is a control character", b"a\x1b[2Jb\n\n" + LOG.line(b"a\x1b[2Jb\n")),
         ("unit separator in the text", "U+001F is a control character", b"a\x1fb\n\n" + LOG.line(b"a\x1fb\n")),
-        ("tab for a space", "U+0009 is a control character", head + GOOD.replace(b"/log ", b"/log\t")),
         ("invalid UTF-8", "notes are UTF-8", b"a\xff\n\n" + LOG.line(b"a\xff\n")),
         ("Latin-1", "notes are UTF-8", b"\xe8\n\n" + LOG.line(b"\xe8\n")),
         ("overlong UTF-8", "C0 80 is no UTF-8", b"\xc0\x80\n\n" + LOG.line(b"\xc0\x80\n")),
@@ -255,14 +223,8 @@ def _malformed() -> list[Case]:
         ("beyond Unicode", "F4 90 80 80 is no UTF-8", b"\xf4\x90\x80\x80\n\n" + LOG.line(b"\xf4\x90\x80\x80\n")),
         ("UTF-8 cut short", "notes are UTF-8", b"a\xe2\x80\n\n" + LOG.line(b"a\xe2\x80\n")),
         ("UTF-16", "notes are UTF-8", (head + GOOD).decode().encode("utf-16")),
-        ("plus in a name", "names hold no plus", head + _named("a+b") + GOOD),
-        ("invalid UTF-8 in a name", "notes are UTF-8", head + b"\xe2\x80\x94 a\xff " + GOOD.split(b" ")[2] + GOOD),
     ]
     cases = [_case(reject, name, why, data) for name, why, data in forms]
-    cases += [
-        _case(reject, f"U+{ord(space):04X} in a name", "names hold no Unicode spaces", TEXT, b"\n", _named(f"a{space}b"), GOOD)
-        for space in SPACES
-    ]
     double = b"\xfb\xff\xbe\xfb\xff"
     loose = [
         (
@@ -273,6 +235,41 @@ def _malformed() -> list[Case]:
         ("base64 with too much padding", "two spellings of one signature", line("x", double)[:-1] + b"====\n" + GOOD),
     ]
     return cases + [_case(reject, name, why, head, data, strength=STRICT) for name, why, data in loose]
+
+
+def _malformed_lines() -> list[Case]:
+    """Give lines that are none, alone and beside a good one: a note with something else among its signatures is no note."""
+    head, forms = TEXT + b"\n", "dash, space, name, space, base64"
+    lines = [
+        ("a word", "not a signature line", b"end\n"),
+        ("hyphen for em dash", "the line begins with U+2014", GOOD.replace("—".encode(), b"-", 1)),
+        ("en dash for em dash", "the line begins with U+2014", GOOD.replace("—".encode(), "–".encode(), 1)),
+        ("no dash", "the line begins with U+2014", GOOD.removeprefix("— ".encode())),
+        ("no space after the dash", forms, GOOD.replace("— ".encode(), "—".encode(), 1)),
+        ("space before the dash", forms, b" " + GOOD),
+        ("two spaces after the dash", "the name would begin with a space", GOOD.replace("— ".encode(), "—  ".encode(), 1)),
+        ("two spaces before the base64", "one space", GOOD.replace(b"/log ", b"/log  ")),
+        ("space at the line's end", "nothing follows the base64", GOOD[:-1] + b" \n"),
+        ("no-break space for space", "U+0020", "—\u00a0".encode() + GOOD[4:]),
+        ("no name", "names are not empty", GOOD.replace(LOG.name.encode() + b" ", b"", 1)),
+        ("empty name", "names are not empty", GOOD.replace(LOG.name.encode(), b"", 1)),
+        ("no base64", "4+n bytes", f"— {LOG.name} \n".encode()),
+        ("no space and no base64", "4+n bytes", f"— {LOG.name}\n".encode()),
+        ("key id alone", "4+n bytes, and no signature is empty", line(LOG.name, BLOB[:4])),
+        ("a stranger's key id alone", "4+n bytes, and no signature is empty", line("x", b"idid")),
+        ("three bytes", "4+n bytes", line(LOG.name, BLOB[:3])),
+        ("base64 for URLs", "plus and slash", line("x", b"\xfb\xff\xbe\xfb\xff").replace(b"+", b"-").replace(b"/", b"_")),
+        ("base64 without padding", "the standard encoding is padded", _base64(base64.b64encode(BLOB).decode().rstrip("="))),
+        ("base64 cut short", "not base64", GOOD[:-2] + b"\n"),
+        ("base64 with something else", "not base64", GOOD[:-9] + b"." + GOOD[-8:]),
+        ("tab for a space", "U+0009 is a control character", GOOD.replace(b"/log ", b"/log\t")),
+        ("plus in a name", "names hold no plus", _named("a+b")),
+        ("invalid UTF-8 in a name", "notes are UTF-8", b"\xe2\x80\x94 a\xff " + GOOD.split(b" ")[2]),
+    ]
+    lines += [(f"U+{ord(space):04X} in a name", "names hold no Unicode spaces", _named(f"a{space}b")) for space in SPACES]
+    beside = [(f"{name}, beside a good line", why, head + text + OTHER.line(TEXT)) for name, why, text in lines]
+    alone = [(name, why, head + text) for name, why, text in lines]
+    return [_case(reject, name, why, data, keys=(LOG, OTHER)) for name, why, data in alone + beside]
 
 
 def _signatures() -> list[Case]:
@@ -350,4 +347,4 @@ def _open() -> list[Case]:
 
 def cases() -> list[Case]:
     """Return the cases, checked against the naive reference."""
-    return _sound() + _malformed() + _signatures() + _open()
+    return _sound() + _malformed() + _malformed_lines() + _signatures() + _open()
