@@ -5,7 +5,7 @@ import time
 import numpy as np
 from rich.console import Console
 
-from tallystick.cli.demo.figures import Figures, figures, read_log
+from tallystick.cli.demo.figures import Figures, figures, read_logs
 from tallystick.cli.demo.steps import stream
 
 from .figures import Row, row
@@ -42,7 +42,7 @@ def _once(material: Material, console: Console) -> Figures:
     now_ms = time.time_ns() // 1_000_000
     with platform(material, now_ms) as running:
         started_s = stream(running, material.table, now_ms, console)
-        decided = read_log(running)
+        decided = read_logs(running)
     nobody = np.zeros(len(decided.decisions), np.bool_)
     nobody[0] = True  # average precision wants one; it is not looked at here
     return figures(decided, nobody, material.table.num_rows, started_s)

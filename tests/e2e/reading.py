@@ -21,7 +21,7 @@ from tallystick.runtime.log_reader import LogReader
 from tallystick.scoring.records import decode
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, next_chain, record_digest
 from tallystick.trust.decisions import check_decision
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 
 TOPICS = ("transactions", "decisions", "evidence", "dead-letter")
 Place = tuple[int, int]
@@ -30,27 +30,48 @@ Place = tuple[int, int]
 
 @dataclass(repr=False)
 class Run:
-    """Everything that is on the servers, read under one verified checkpoint.
+    """Everything that is on the servers, read under one verified checkpoint a log.
 
     Attributes:
-        checkpoint: of the decisions' log.
-        entries: its entries, in order.
+        checkpoints: of the decisions' logs, by name.
+        logs: their entries, in order, by name.
         records: every Kafka record, by topic and partition.
     """
 
-    checkpoint: Checkpoint
-    entries: list[LogEntry]
+    checkpoints: dict[str, Checkpoint]
+    logs: dict[str, list[LogEntry]]
     records: dict[str, dict[int, list[ConsumerRecord]]]
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint of the decisions' one log."""
+        (checkpoint,) = self.checkpoints.values()
+        return checkpoint
+
+    @cached_property
+    def entries(self) -> list[LogEntry]:
+        """All entries, log by log."""
+        return [entry for entries in self.logs.values() for entry in entries]
 
     @cached_property
     def decisions(self) -> dict[Place, Decision]:
-        """The logged decisions, by the place of their input record, in the log's order."""
-        return {(item.source_partition, item.source_offset): item for item in map(_decision, self.entries)}
+        """The logged decisions, by the place of their input record, log by log in their order."""
+        return {place: item for place, (_, item) in self._placed.items()}
 
     @cached_property
     def index(self) -> dict[Place, int]:
-        """Where in the log a decision is."""
-        return {place: index for index, place in enumerate(self.decisions)}
+        """Where in its log a decision is."""
+        return {place: index for place, (index, _) in self._placed.items()}
+
+    @cached_property
+    def _placed(self) -> dict[Place, tuple[int, Decision]]:
+        placed = {}
+        for entries in self.logs.values():
+            for index, entry in enumerate(entries):
+                if entry.kind == EntryKind.ENTRY_KIND_DECISION:
+                    item = Decision.FromString(entry.value)
+                    placed[item.source_partition, item.source_offset] = index, item
+        return placed
 
     def input(self, place: Place) -> ConsumerRecord:
         """Return the input record at a place."""
@@ -90,15 +111,21 @@ def read_run(platform: Platform) -> Run:
     run = asyncio.run(_read(platform))
     total = sum(map(len, run.records["transactions"].values()))
     if len(run.entries) < total:
-        wait_until(lambda: published(platform).size >= total, f"{total:,} decisions in the log")
+        wait_until(lambda: logged(platform) >= total, f"{total:,} decisions in the log")
         run = asyncio.run(_read(platform))
     _check(run, platform)
     return run
 
 
-def published(platform: Platform) -> Checkpoint:
-    """Return the published checkpoint of the decisions' log, not verified."""
-    return Checkpoint.parse(Note.parse((platform.log_dir / "decisions" / "checkpoint").read_bytes()).text)
+def published(platform: Platform, log: str = "decisions") -> Checkpoint:
+    """Return the published checkpoint of a log, not verified."""
+    return Checkpoint.parse(Note.parse((platform.log_dir / log / "checkpoint").read_bytes()).text)
+
+
+def logged(platform: Platform) -> int:
+    """Return how many entries the published decisions logs have."""
+    policy = TrustPolicy.load(platform.policy)
+    return sum(published(platform, log_name(origin)).size for origin in policy.decisions_origins)
 
 
 def emitted(platform: Platform) -> int:
@@ -113,19 +140,24 @@ def emitted(platform: Platform) -> int:
 
 async def _read(platform: Platform) -> Run:
     policy = TrustPolicy.load(platform.policy)
-    async with LogReader(f"{platform.log_url}/decisions") as log:
-        verified = policy.log_policy.verify_checkpoint(await log.checkpoint(), policy.decisions_origin)
-        size = verified.checkpoint.size
-        entries = await log.entries(0, size, size)
-    frontier = Frontier()
-    frontier.append(leaf_hash(entry) for entry in entries)
-    assert frontier.root() == verified.checkpoint.root, "the entries do not give the signed root"
+    read = {log_name(origin): await _read_log(platform, policy, origin) for origin in policy.decisions_origins}
     async with consumer(platform.kafka, fetch_max_wait_ms=10) as reader:
         records = {
             topic: {p: await read_to_end(reader, TopicPartition(topic, p), 0) for p in range(platform.partitions)}
             for topic in TOPICS
         }
-    return Run(verified.checkpoint, [LogEntry.FromString(entry) for entry in entries], records)
+    checkpoints = {name: checkpoint for name, (checkpoint, _) in read.items()}
+    return Run(checkpoints, {name: entries for name, (_, entries) in read.items()}, records)
+
+
+async def _read_log(platform: Platform, policy: TrustPolicy, origin: str) -> tuple[Checkpoint, list[LogEntry]]:
+    async with LogReader(f"{platform.log_url}/{log_name(origin)}") as log:
+        checkpoint = policy.log_policy.verify_checkpoint(await log.checkpoint(), origin).checkpoint
+        entries = await log.entries(0, checkpoint.size)
+    frontier = Frontier()
+    frontier.append(leaf_hash(entry) for entry in entries)
+    assert frontier.root() == checkpoint.root, "the entries do not give the signed root"
+    return checkpoint, [LogEntry.FromString(entry) for entry in entries]
 
 
 def _check(run: Run, platform: Platform) -> None:
@@ -134,6 +166,9 @@ def _check(run: Run, platform: Platform) -> None:
     assert {entry.kind for entry in run.entries} <= {EntryKind.ENTRY_KIND_DECISION}
     assert len(run.decisions) == len(run.entries), "a record was decided twice"
     by_partition: dict[int, list[Decision]] = {number: [] for number in range(platform.partitions)}
+    for name, entries in run.logs.items():
+        places = {(topic, partition) for topic in policy.topics for partition in {entry.partition for entry in entries}}
+        assert {log_name(policy.decisions_origin(*place)) for place in places} <= {name}, "a partition is in another's log"
     for entry, decision in zip(run.entries, run.decisions.values(), strict=True):
         assert (entry.topic, entry.partition) == ("decisions", decision.source_partition)
         record = run.records["decisions"][entry.partition][entry.offset]
@@ -170,7 +205,3 @@ def _chain_key(platform: Platform, partition: int, epoch: int) -> bytes:
     url = f"{vault.address}/v1/secret/data/chain/transactions/{partition}/{epoch}"
     answer = httpx.get(url, headers={"X-Vault-Token": vault.root_token})
     return base64.b64decode(answer.json()["data"]["data"]["key"])
-
-
-def _decision(entry: LogEntry) -> Decision:
-    return Decision.FromString(entry.value)

@@ -27,7 +27,7 @@ SERVICES: dict[str, dict[str, str | None]] = {  # None: left out
 ONE_BY_ONE: list[tuple[str, str, str | None]] = [  # found out only when all fields are right by themselves
     ("scoring", "PARTITIONS", "9"),
     ("scoring", "SOURCE_TOPIC", "payments"),
-    ("notary", "DECISIONS_ORIGIN", "two words"),
+    ("notary", "LOGS", "decisions-7"),
     ("notary", "VAULT_ROLE_ID", None),
 ]
 

@@ -172,7 +172,13 @@ def test_erased_evidence(auditor: httpx.Client, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/decisions/tx-nobody-knows", "/v1/positions/3/77", "/v1/positions/2147483647/9223372036854775807"]
+    "path",
+    [
+        "/v1/decisions/tx-nobody-knows",
+        "/v1/logs/other/consistency?first=1",
+        "/v1/positions/3/77",
+        "/v1/positions/2147483647/9223372036854775807",
+    ],
 )
 def test_unknown(auditor: httpx.Client, path: str) -> None:
     """What nobody decided is unknown."""
@@ -194,7 +200,7 @@ def test_unknown(auditor: httpx.Client, path: str) -> None:
         "/v1/positions/0/9223372036854775808",
         "/v1/positions/zero/0",
         "/v1/positions/0/1.5",
-        "/v1/logs/other/consistency?first=1",
+        "/v1/logs/Other/consistency?first=1",
         "/v1/logs/decisions/consistency",
         "/v1/logs/decisions/consistency?first=0",
         "/v1/models/" + "A" * 64,
@@ -271,7 +277,7 @@ def test_logs(client: httpx.Client, world: World) -> None:
     logs = {log["name"]: log for log in client.get("/v1/logs").json()["logs"]}
     assert logs["decisions"]["size"] == PUBLISHED
     assert logs["governance"]["size"] == len(world.governance.entries)
-    assert logs["decisions"]["origin"] == world.policy.decisions_origin
+    assert logs["decisions"]["origin"] == world.policy.origins["decisions"]
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 600), (255, 256), (256, 600), (257, 511), (599, 600), (600, 600)])
@@ -300,7 +306,10 @@ def test_checkpoint(client: httpx.Client, world: World) -> None:
     answer = client.get("/decisions/checkpoint")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"
-    assert world.policy.log_policy.verify_checkpoint(answer.content, world.policy.decisions_origin).checkpoint.size == PUBLISHED
+    assert (
+        world.policy.log_policy.verify_checkpoint(answer.content, world.policy.origins["decisions"]).checkpoint.size
+        == PUBLISHED
+    )
     again = client.get("/decisions/checkpoint", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     governance = Checkpoint.parse(Note.parse(client.get("/governance/checkpoint").content).text)

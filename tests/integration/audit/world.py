@@ -151,7 +151,7 @@ async def _log_folder(servers: ProvisionedStack, directory: Path, name: str) -> 
     """Sign with the notary's own key, in Vault."""
     vault = Vault(servers.vault_settings("notary"))
     policy = TrustPolicy.load(servers.policy)
-    origin = policy.decisions_origin if name == "decisions" else policy.governance_origin
+    origin = policy.origins[name]
     key: VerifierKey = next(key for key, _ in policy.log_policy.logs if key.name == origin)
     return LogFolder(directory / name, key, lambda text: asyncio.run(vault.sign(f"notary-{name}", text)))
 

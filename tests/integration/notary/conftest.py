@@ -21,8 +21,13 @@ def notary_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedS
 
 
 @pytest.fixture
-async def installation(notary_stack: EmbeddedStack, tmp_path: Path) -> AsyncIterator[Installation]:
-    """Provide an installation in which no notary runs yet; whatever runs at the end is killed."""
+async def installation(
+    notary_stack: EmbeddedStack, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Installation]:
+    """Provide an installation in which no notary runs yet; whatever runs at the end is killed.
+
+    With one decisions log, or with as many as the test asks for through the fixture's parameter.
+    """
     stack = notary_stack
     broker = Tansu(tmp_path)
     broker.start()
@@ -31,8 +36,10 @@ async def installation(notary_stack: EmbeddedStack, tmp_path: Path) -> AsyncIter
         vault_addr=stack.vault.address,
         vault_token=stack.vault.root_token,
         database_url=stack.database.admin_url,
-        output=stack.directory / "provisioned",
+        output=tmp_path / "provisioned",
+        new_passwords=True,
         partitions=PARTITIONS,
+        logs=getattr(request, "param", 1),
     )
     made = Installation(stack, broker, await provision(plan), tmp_path)
     try:

@@ -60,7 +60,7 @@ class Installation:
 
     @property
     def log_dir(self) -> Path:
-        """The public directory of both logs."""
+        """The public directory of the logs."""
         return self.home / "logs"
 
     @property
@@ -72,8 +72,7 @@ class Installation:
         """Return a notary process that is not started."""
         environment = self.provisioned.environment("notary") | {
             "TALLYSTICK_HTTP_PORT": str(free_port()),
-            "TALLYSTICK_DECISIONS_ORIGIN": self.policy.decisions_origin,
-            "TALLYSTICK_GOVERNANCE_ORIGIN": self.policy.governance_origin,
+            "TALLYSTICK_TRUST_POLICY": str(self.provisioned.policy),
             "TALLYSTICK_LOG_DIR": str(self.log_dir),
             "TALLYSTICK_STAGING_DIR": str(self.home / "staging"),
         }
@@ -118,7 +117,7 @@ class Installation:
     async def verify(self, log: str = "decisions") -> tuple[Checkpoint, list[LogEntry]]:
         """Check the whole public log as a stranger would, and that it continues what was seen of it before."""
         reader = LogReader(f"file://{self.log_dir / log}")
-        origin = self.policy.decisions_origin if log == "decisions" else self.policy.governance_origin
+        origin = self.policy.origins[log]
         checkpoint = self.policy.log_policy.verify_checkpoint(await reader.checkpoint(), origin).checkpoint
         entries = await reader.entries(0, checkpoint.size) if checkpoint.size else []
         frontier = Frontier()

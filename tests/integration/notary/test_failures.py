@@ -206,13 +206,13 @@ async def test_a_restored_old_backup_is_refused(installation: Installation) -> N
 
 
 async def test_a_wrong_setting_is_named_and_ends_the_notary(installation: Installation) -> None:
-    """Two logs of one name, or a name that no note can bear: exit code 2 and the setting's name."""
-    for origin in ("with space", installation.policy.governance_origin):
-        notary = installation.notary(TALLYSTICK_DECISIONS_ORIGIN=origin)
+    """A log that the trust policy does not know, or one named twice: exit code 2 and the setting's name."""
+    for logs in ("decisions-7", "governance,governance", ""):
+        notary = installation.notary(TALLYSTICK_LOGS=logs)
         notary.start()
         await eventually(lambda notary=notary: notary.exit_code is not None)  # type: ignore[misc]  # the default binds
         assert notary.exit_code == 2
-        assert "_ORIGIN" in notary.child.log_tail(1)
+        assert "TALLYSTICK_LOGS: " in notary.child.log_tail(1)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ async def test_the_trust_policy_holds_vaults_keys_and_the_signers(stack: Provisi
     policy = TrustPolicy.load(stack.policy)
     vault = Vault(stack.vault_settings("notary"))
     assert {key.name: key.public_key for key, _ in policy.log_policy.logs} == {
-        policy.decisions_origin: await vault.public_key("notary-decisions"),
+        policy.origins["decisions"]: await vault.public_key("notary-decisions"),
         policy.governance_origin: await vault.public_key("notary-governance"),
     }
     assert policy.log_policy.witnesses["notary-clock"].public_key == await vault.public_key("notary-clock")
@@ -172,11 +172,10 @@ async def test_another_trust_policy_is_not_overwritten(fresh_stack: ProvisionedS
     assert [signer.name for signer in TrustPolicy.load(fresh_stack.policy).signers] == ["ada"]
 
 
-@pytest.mark.parametrize("name", ["notary-decisions", "customer-keys"])
-async def test_a_key_that_could_have_left_vault_is_refused(stack: ProvisionedStack, name: str) -> None:
+@pytest.mark.parametrize(("name", "kind"), [("notary-decisions", "ed25519"), ("customer-keys", "aes256-gcm96")])
+async def test_a_key_that_could_have_left_vault_is_refused(stack: ProvisionedStack, name: str, kind: str) -> None:
     """An exportable key under our name is not taken over."""
     root = hvac.Client(url=stack.servers.vault.address, token=stack.servers.vault.root_token)
-    kind = part._KEYS[name]
     root.secrets.transit.create_key(name=f"test-{name}", key_type=kind, exportable=True)
     with pytest.raises(ProvisionError, match="exportable"):
         part._ensure_key(root, f"test-{name}", kind)

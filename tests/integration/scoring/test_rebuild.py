@@ -6,10 +6,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from tallystick.contracts import Decision, Outcome, Transaction
-from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.runtime import kafka
-from tallystick.runtime.log_reader import LogReader
 from tallystick.scoring.engine import Partition
+from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import PositionError, Positions, rebuild
 
 from ..stack import ProvisionedStack
@@ -44,8 +43,7 @@ async def _send(stack: ProvisionedStack, topic: str, values: list[bytes]) -> Non
 
 
 def _positions(stack: ProvisionedStack) -> Positions:
-    unused = Checkpoint("x", 0, bytes(32))
-    return Positions(None, "", LogReader("file:///nowhere"), lambda: unused, "transactions")  # type: ignore[arg-type]  # not asked
+    return Positions(None, "", FollowedLogs({}), "transactions")  # type: ignore[arg-type]  # no notary is asked
 
 
 async def test_a_rejected_record_whose_decision_has_expired_is_left_out(

@@ -97,16 +97,6 @@ def test_one_notary(overlay: str) -> None:
     assert find(overlay, "StatefulSet/notary")["spec"]["replicas"] == 1
 
 
-def test_the_origins_agree(overlay: str) -> None:
-    """The notary signs under the names that `provision` writes into the trust policy."""
-    notary = expand(settings(overlay, services(overlay)["notary"]))
-    job = services(overlay)["provision"]
-    prefix = expand(settings(overlay, job) | {"ARGUMENT": next(arg for arg in job["args"] if arg.startswith("--prefix="))})
-    name = prefix["ARGUMENT"].removeprefix("--prefix=")
-    origins = [notary["TALLYSTICK_DECISIONS_ORIGIN"], notary["TALLYSTICK_GOVERNANCE_ORIGIN"]]
-    assert origins == [f"{name}/decisions", f"{name}/governance"]
-
-
 def test_no_secret_is_in_the_repository(overlay: str) -> None:
     """No manifest holds a Secret; they are made in the cluster."""
     assert [rules.name(document) for document in built(overlay) if document["kind"] == "Secret"] == []

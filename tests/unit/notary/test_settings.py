@@ -12,8 +12,7 @@ from tallystick.runtime.settings import load
 from .cosigners import URLS, policy_text
 
 GOOD = {
-    "TALLYSTICK_DECISIONS_ORIGIN": "example/decisions",
-    "TALLYSTICK_GOVERNANCE_ORIGIN": "example/governance",
+    "TALLYSTICK_TRUST_POLICY": ".",
     "TALLYSTICK_LOG_DIR": "logs",
     "TALLYSTICK_STAGING_DIR": "staging",
     "TALLYSTICK_VAULT_ROLE_ID": "notary",
@@ -33,9 +32,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("TALLYSTICK_DECISIONS_ORIGIN", "with space"),
-        ("TALLYSTICK_DECISIONS_ORIGIN", "with+plus"),
-        ("TALLYSTICK_GOVERNANCE_ORIGIN", "example/decisions"),
+        ("TALLYSTICK_TRUST_POLICY", "no/such/folder"),
+        ("TALLYSTICK_LOGS", ""),
         ("TALLYSTICK_LINGER_MS", "-1"),
         ("TALLYSTICK_REFRESH_S", "61"),
         ("TALLYSTICK_LOG_DIR", ""),

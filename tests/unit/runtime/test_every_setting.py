@@ -12,7 +12,6 @@ from tallystick.runtime.settings import HttpSettings, environment_name, load
 from tallystick.scoring.settings import ScoringSettings
 
 SERVICES: tuple[type[HttpSettings], ...] = (AuditSettings, IngestSettings, NotarySettings, ScoringSettings)
-ORIGINS = {"decisions_origin": "example/decisions", "governance_origin": "example/governance"}
 ADDRESSES = {"log_url": "file:///srv/log", "notary_url": "http://notary:8080"}
 IDENTITY = {"vault_role_id": "role"}
 
@@ -25,7 +24,7 @@ def _least(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     paths = {"log_dir": "log", "staging_dir": "staging", "models_dir": "models", "trust_policy": "policy"}
     paths["vault_secret_id_file"] = "secret"
     monkeypatch.setattr("tallystick.runtime.settings.unknown_names", lambda *_: [])  # each service takes some of these
-    for field, value in (ORIGINS | ADDRESSES | IDENTITY | {name: str(tmp_path / path) for name, path in paths.items()}).items():
+    for field, value in (ADDRESSES | IDENTITY | {name: str(tmp_path / path) for name, path in paths.items()}).items():
         monkeypatch.setenv(environment_name(field), value)
 
 

@@ -152,7 +152,7 @@ def test_limits_are_said_in_words(emitted: int, now_s: float, words: str | None)
     """So many decisions, none older than so many seconds: at the limit is allowed."""
     coverage = following()
     coverage.emitted(LEAVES[:emitted], 0.0)
-    assert coverage.exceeds(LIMIT, now_s) == words
+    assert LIMIT.exceeded(coverage.pending, coverage.age_s(now_s)) == words
 
 
 def test_a_decisions_leaf_is_its_log_entrys() -> None:

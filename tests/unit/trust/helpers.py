@@ -72,9 +72,9 @@ def sign(kind: str, statement: bytes, *names: str) -> list[Signature]:
     return [Signature(signer=name, signature=key(name).sign(signing_input(kind, statement))) for name in names]
 
 
-def log_policy(quorum: str = "none") -> bytes:
-    """Return a `log.policy` with both logs and the clock witness."""
-    lines = [f"log {VerifierKey.make(origin, ED25519, public(origin))}" for origin in (DECISIONS, GOVERNANCE)]
+def log_policy(quorum: str = "none", logs: Sequence[str] = (DECISIONS, GOVERNANCE)) -> bytes:
+    """Return a `log.policy` with the logs and the clock witness."""
+    lines = [f"log {VerifierKey.make(origin, ED25519, public(origin))}" for origin in logs]
     lines.append(f"witness notary-clock {VerifierKey.make('notary-clock', COSIGNATURE_V1, public('notary-clock'))}")
     return "\n".join([*lines, f"quorum {quorum}", ""]).encode()
 

@@ -12,6 +12,7 @@ from tallystick.contracts import EntryKind, FeatureVector, Outcome, ReasonCode
 from tallystick.trust.bundle import BundleError, verify_bundle
 from tallystick.trust.bundle_format import FORMAT, GovernanceProofs, Opening, ProofBundle, encode_bundle, parse_bundle
 from tallystick.trust.decisions import GROUPS
+from tallystick.trust.policy import TrustPolicy
 
 from .helpers import (
     DECISIONS,
@@ -19,10 +20,12 @@ from .helpers import (
     Log,
     World,
     activation,
+    log_policy,
     model_statement,
     policy_digest,
     policy_statement,
     trust_policy,
+    trust_toml,
 )
 
 TRUST = trust_policy()
@@ -212,7 +215,7 @@ FILE: dict[str, tuple[Callable[[Document], None], str]] = {
     "not canonical base64": (_at("decision", "entry", value="CAF="), "decision: entry is not canonical base64"),
     "not even a character": (_at("decision", "checkpoint", value="\ud800"), "half a character"),
     "no checkpoint": (_at("decision", "checkpoint", value=""), "the decisions log's checkpoint is refused"),
-    "checkpoints swapped": (_swap_checkpoints, "the decisions log's checkpoint is refused: .*not signed by .*decisions"),
+    "checkpoints swapped": (_swap_checkpoints, "checkpoint is refused: .*governance', which is none of the .* decisions logs"),
     "entries swapped": (_swap_entries, "the model is not sound: the entry is of kind policy version and not model version"),
     "no governance": (lambda document: document.pop("governance"), "does not prove the activation at index 2"),
     "null governance": (_at("governance", value=None), "does not prove the activation at index 2"),
@@ -409,6 +412,27 @@ def test_a_checkpoint_of_another_key_is_refused() -> None:
     proofs = replace(world.proofs(), decision=log.prove(index), checkpoint=log.checkpoint(signer="eve"))
     with pytest.raises(BundleError, match="the decisions log's checkpoint is refused"):
         verify_bundle(encode_bundle(proofs), TRUST)
+
+
+OTHER = "tallystick.example/test/decisions-too"
+
+
+def _two_logs(logs: str) -> TrustPolicy:
+    """Return a policy of two decisions logs; `logs` gives the four partitions to them."""
+    toml = trust_toml().decode().replace(f'decisions = "{DECISIONS}"', f'decisions = ["{DECISIONS}", "{OTHER}"]')
+    toml = toml.replace('"murmur2"', f'"murmur2"\nlogs = {logs}')
+    return TrustPolicy.parse(log_policy(logs=(DECISIONS, OTHER, GOVERNANCE)), toml.encode())
+
+
+def test_a_decision_counts_only_in_its_partitions_log() -> None:
+    """Partition 2 belongs to one log; a decision on it that another log of the same bank holds is refused."""
+    for origin in (DECISIONS, OTHER):
+        world = World(decision_log=Log(origin, [b"before"] * 5))
+        ours = _two_logs("[0, 0, 1, 1]" if origin == OTHER else "[1, 1, 0, 0]")
+        theirs = _two_logs("[1, 1, 0, 0]" if origin == OTHER else "[0, 0, 1, 1]")
+        assert verify_bundle(world.bundle(), ours).checkpoint.checkpoint.origin == origin
+        with pytest.raises(BundleError, match=f"its partition 2 belongs to the log .*, and it is proven in {origin}$"):
+            verify_bundle(world.bundle(), theirs)
 
 
 def test_a_governance_checkpoint_without_quorum_is_refused() -> None:

@@ -20,9 +20,9 @@ TOML = trust_toml().decode()
 def test_a_policy_says_whom_to_believe() -> None:
     """Everything in the two files is there."""
     policy = TrustPolicy.parse(log_policy(), trust_toml())
-    assert (policy.decisions_origin, policy.governance_origin) == (DECISIONS, GOVERNANCE)
+    assert (policy.decisions_origins, policy.governance_origin) == ((DECISIONS,), GOVERNANCE)
     assert policy.freshness == Freshness("notary-clock", 60)
-    assert policy.topics == {"transactions": Topic(4, "murmur2")}
+    assert policy.topics == {"transactions": Topic(4, "murmur2", (DECISIONS,) * 4)}
     assert [(signer.name, signer.public_key) for signer in policy.signers[:2]] == [
         ("ada", public("ada")),
         ("bob", public("bob")),
@@ -36,7 +36,7 @@ def test_a_policy_is_read_from_its_folder(tmp_path: Path) -> None:
     """`load` reads `log.policy` and `trust.toml`."""
     (tmp_path / "log.policy").write_bytes(log_policy())
     (tmp_path / "trust.toml").write_bytes(trust_toml())
-    assert TrustPolicy.load(tmp_path).decisions_origin == DECISIONS
+    assert TrustPolicy.load(tmp_path).decisions_origins == (DECISIONS,)
 
 
 @pytest.mark.parametrize("missing", ["log.policy", "trust.toml"])
@@ -73,7 +73,10 @@ RECEIPT_KEY = f'[[receipt_keys]]\norigin = "{DECISIONS}"\npublic_key = "{encoded
         ("max_age_s = 60", "max_age_s = 60\nskew_s = 1", "'skew_s', which is not known"),
         ('witness = "notary-clock"', 'witness = "sundial"', "has no witness 'sundial'"),
         (f'decisions = "{DECISIONS}"', 'decisions = "elsewhere"', "no log line for the origin 'elsewhere'"),
-        (f'governance = "{GOVERNANCE}"', f'governance = "{DECISIONS}"', "must be two logs"),
+        (f'governance = "{GOVERNANCE}"', f'governance = "{DECISIONS}"', "decisions' is there twice"),
+        (f'decisions = "{DECISIONS}"', "decisions = []", "decisions must be an origin, or a list of one or more"),
+        (f'decisions = "{DECISIONS}"', "decisions = [1]", "decisions must be an origin, or a list of one or more"),
+        (f'decisions = "{DECISIONS}"', "decisions = true", "'decisions' must be a string or an array"),
         ("partitions = 4", "partitions = 0", "partitions is 0"),
         ("partitions = 4", "partitions = -1", "partitions is -1"),
         ("partitions = 4", "partitions = 4\nowner = 1", "'owner', which is not known"),
@@ -141,6 +144,79 @@ def test_freshness_is_the_quorums_unless_a_witness_is_named() -> None:
     assert Freshness("other", 60).time_s(verified) is None
     with pytest.raises(TrustPolicyError, match=r"quorum of log\.policy is none, so name"):
         TrustPolicy.parse(log_policy(), unnamed)
+
+
+SEVERAL = ("bank.example/decisions-0", "bank.example/decisions-1")
+MAPPING = "logs = [0, 1, 1, 0]"
+
+
+def divided(origins: tuple[str, str]) -> str:
+    """Return a `trust.toml` that divides the partitions between two logs."""
+    toml = TOML.replace(f'decisions = "{DECISIONS}"', f"decisions = {list(origins)}")
+    return toml.replace(f'origin = "{DECISIONS}"', f'origin = "{GOVERNANCE}"').replace('"murmur2"', f'"murmur2"\n{MAPPING}')
+
+
+def several(old: str = "", new: str = "") -> TrustPolicy:
+    """Return a policy of two decisions logs, one text in `trust.toml` replaced."""
+    toml = divided(SEVERAL)
+    assert old in toml
+    return TrustPolicy.parse(log_policy(logs=(*SEVERAL, GOVERNANCE)), toml.replace(old, new).encode())
+
+
+def test_each_partition_belongs_to_one_of_several_logs() -> None:
+    """The mapping says which log holds a partition's decisions, and a log's partitions; names are the origins' ends."""
+    policy = several()
+    assert [policy.decisions_origin("transactions", partition) for partition in range(4)] == [SEVERAL[i] for i in (0, 1, 1, 0)]
+    assert policy.topics["transactions"].of_log(SEVERAL[1]) == {1, 2}
+    assert policy.origins == {"decisions-0": SEVERAL[0], "decisions-1": SEVERAL[1], "governance": GOVERNANCE}
+
+
+@pytest.mark.parametrize(("topic", "partition"), [("transactions", 4), ("transactions", -1), ("other", 0)])
+def test_a_partition_that_is_not_there_has_no_log(topic: str, partition: int) -> None:
+    """Nothing may be believed of it."""
+    with pytest.raises(TrustPolicyError, match="is not"):
+        several().decisions_origin(topic, partition)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (MAPPING, "", "there are 2 decisions logs, so logs must say which holds each partition"),
+        (MAPPING, "logs = [0, 1, 1]", "logs names the log of 3 partitions, and there are 4"),
+        (MAPPING, "logs = [0, 1, 1, 0, 0]", "logs names the log of 5 partitions, and there are 4"),
+        (MAPPING, "logs = [0, 1, 2, 0]", "logs says 2 for partition 2; .* counts from 0 to 1"),
+        (MAPPING, "logs = [0, -1, 1, 0]", "logs says -1 for partition 1"),
+        (MAPPING, "logs = [0, true, 1, 0]", "logs says True for partition 1"),
+        (MAPPING, "logs = [0, 1.0, 1, 0]", "logs says 1.0 for partition 1"),
+        (MAPPING, "logs = [0, '1', 1, 0]", "logs says '1' for partition 1"),
+        (MAPPING, "logs = [0, 0, 0, 0]", "no topic gives a partition to the decisions log 'bank.example/decisions-1'"),
+        (MAPPING, "logs = 1", "'logs' must be an array"),
+        ("decisions-1'", "decisions-0'", "'bank.example/decisions-0' is there twice"),
+        ("decisions-1'", "decisions-2'", "no log line for the origin 'bank.example/decisions-2'"),
+    ],
+)
+def test_a_mapping_that_is_not_whole_is_refused(old: str, new: str, reason: str) -> None:
+    """One mutation of a policy with two logs, and the sentence that it gets."""
+    with pytest.raises(TrustPolicyError, match=reason):
+        several(old, new)
+
+
+@pytest.mark.parametrize(
+    ("origins", "reason"),
+    [
+        (("a.example/log", "b.example/log"), "'b.example/log' and 'a.example/log' end in the same name"),
+        (("a.example/decisions", "b.example/governance"), "end in the same name"),
+        (("a.example/..", "b.example/x"), "must end in the log's name"),
+        (("a.example/", "b.example/x"), "must end in the log's name"),
+        (("a.example/Log", "b.example/x"), "must end in the log's name"),
+        ((f"a.example/{'x' * 65}", "b.example/x"), "must end in the log's name"),
+    ],
+)
+def test_every_log_has_a_name_to_keep_it_under(origins: tuple[str, str], reason: str) -> None:
+    """Names become directories and keys, so they are plain, and no two logs share one."""
+    toml = divided(origins).encode()
+    with pytest.raises(TrustPolicyError, match=reason):
+        TrustPolicy.parse(log_policy(logs=(*origins, GOVERNANCE)), toml)
 
 
 def test_a_bad_log_policy_is_named_as_such() -> None:

@@ -1,6 +1,7 @@
 """Finding a decision in the log by transaction or by place, believing nobody: index and evidence only hint where to look."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tallystick.audit.database import Database
 from tallystick.audit.entries import EntryError, LoggedDecision, Place, parse_decision
@@ -14,19 +15,20 @@ _NOT_YET = "The decision was made and is not in the published log yet; ask again
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A decision in the tree of `head`; `others` are older decisions on the same transaction id, newest first."""
+    """A decision in the tree of `log` at `head`; `others` are older ones on the same transaction id, newest first."""
 
     logged: LoggedDecision
+    log: PublishedLog
     head: Head
     others: tuple[LoggedDecision, ...] = ()
 
 
 class Finder:
-    """Finds decisions on records of one input topic."""
+    """Finds decisions on records of one input topic; `logs` holds by partition the log that has the decisions on it."""
 
-    def __init__(self, source_topic: str, log: PublishedLog, database: Database, keys: EvidenceKeys) -> None:
+    def __init__(self, source_topic: str, logs: Sequence[PublishedLog], database: Database, keys: EvidenceKeys) -> None:
         self._topic = source_topic
-        self._log = log
+        self._logs = logs
         self._database = database
         self._keys = keys
 
@@ -44,20 +46,26 @@ class Finder:
         candidates = await self._database.candidates(lookup, self._topic)
         if not candidates:
             raise UnknownError("No decision on this transaction is known here.")
-        head = await self._log.head()
-        found: dict[int, LoggedDecision] = {}
+        found: dict[tuple[str, int], Found] = {}
         pending = False
+        heads: dict[str, Head] = {}
         for candidate in candidates:
+            log = self._log_of(candidate.place)
+            if log is None:
+                continue
+            if log.name not in heads:
+                heads[log.name] = await log.head()
+            head = heads[log.name]
             if candidate.log_index is None or candidate.log_index >= head.size:
                 pending = True
                 continue
-            logged = await self._logged(candidate.place, candidate.log_index, head)
+            logged = await self._logged(candidate.place, candidate.log_index, log, head)
             if logged.decision.evidence_digest == candidate.digest:
-                found[logged.index] = logged
+                found[log.name, logged.index] = Found(logged, log, head)
         if not found:
             raise NotYetLoggedError(_NOT_YET) if pending else UnknownError("No decision on this transaction is known here.")
-        newest, *others = sorted(found.values(), key=lambda logged: logged.index, reverse=True)
-        return Found(newest, head, tuple(others))
+        newest, *others = sorted(found.values(), key=_emitted, reverse=True)
+        return replace(newest, others=tuple(other.logged for other in others))
 
     async def by_place(self, place: Place) -> Found:
         """Return the decision with this sequence in a partition of the input.
@@ -67,18 +75,29 @@ class Finder:
             NotYetLoggedError: it was made, and the published log does not hold it yet.
         """
         log_index, has_evidence = await self._database.place(place, self._topic)
-        head = await self._log.head()
+        log = self._log_of(place)
+        if log is None:
+            raise UnknownError(f"{self._topic} has no partition {place.partition}.")
+        head = await log.head()
         if log_index is not None and log_index < head.size:
-            return Found(await self._logged(place, log_index, head), head)
+            return Found(await self._logged(place, log_index, log, head), log, head)
         if log_index is not None or has_evidence:
             raise NotYetLoggedError(_NOT_YET)
         raise UnknownError("No decision with this partition and sequence is known here.")
 
-    async def _logged(self, place: Place, index: int, head: Head) -> LoggedDecision:
+    def _log_of(self, place: Place) -> PublishedLog | None:
+        return self._logs[place.partition] if place.partition < len(self._logs) else None
+
+    async def _logged(self, place: Place, index: int, log: PublishedLog, head: Head) -> LoggedDecision:
         try:
-            logged = parse_decision(index, await self._log.entry(index, head))
+            logged = parse_decision(index, await log.entry(index, head))
         except EntryError as error:
             raise InconsistentError(f"The index points to the wrong place: {error}.") from error
         if logged.place != place or logged.decision.source_topic != self._topic:
             raise InconsistentError(f"The index points to log entry {index}, which is another decision.")
         return logged
+
+
+def _emitted(found: Found) -> tuple[int, int]:
+    """Return what orders decisions of several logs: when each was emitted, and its place in its own log."""
+    return found.logged.envelope.timestamp_ms, found.logged.index

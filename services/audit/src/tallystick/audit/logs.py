@@ -59,7 +59,7 @@ class Consistency:
 
 
 class PublishedLog:
-    """One log, `name` being "decisions" or "governance"; every method raises UnavailableError if storage does not answer."""
+    """One log, `name` being the end of its origin; every method raises UnavailableError if storage does not answer."""
 
     def __init__(self, name: str, origin: str, reader: LogReader, policy: LogPolicy, cache_bytes: int = CACHE_BYTES) -> None:
         self.name = name

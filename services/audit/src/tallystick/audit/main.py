@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from tallystick.audit import database, keys, models
@@ -27,7 +27,7 @@ from tallystick.runtime.logging import configure
 from tallystick.runtime.settings import load, read_secret, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.trust.errors import TrustError
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 
 POLICY_FILES = ("log.policy", "trust.toml")
 
@@ -43,16 +43,18 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
     policy = TrustPolicy.parse(*policy_files.values())
     async with AsyncExitStack() as stack:
         logs = {}
-        for name, origin in (("decisions", policy.decisions_origin), ("governance", policy.governance_origin)):
+        for name, origin in policy.origins.items():
             reader = await stack.enter_async_context(LogReader(settings.log_part(name), settings))
             logs[name] = PublishedLog(name, origin, reader, policy.log_policy)
         store = await Database.open(settings)
         stack.callback(store.close)
         vault_keys = EvidenceKeys(Vault(settings), store)
+        governance = logs[log_name(policy.governance_origin)]
         audit = Audit(
-            finder=Finder(settings.source_topic, logs["decisions"], store, vault_keys),
-            prover=Prover(logs["decisions"], logs["governance"], Governing(logs["governance"], policy), store, vault_keys),
+            finder=Finder(settings.source_topic, _by_partition(settings, policy, logs), store, vault_keys),
+            prover=Prover(governance, Governing(governance, policy), store, vault_keys),
             logs=logs,
+            closed=frozenset(log_name(origin) for origin in policy.decisions_origins),
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,
             gate=gate,
@@ -64,6 +66,11 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
         app = Shield(create_app(audit, health))
         async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch(probes, health), name="watch")
+
+
+def _by_partition(settings: AuditSettings, policy: TrustPolicy, logs: Mapping[str, PublishedLog]) -> list[PublishedLog]:
+    """Return which log holds the decisions on each partition of the input."""
+    return [logs[log_name(origin)] for origin in policy.topics[settings.source_topic].origins]
 
 
 def _policy_files(settings: AuditSettings) -> dict[str, bytes]:

@@ -20,10 +20,7 @@ from tallystick.trust.enrolments import needed
 class Prover:
     """Builds bundles of what was found, each against one checkpoint a log."""
 
-    def __init__(
-        self, decisions: PublishedLog, governance: PublishedLog, governing: Governing, database: Database, keys: EvidenceKeys
-    ) -> None:
-        self._decisions = decisions
+    def __init__(self, governance: PublishedLog, governing: Governing, database: Database, keys: EvidenceKeys) -> None:
         self._governance = governance
         self._governing = governing
         self._database = database
@@ -37,7 +34,7 @@ class Prover:
             InconsistentError: what is stored does not fit together. UnavailableError.
         """
         logged = found.logged
-        proven = await self._decisions.prove(logged.index, found.head)
+        proven = await found.log.prove(logged.index, found.head)
         governance = None
         if logged.decision.HasField("activation_index"):
             governance = await self._prove_governance(logged.decision.activation_index)

@@ -16,7 +16,7 @@ class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     """What the API needs to know."""
 
     log_url: LogUrl
-    """Where both logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
+    """Where the logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
     models_dir: Directory
     """Where the models' files lie, as `<SHA-256>.json`."""
     trust_policy: Directory
@@ -27,5 +27,5 @@ class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     """Holds the bearer token of authorised readers; without it what needs it (see `api.access`) is served to nobody."""
 
     def log_part(self, name: str) -> str:
-        """Return the address of one of the logs: `decisions` or `governance`."""
+        """Return the address of the log of this name."""
         return f"{self.log_url}/{name}"

@@ -4,7 +4,7 @@ The database is the log's one arbiter: a log is as long as its row in `notary.lo
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
@@ -21,19 +21,26 @@ from tallystick.runtime.settings import DatabaseSettings
 _SCHEMA = files("tallystick.notary").joinpath("schema.sql").read_text
 _ROW = ("source_partition", "sequence", "log_index", "record_offset", "topic")
 _READ_POSITION = (
-    "SELECT next_sequence, source_offset, chain, activation_index, record_offset, log_index"
-    " FROM notary.positions JOIN notary.topics ON id = topic WHERE name = $1 AND source_partition = $2"
+    "SELECT origin, next_sequence, source_offset, chain, activation_index, record_offset, log_index"
+    " FROM notary.partitions JOIN notary.topics ON id = topic JOIN notary.logs USING (log)"
+    " LEFT JOIN notary.positions USING (topic, source_partition) WHERE name = $1 AND source_partition = $2"
 )
 _READ_POSITIONS = (
     "SELECT source_partition, next_sequence, source_offset, chain, activation_index, record_offset, log_index"
-    " FROM notary.positions WHERE log = $1 AND topic = $2"
+    " FROM notary.positions JOIN notary.partitions USING (topic, source_partition) WHERE log = $1 AND topic = $2"
 )
 _WRITE_POSITION = (
-    "INSERT INTO notary.positions (log, topic, source_partition,"
+    "INSERT INTO notary.positions (topic, source_partition,"
     " next_sequence, source_offset, chain, activation_index, record_offset, log_index)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
     " ON CONFLICT (topic, source_partition) DO UPDATE SET"
-    " next_sequence = $4, source_offset = $5, chain = $6, activation_index = $7, record_offset = $8, log_index = $9"
+    " next_sequence = $3, source_offset = $4, chain = $5, activation_index = $6, record_offset = $7, log_index = $8"
+)
+_CLAIM = "INSERT INTO notary.partitions (topic, source_partition, log) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+_CLAIMED = "SELECT source_partition FROM notary.partitions WHERE topic = $1 AND log = $2"
+_OTHERS = (
+    "SELECT origin, array_agg(source_partition) AS partitions FROM notary.partitions JOIN notary.logs USING (log)"
+    " WHERE topic = $1 AND log <> $2 AND source_partition = ANY($3::int[]) GROUP BY origin ORDER BY origin"
 )
 ACQUIRE_TIMEOUT_S = 5.0
 
@@ -58,11 +65,14 @@ class Database:
         if self._pool is not None:
             self._pool.terminate()
 
-    async def position(self, source_topic: str, partition: int) -> Position | None:
-        """Return the last logged decision of an input partition, None if it has none."""
+    async def position(self, source_topic: str, partition: int) -> tuple[str, Position | None] | None:
+        """Return the origin of an input partition's log, and the last decision there; None if no log has the partition."""
         async with self.transaction() as connection:
             row = await connection.fetchrow(_READ_POSITION, source_topic, partition)
-        return Position(*row) if row else None
+        if row is None:
+            return None
+        origin, next_sequence, *rest = row
+        return origin, None if next_sequence is None else Position(next_sequence, *rest)
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
@@ -79,10 +89,19 @@ class Database:
 
 
 class Ledger:
-    """One log's rows."""
+    """One log's rows.
 
-    def __init__(self, database: Database, log: str, origin: str, source_topic: str) -> None:
-        self._database, self._log, self._origin, self._source_topic = database, log, origin, source_topic
+    Args:
+        database: where they are.
+        log: the log's name.
+        origin: its name in checkpoints.
+        source_topic: the input topic.
+        partitions: those of its partitions whose decisions are in this log, for ever; none for the governance log.
+    """
+
+    def __init__(self, database: Database, log: str, origin: str, source_topic: str, partitions: frozenset[int]) -> None:
+        self._database, self._log, self._origin = database, log, origin
+        self._source_topic, self._partitions = source_topic, partitions
         self._topic: int | None = None
 
     async def open(self, epoch: int | None) -> Opened:
@@ -98,10 +117,11 @@ class Ledger:
                 raise self._fenced()
             if row["origin"] != self._origin:
                 raise NotaryError(
-                    f"the database's log {self._log} is called {row['origin']}, the settings call it {self._origin}: "
-                    f"set TALLYSTICK_{self._log.upper()}_ORIGIN to the former, or use another database"
+                    f"the database's log {self._log} is called {row['origin']}, the trust policy calls it {self._origin}: "
+                    "a log keeps its origin; use the trust policy that names the former, or another database"
                 )
             self._topic = await connection.fetchval("SELECT id FROM notary.topics WHERE name = $1", self._source_topic)
+            await self._claim_partitions(connection)
             progress = await self._read_progress(connection)
         return Opened(row["epoch"], Head(row["size"], row["root"], row["staged"]), progress)
 
@@ -163,6 +183,24 @@ class Ledger:
             self._log,
         )
 
+    async def _claim_partitions(self, connection: asyncpg.Connection) -> None:
+        """Take the partitions for this log, the first time; refuse if any was another's, or was not this log's before."""
+        before = {row["source_partition"] for row in await connection.fetch(_CLAIMED, self._topic, self._log)}
+        if before and before != self._partitions:
+            raise NotaryError(
+                f"the log {self._origin} holds partitions {_ranges(before)} of {self._source_topic}, and the trust policy"
+                f" gives it {_ranges(self._partitions) or 'none'}: a partition belongs to one log for ever, and no topic's"
+                " partitions are ever more or fewer. Use the trust policy that says so; growth is a new topic"
+            )
+        await connection.executemany(_CLAIM, [(self._topic, partition, self._log) for partition in sorted(self._partitions)])
+        taken = await connection.fetch(_OTHERS, self._topic, self._log, list(self._partitions))
+        if taken:
+            others = "; ".join(f"{_ranges(set(row['partitions']))} to {row['origin']}" for row in taken)
+            raise NotaryError(
+                f"the trust policy gives partitions of {self._source_topic} to {self._origin} that belong to other logs"
+                f" for ever: {others}. Use the trust policy that says so"
+            )
+
     async def _read_progress(self, connection: asyncpg.Connection) -> Progress:
         offsets = await connection.fetch("SELECT partition, next_offset FROM notary.offsets WHERE log = $1", self._log)
         positions = await connection.fetch(_READ_POSITIONS, self._log, self._topic)
@@ -176,7 +214,7 @@ class Ledger:
         )
         await connection.executemany(
             _WRITE_POSITION,
-            [(self._log, self._topic, partition, *_columns(position)) for partition, position in change.positions.items()],
+            [(self._topic, partition, *_columns(position)) for partition, position in change.positions.items()],
         )
 
     def _fenced(self) -> FencedError:
@@ -184,6 +222,17 @@ class Ledger:
             f"{self._origin}: another notary has taken this log over (or its database was replaced). Only one may write a log: "
             "stop the other one before you start this one again"
         )
+
+
+def _ranges(partitions: Collection[int]) -> str:
+    """Return numbers for people: "0-3, 7"."""
+    runs: list[list[int]] = []
+    for number in sorted(partitions):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _columns(position: Position) -> tuple[object, ...]:

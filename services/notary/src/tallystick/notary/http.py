@@ -2,11 +2,11 @@
 
 `GET /v1/position/{source_topic}/{partition}` answers 200 with
 
-    {"next_sequence": n, "source_offset": n|null, "chain": hex|null, "activation_index": n|null,
+    {"origin": o, "next_sequence": n, "source_offset": n|null, "chain": hex|null, "activation_index": n|null,
      "record_offset": n|null, "log_index": n|null}
 
-all but the first null before the partition's first decision; 404 for a topic whose decisions are not logged here, 503 while the
-database does not answer. Errors are problem details (RFC 9457).
+`origin` being the partition's log; all but the first two null before the partition's first decision. 404 for a partition that
+no log has taken, 503 while the database does not answer. Errors are problem details (RFC 9457).
 """
 
 from starlette.requests import Request
@@ -22,28 +22,30 @@ from tallystick.runtime.health import Health
 MAX_PARTITION = 2**31 - 1
 
 
-def routes(database: Database, source_topic: str, health: Health) -> list[Route]:
+def routes(database: Database, health: Health) -> list[Route]:
     """Return the routes."""
 
     async def position(request: Request) -> Response:
         topic, partition = request.path_params["source_topic"], request.path_params["partition"]
-        if topic != source_topic or partition > MAX_PARTITION:
-            return _problem(404, "no such input partition", f"this notary logs the decisions on topic {source_topic}")
         try:
             # From the database, not from memory: an answer must hold even if another notary has taken over.
             with answering("database", health):
-                return JSONResponse(_body(await database.position(topic, partition)))
+                found = await database.position(topic, partition) if partition <= MAX_PARTITION else None
         except UnavailableError:
             return _problem(503, "the database does not answer", "ask again")
+        if found is None:
+            return _problem(404, "no such input partition", "no log here has taken this partition")
+        return JSONResponse(_body(*found))
 
     return [Route("/v1/position/{source_topic}/{partition:int}", position)]
 
 
-def _body(position: Position | None) -> dict[str, object]:
+def _body(origin: str, position: Position | None) -> dict[str, object]:
     if position is None:
         names = ("source_offset", "chain", "activation_index", "record_offset", "log_index")
-        return {"next_sequence": 0} | dict.fromkeys(names)
+        return {"origin": origin, "next_sequence": 0} | dict.fromkeys(names)
     return {
+        "origin": origin,
         "next_sequence": position.next_sequence,
         "source_offset": position.source_offset,
         "chain": position.chain.hex(),

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -11,6 +12,7 @@ from tallystick.notary.bucket import LogBucket
 from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
+from tallystick.notary.logs import GOVERNANCE, Log, LogChoiceError, chosen
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.service import keep_going, report
 from tallystick.notary.settings import NotarySettings
@@ -28,10 +30,11 @@ from tallystick.runtime.bucket import Bucket
 from tallystick.runtime.database import watch
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
-from tallystick.runtime.settings import load
+from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
+from tallystick.trust.errors import TrustError
+from tallystick.trust.policy import TrustPolicy
 
-LOGS = ("decisions", "governance")  # a log's topic and its directory have its name
 MAX_SILENCE_S = 60.0  # longer than any one wait for a server
 BACKOFF = Backoff(first_s=0.1, cap_s=5.0)
 
@@ -40,7 +43,17 @@ def main() -> None:
     """Run the notary until it is told to stop; exit code as `tallystick.runtime.service` says."""
     settings = load(NotarySettings)
     logging.configure("notary", settings.log_level)
-    sys.exit(service.run(_run(settings)))
+    logs = _logs(settings)
+    sys.exit(service.run(_run(settings, logs)))
+
+
+def _logs(settings: NotarySettings) -> Sequence[Log]:
+    try:
+        return chosen(TrustPolicy.load(settings.trust_policy), settings.source_topic, settings.logs)
+    except TrustError as error:
+        refuse("trust_policy", str(error))
+    except LogChoiceError as error:
+        refuse("logs", str(error))
 
 
 def storage_of(settings: NotarySettings, log: str) -> LogStorage:
@@ -52,14 +65,14 @@ def storage_of(settings: NotarySettings, log: str) -> LogStorage:
     return LogDirectory(settings.log_dir / log, settings.staging_dir / log)
 
 
-async def _run(settings: NotarySettings) -> None:
-    policy = settings.read_witness_policy()
-    storages = {log: storage_of(settings, log) for log in LOGS}
+async def _run(settings: NotarySettings, logs: Sequence[Log]) -> None:
+    policy, names = settings.read_witness_policy(), [log.name for log in logs]
+    storages = {name: storage_of(settings, name) for name in names}
     for storage in storages.values():
         await asyncio.to_thread(storage.prepare)
     places = {storage.component for storage in storages.values()}
-    components = ("kafka", "vault", "database", *places, *((WITNESSES,) if policy else ()), *LOGS)
-    health = Health("notary", components, LOGS, max_silence_s=MAX_SILENCE_S)
+    components = ("kafka", "vault", "database", *places, *((WITNESSES,) if policy else ()), *names)
+    health = Health("notary", components, names, max_silence_s=MAX_SILENCE_S)
     vault, quorums = Vault(settings), Quorums(health)
     witnesses: dict[str, Witnesses] = {}
     async with AsyncExitStack() as stack:
@@ -68,38 +81,34 @@ async def _run(settings: NotarySettings) -> None:
         stack.push_async_callback(topic.close)
         client = await stack.enter_async_context(witness_client())
 
-        def pipeline(log: str, origin: str, intake: Intake, signer: NoteSigner, refresh_s: float | None = None) -> Pipeline:
-            ledger = Ledger(database, log, origin, settings.source_topic)
-            source = TopicSource(settings, log, health, log)
+        def pipeline(log: Log) -> Pipeline:
+            governs = log.topic == GOVERNANCE
+            intake: Intake = GovernanceIntake() if governs else DecisionIntake(settings.source_topic)
+            # Witnesses tell the time, too; without them a key of the notary's own does.
+            clock_s = time.time if governs and not policy else None
+            signer = NoteSigner(vault, log.signing_key, log.origin, clock_s)
+            ledger = Ledger(database, log.name, log.origin, settings.source_topic, log.input_partitions)
+            source = TopicSource(settings, log.topic, log.partitions, health, log.name)
             stack.push_async_callback(source.close)
             if policy:
-                say = partial(quorums.say, log)
-                witnesses[log] = Witnesses(policy, origin, client, deadline_s=settings.witness_deadline_s, report=say)
-            world = World(storages[log], ledger, signer, topic, health, log, witnesses.get(log))
-            linger_s = settings.linger_ms / 1000
-            return Pipeline(origin, intake, world, source, clock=time.monotonic, refresh_s=refresh_s, linger_s=linger_s)
+                say = partial(quorums.say, log.name)
+                deadline_s = settings.witness_deadline_s
+                witnesses[log.name] = Witnesses(policy, log.origin, client, deadline_s=deadline_s, report=say)
+            world = World(storages[log.name], ledger, signer, topic, health, log.name, witnesses.get(log.name))
+            return Pipeline(
+                log.origin,
+                intake,
+                world,
+                source,
+                clock=time.monotonic,
+                refresh_s=settings.refresh_s if governs else None,
+                linger_s=settings.linger_ms / 1000,
+            )
 
-        # Witnesses tell the time, too; without them a key of the notary's own does.
-        clock_s = None if policy else time.time
-        decisions, governance = settings.decisions_origin, settings.governance_origin
-        pipelines = {
-            "decisions": pipeline(
-                "decisions",
-                decisions,
-                DecisionIntake(settings.source_topic),
-                NoteSigner(vault, "notary-decisions", decisions),
-            ),
-            "governance": pipeline(
-                "governance",
-                governance,
-                GovernanceIntake(),
-                NoteSigner(vault, "notary-governance", governance, clock_s),
-                settings.refresh_s,
-            ),
-        }
+        pipelines = {log.name: pipeline(log) for log in logs}
         report(health, pipelines)
         report_witnesses(health, witnesses)
-        app = health.app(http.routes(database, settings.source_topic, health))
+        app = health.app(http.routes(database, health))
         # HTTP first: a notary that cannot have its address must not have fenced the one before it.
         async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch_brokers(settings, health), name="watch brokers")

@@ -31,18 +31,26 @@ CREATE TABLE IF NOT EXISTS notary.topics (
   name text NOT NULL UNIQUE
 );
 
--- The last logged decision of each input partition.
-CREATE TABLE IF NOT EXISTS notary.positions (
+-- Which log holds the decisions on an input partition, for ever: a row is made once, and never changed.
+CREATE TABLE IF NOT EXISTS notary.partitions (
   topic smallint NOT NULL REFERENCES notary.topics,
   source_partition int NOT NULL,
   log text NOT NULL REFERENCES notary.logs,
+  PRIMARY KEY (topic, source_partition)
+);
+
+-- The last logged decision of each input partition.
+CREATE TABLE IF NOT EXISTS notary.positions (
+  topic smallint NOT NULL,
+  source_partition int NOT NULL,
   next_sequence bigint NOT NULL,
   source_offset bigint NOT NULL,
   chain bytea NOT NULL,
   activation_index bigint,
   record_offset bigint NOT NULL,
   log_index bigint NOT NULL,
-  PRIMARY KEY (topic, source_partition)
+  PRIMARY KEY (topic, source_partition),
+  FOREIGN KEY (topic, source_partition) REFERENCES notary.partitions
 );
 
 -- Where each decision is. The primary key is the only index: entries are looked up by what they decide, and whoever has a log

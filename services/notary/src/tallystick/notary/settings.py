@@ -4,11 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tallystick.merkle.keys import NoteError, check_name
 from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.settings import (
     BucketUrl,
     DatabaseSettings,
+    Directory,
     ExistingFile,
     HttpSettings,
     KafkaSettings,
@@ -25,16 +25,16 @@ from tallystick.runtime.values import http_url
 class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     """What `tallystick-notary` needs to know."""
 
-    decisions_origin: Text
-    """The decision log's name in its checkpoints, for good: "<host>/<what>", without a scheme."""
-    governance_origin: Text
-    """The governance log's name in its checkpoints, for good."""
+    trust_policy: Directory
+    """The trust policy's folder, which names the logs and gives each partition of the input to one of them."""
+    logs: Text = "all"
+    """Which logs this process writes: `all`, or names such as `decisions-0,governance`; each has one writer only."""
     log_dir: PathName | None = None
-    """Where the public files go: `<log_dir>/decisions`, `<log_dir>/governance`. This and `staging_dir`, or `log_store`."""
+    """Where the public files go: `<log_dir>/<name>` for each log. This and `staging_dir`, or `log_store`."""
     staging_dir: PathName | None = None
     """Where staging objects go: on a disk as safe as the public one."""
     log_store: BucketUrl | None = None
-    """In place of both directories: an S3-compatible store, `<log_store>/decisions`, `<log_store>/governance`."""
+    """In place of both directories: an S3-compatible store, `<log_store>/<name>` for each log."""
     source_topic: TopicName = "transactions"
     """The input topic whose decisions are logged."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
@@ -46,17 +46,6 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
     """How long a quorum is waited for before the log says that it lacks one and tries again."""
     refresh_s: Annotated[Seconds, Field(le=60)] = 10.0
     """How often the governance log's checkpoint is cosigned anew though nothing changed."""
-
-    @model_validator(mode="after")
-    def _origins(self) -> Self:
-        for name in ("decisions_origin", "governance_origin"):
-            try:
-                check_name(getattr(self, name))
-            except NoteError as error:
-                raise ValueError(f"TALLYSTICK_{name.upper()}: {error}") from error
-        if self.decisions_origin == self.governance_origin:
-            raise ValueError("TALLYSTICK_GOVERNANCE_ORIGIN: must differ from TALLYSTICK_DECISIONS_ORIGIN")
-        return self
 
     @model_validator(mode="after")
     def _witnesses(self) -> Self:

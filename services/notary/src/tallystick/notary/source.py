@@ -1,4 +1,4 @@
-"""A log's topic in Kafka: all partitions assigned by hand, read from where the database says, never by a group's offsets."""
+"""A log's part of a topic in Kafka: partitions assigned by hand, read from where the database says, not a group's offsets."""
 
 import contextlib
 from collections.abc import Iterator
@@ -25,10 +25,11 @@ FETCH_OPTIONS: dict[str, Any] = {
 
 
 class TopicSource:
-    """See `Source`. A topic that does not exist yet counts as not answering."""
+    """See `Source`. Reads `partitions` of the topic; while it does not have them all, it counts as not answering."""
 
-    def __init__(self, settings: KafkaSettings, topic: str, health: Health, loop: str) -> None:
-        self._settings, self._topic, self._health, self._loop = settings, topic, health, loop
+    def __init__(self, settings: KafkaSettings, topic: str, partitions: frozenset[int], health: Health, loop: str) -> None:
+        self._settings, self._topic, self._partitions = settings, topic, partitions
+        self._health, self._loop = health, loop
         self._consumer: AIOKafkaConsumer | None = None
         self._stops: dict[int, str] = {}
 
@@ -45,14 +46,16 @@ class TopicSource:
             try:
                 await consumer.start()
                 await consumer.topics()
-                partitions = consumer.partitions_for_topic(self._topic)
-                if not partitions:
+                present = consumer.partitions_for_topic(self._topic)
+                if not present:
                     raise UnavailableError("kafka", f"topic {self._topic} does not exist yet")
+                if missing := self._partitions - present:
+                    raise UnavailableError("kafka", f"topic {self._topic} has no partition {min(missing)}")
             except BaseException:
                 await consumer.stop()
                 raise
-            consumer.assign([TopicPartition(self._topic, partition) for partition in partitions])
-            for partition in partitions:
+            consumer.assign([TopicPartition(self._topic, partition) for partition in self._partitions])
+            for partition in self._partitions:
                 consumer.seek(TopicPartition(self._topic, partition), progress.offsets.get(partition, 0))
             self._consumer, self._stops = consumer, {}
 

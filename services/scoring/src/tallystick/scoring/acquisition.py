@@ -14,13 +14,11 @@ from aiokafka.partitioner import murmur2
 
 from tallystick.runtime import kafka
 from tallystick.runtime.health import Health
-from tallystick.runtime.log_reader import LogReader
-from tallystick.scoring.coverage import Coverage
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, Emitter, TopicError
 from tallystick.scoring.engine import Partition
-from tallystick.scoring.follower import Follower
 from tallystick.scoring.gate import Gate
+from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.settings import ScoringSettings
@@ -43,8 +41,7 @@ class Session:
     consumer: AIOKafkaConsumer
     emitter: Emitter
     sealer: Sealer
-    follower: Follower
-    coverage: Coverage
+    logs: FollowedLogs
     partitions: dict[int, Partition]
     chain_keys: dict[int, dict[int, bytes]]
     since_s: float = field(default_factory=time.monotonic)
@@ -81,9 +78,7 @@ class Acquisition:
         """
         async with AsyncExitStack() as stack:
             settings, topic = self._settings, self._settings.source_topic
-            log = await stack.enter_async_context(LogReader(settings.log_part("decisions"), settings))
-            follower = Follower(log, self._policy, time.monotonic)
-            coverage = await follower.start()
+            logs = await FollowedLogs.followed(stack, settings, self._policy, owned, time.monotonic)
             # The producer first: on brokers that fence, it ends whoever owned these partitions before.
             producer, compressing = [
                 await _started(stack, kafka.producer(settings, compression_type=codec, **_PRODUCER)) for codec in (None, "zstd")
@@ -93,9 +88,9 @@ class Acquisition:
             fetching = {"max_partition_fetch_bytes": _FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS}
             consumer = await _started(stack, kafka.consumer(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS, **fetching))
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=_NOTARY_TIMEOUT_S))
-            positions = Positions(http, settings.notary_url, log, follower.head, topic)
+            positions = Positions(http, settings.notary_url, logs, topic)
             partitions, unlogged = await self._acquire_all(owned, positions, consumer)
-            _wait_for(unlogged, coverage)
+            _wait_for(unlogged, logs)
             chain_keys = {
                 number: dict([await self._custody.chain_key(topic, number, partition.next_sequence)])
                 for number, partition in partitions.items()
@@ -105,17 +100,17 @@ class Acquisition:
                 consumer.seek(TopicPartition(topic, number), partition.next_offset)
             emitter = Emitter(producer, compressing, topic, time.time)
             sealer = Sealer(self._custody.lookup_key, os.urandom)
-            yield Session(consumer, emitter, sealer, follower, coverage, partitions, chain_keys)
+            yield Session(consumer, emitter, sealer, logs, partitions, chain_keys)
 
     async def _acquire_all(
         self, owned: frozenset[int], positions: Positions, consumer: AIOKafkaConsumer
-    ) -> tuple[dict[int, Partition], list[Unlogged]]:
-        partitions, unlogged = dict[int, Partition](), list[Unlogged]()
+    ) -> tuple[dict[int, Partition], dict[int, list[Unlogged]]]:
+        partitions, unlogged = dict[int, Partition](), dict[int, list[Unlogged]]()
         partition_of, refused = self._partitioner(), None
         for number in sorted(owned):
             partition = Partition(self._settings.source_topic, number, partition_of)
             try:
-                unlogged += await self._acquire(partition, positions, consumer)
+                unlogged[number] = await self._acquire(partition, positions, consumer)
             except PositionError as error:
                 # Only this partition stops; a person must look at it.
                 _log.error("partition %d stopped: %s", number, error)
@@ -151,11 +146,12 @@ class Acquisition:
             raise TopicError(f"{name} has {len(present)} partitions, the trust policy says {count}")
 
 
-def _wait_for(unlogged: list[Unlogged], coverage: Coverage) -> None:
+def _wait_for(unlogged: dict[int, list[Unlogged]], logs: FollowedLogs) -> None:
     """Let coverage wait for what is emitted and not logged, each as old as it is: starting afresh makes nothing younger."""
     now_s, now_ms = time.monotonic(), time.time() * 1000
-    for emitted_ms, leaf in sorted(unlogged):
-        coverage.emitted([leaf], now_s - max(0.0, now_ms - emitted_ms) / 1000)
+    waiting = [(emitted_ms, partition, leaf) for partition, some in unlogged.items() for emitted_ms, leaf in some]
+    for emitted_ms, partition, leaf in sorted(waiting):
+        logs.emitted({partition: [leaf]}, now_s - max(0.0, now_ms - emitted_ms) / 1000)
 
 
 async def _started(stack: AsyncExitStack, client: Client) -> Client:

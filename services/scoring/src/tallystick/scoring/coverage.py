@@ -24,6 +24,14 @@ class Limit(NamedTuple):
     decisions: int
     age_s: float
 
+    def exceeded(self, pending: int, age_s: float) -> str | None:
+        """Return in words how so many uncovered decisions, the oldest of this age, exceed the limit; None if they do not."""
+        if pending > self.decisions:
+            return f"{pending} decisions are not in the log, {self.decisions} are allowed"
+        if age_s > self.age_s:
+            return f"a decision is not in the log after {age_s:.1f} s, {self.age_s:.1f} s are allowed"
+        return None
+
 
 def decision_leaf(topic: str, partition: int, offset: int, timestamp_ms: int, value: bytes) -> bytes:
     """Return the leaf hash under which the notary logs a record of `decisions`."""
@@ -102,11 +110,3 @@ class Coverage:
                 covered.append(emitted)
         self._unclaimed = [self._unclaimed[1], unclaimed]
         return covered
-
-    def exceeds(self, limit: Limit, now_s: float) -> str | None:
-        """Return in words how the limit is exceeded, None if it is not."""
-        if self.pending > limit.decisions:
-            return f"{self.pending} decisions are not in the log, {limit.decisions} are allowed"
-        if (age := self.age_s(now_s)) > limit.age_s:
-            return f"a decision is not in the log after {age:.1f} s, {limit.age_s:.1f} s are allowed"
-        return None

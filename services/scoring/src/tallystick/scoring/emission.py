@@ -51,7 +51,7 @@ class Emitter:
         self._topic = topic
         self._clock = clock
 
-    async def emit(self, batch: Sequence[tuple[int, Sequence[Decided]]], check: Callable[[], None]) -> list[bytes]:
+    async def emit(self, batch: Sequence[tuple[int, Sequence[Decided]]], check: Callable[[], None]) -> dict[int, list[bytes]]:
         """Send a batch by partitions and return its decisions' leaf hashes, once the broker has all of it.
 
         Args:
@@ -77,13 +77,10 @@ class Emitter:
                 )
                 for partition, decided in batch
             ]
-        acknowledged = [(partition, send.result()) for (partition, _), send in zip(batch, sends, strict=True)]
-        return [
-            leaf
-            for partition, parts in acknowledged
-            for metadata, records in parts
-            for leaf in _leaves(partition, metadata, records)
-        ]
+        return {
+            partition: [leaf for metadata, records in send.result() for leaf in _leaves(partition, metadata, records)]
+            for (partition, _), send in zip(batch, sends, strict=True)
+        }
 
     def _dead_letter(self, partition: int, decided: Decided, now_ms: int) -> Outgoing:
         """Return the record as it came, with why and whence in headers before its own."""

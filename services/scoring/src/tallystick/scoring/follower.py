@@ -1,4 +1,4 @@
-"""Follows the decisions' log and tells coverage what it holds."""
+"""Follows a decisions log and tells coverage what it holds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,30 +11,37 @@ from tallystick.trust.policy import TrustPolicy
 
 
 class Follower:
-    """The decisions' log from a verified checkpoint on.
+    """A decisions log from a verified checkpoint on.
 
     Args:
         reader: the log.
         policy: whose signatures count.
+        origin: the log's name.
         monotonic: seconds; ages of uncovered decisions are taken from it.
     """
 
-    def __init__(self, reader: LogReader, policy: TrustPolicy, monotonic: Callable[[], float]) -> None:
-        self._reader = reader
+    def __init__(self, reader: LogReader, policy: TrustPolicy, origin: str, monotonic: Callable[[], float]) -> None:
+        self.reader = reader
+        self.origin = origin
         self._policy = policy
         self._monotonic = monotonic
-        self.checkpoint: Checkpoint | None = None
-        self.coverage: Coverage | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._coverage: Coverage | None = None
 
-    async def start(self) -> Coverage:
+    @property
+    def coverage(self) -> Coverage:
+        """What of the emitted decisions the log holds."""
+        assert self._coverage is not None, "start first"  # noqa: S101 - a mistake of ours, not of the log
+        return self._coverage
+
+    async def start(self) -> None:
         """Take the log's current head as the beginning. Raises as `follow`."""
         checkpoint = await self._verified()
         with _readable():
-            edge = await self._reader.compute(lambda read: frontier(checkpoint.size, read))
+            edge = await self.reader.compute(lambda read: frontier(checkpoint.size, read))
         if edge.root() != checkpoint.root:
             raise CoverageError(f"the log's tiles do not lead to its checkpoint of {checkpoint.size} entries")
-        self.checkpoint, self.coverage = checkpoint, Coverage(edge)
-        return self.coverage
+        self._checkpoint, self._coverage = checkpoint, Coverage(edge)
 
     async def follow(self) -> Sequence[float]:
         """Follow the log to its current head and return how long each newly covered decision took, in seconds.
@@ -43,29 +50,28 @@ class Follower:
             CoverageError: if the log contradicts itself or what was verified before.
             OSError: if it cannot be read; try again.
         """
-        assert self.coverage is not None, "start first"  # noqa: S101 - a mistake of ours, not of the log
         checkpoint = await self._verified()
         if checkpoint.size < self.coverage.size:
             raise CoverageError(f"the log went back from {self.coverage.size} to {checkpoint.size} entries")
         with _readable():
-            leaves = await self._reader.leaf_hashes(self.coverage.size, checkpoint.size, checkpoint.size)
+            leaves = await self.reader.leaf_hashes(self.coverage.size, checkpoint.size, checkpoint.size)
         emitted = self.coverage.advance(leaves, checkpoint)
-        self.checkpoint = checkpoint
+        self._checkpoint = checkpoint
         now_s = self._monotonic()
         return [now_s - at for at in emitted]
 
     def head(self) -> Checkpoint:
         """Return the newest verified checkpoint."""
-        assert self.checkpoint is not None, "start first"  # noqa: S101 - a mistake of ours, not of the log
-        return self.checkpoint
+        assert self._checkpoint is not None, "start first"  # noqa: S101 - a mistake of ours, not of the log
+        return self._checkpoint
 
     async def _verified(self) -> Checkpoint:
         with _readable():
-            data = await self._reader.checkpoint()
+            data = await self.reader.checkpoint()
         try:
-            return self._policy.log_policy.verify_checkpoint(data, self._policy.decisions_origin).checkpoint
+            return self._policy.log_policy.verify_checkpoint(data, self.origin).checkpoint
         except ValueError as error:
-            raise CoverageError(f"the decisions' checkpoint is refused: {error}") from error
+            raise CoverageError(f"the checkpoint of {self.origin} is refused: {error}") from error
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.vectors import Vectoriser
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.governance import VerifiedActivation, replay
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 
 CHAMPION = "champion"
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Gate:
         self._settings = settings
         self._policy = policy
         self._clock = clock
-        self._reader = LogReader(settings.log_part("governance"), settings)
+        self._reader = LogReader(settings.log_part(log_name(policy.governance_origin)), settings)
         self._entries: list[bytes] = []
         self._frontier = Frontier()
         self._fresh_s = 0.0

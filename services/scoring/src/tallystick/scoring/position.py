@@ -14,14 +14,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from google.protobuf.message import DecodeError
 
 from tallystick.contracts import Decision, LogEntry, Outcome
-from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.proofs import verify_inclusion
 from tallystick.merkle.tiles import inclusion_proof
 from tallystick.runtime.kafka import batches_to_end
-from tallystick.runtime.log_reader import LogReader
 from tallystick.scoring.coverage import decision_leaf
 from tallystick.scoring.engine import Partition
+from tallystick.scoring.logs import FollowedLogs
 
 DECISIONS = "decisions"
 
@@ -68,18 +67,14 @@ class Positions:
     Args:
         http: asks the notary.
         notary_url: where it answers.
-        log: the decisions' log.
-        checkpoint: gives the newest verified checkpoint of that log.
+        logs: the decisions' logs.
         topic: the input topic.
     """
 
-    def __init__(
-        self, http: httpx.AsyncClient, notary_url: str, log: LogReader, checkpoint: Callable[[], Checkpoint], topic: str
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, notary_url: str, logs: FollowedLogs, topic: str) -> None:
         self._http = http
         self._notary_url = notary_url
-        self._log = log
-        self._checkpoint = checkpoint
+        self._logs = logs
         self._topic = topic
 
     async def logged(self, partition: int) -> Logged | None:
@@ -96,18 +91,25 @@ class Positions:
         if response.status_code != httpx.codes.OK:
             raise OSError(f"the notary answers {response.status_code} for partition {partition}")
         try:
-            index: int | None = response.json()["log_index"]
+            said = response.json()
+            origin, index = said["origin"], said["log_index"]
         except (ValueError, KeyError, TypeError) as error:
             raise OSError(f"{self._notary_url} answers as no notary does; is TALLYSTICK_NOTARY_URL right?") from error
+        follower = self._logs.of(partition)
+        if origin != follower.origin:
+            raise PositionError(
+                f"the notary logs partition {partition} in {origin}, the trust policy says in {follower.origin}:"
+                " a partition belongs to one log for ever"
+            )
         if index is None:
             return None
-        checkpoint = self._checkpoint()
+        log, checkpoint = follower.reader, follower.head()
         if index >= checkpoint.size:
             raise OSError(f"entry {index} is committed and not published yet")  # a moment later it is
         try:
-            (entry,) = await self._log.entries(index, index + 1, checkpoint.size)
+            (entry,) = await log.entries(index, index + 1, checkpoint.size)
             leaf = leaf_hash(entry)
-            proof = await self._log.compute(lambda read: inclusion_proof(index, checkpoint.size, read))
+            proof = await log.compute(lambda read: inclusion_proof(index, checkpoint.size, read))
             verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root)
         except ValueError as error:
             raise PositionError(f"the log does not prove entry {index}, partition {partition}'s newest: {error}") from error

@@ -136,11 +136,11 @@ class Scorer:
     async def _follow_log(self, session: Session) -> None:
         while True:
             try:
-                ages_s = await session.follower.follow()
+                ages_s = await session.logs.follow()
             except OSError as error:
                 self._health.failing("log", str(error))
             else:
-                self._telemetry.covered(ages_s, session.coverage.pending)
+                self._telemetry.covered(ages_s, session.logs.pending)
                 self._health.ok("log")
             await asyncio.sleep(self._settings.poll_log_s)
 
@@ -171,16 +171,16 @@ class Scorer:
             self._health.failing("scoring", closed, "stopped")
             return 0
         now_s = time.monotonic()
-        coverage, limit = session.coverage, self._limit
-        room = limit.decisions - coverage.pending - emitting
-        exceeded = coverage.exceeds(limit, now_s)
-        if exceeded is None and coverage.pending >= limit.decisions:
-            exceeded = f"{coverage.pending} decisions are not in the log, no more are allowed"
+        logs, limit = session.logs, self._limit
+        room = limit.decisions - logs.pending - emitting
+        exceeded = logs.exceeds(limit, now_s)
+        if exceeded is None and logs.pending >= limit.decisions:
+            exceeded = f"{logs.pending} decisions are not in the log, no more are allowed"
         if exceeded is None:
             self._health.ok("scoring")
             return room
         self._health.failing("scoring", exceeded, "stopped")
-        if min(coverage.age_s(now_s), now_s - session.since_s) > 2 * limit.age_s:
+        if min(logs.age_s(now_s), now_s - session.since_s) > 2 * limit.age_s:
             raise CoverageError(exceeded)  # start afresh: perhaps the log has another decision for that record
         return 0
 
@@ -205,14 +205,14 @@ class Scorer:
 
     async def _emit(self, session: Session, batch: list[tuple[int, list[Decided]]]) -> None:
         leaves = await session.emitter.emit(batch, lambda: self._check_still_allowed(session))
-        session.coverage.emitted(leaves, time.monotonic())
+        session.logs.emitted(leaves, time.monotonic())
         self._telemetry.emitted(item for _, decided in batch for item in decided)
 
     def _check_still_allowed(self, session: Session) -> None:
         """Raise if time has passed since the batch was fetched and nothing may be decided any more: the process was paused."""
         if (closed := self._gate.closed()) is not None:
             raise GateError(closed)
-        if (exceeded := session.coverage.exceeds(self._limit, time.monotonic())) is not None:
+        if (exceeded := session.logs.exceeds(self._limit, time.monotonic())) is not None:
             raise CoverageError(exceeded)
 
     def _partitions_detail(self) -> object:
@@ -225,8 +225,9 @@ class Scorer:
     def _coverage_detail(self) -> object:
         if self._session is None:
             return None
-        coverage = self._session.coverage
-        return {"log_size": coverage.size, "pending": coverage.pending, "oldest_s": round(coverage.age_s(time.monotonic()), 3)}
+        logs = self._session.logs
+        sizes = {origin: head.size for origin, head in logs.heads().items()}
+        return {"log_sizes": sizes, "pending": logs.pending, "oldest_s": round(logs.age_s(time.monotonic()), 3)}
 
     def _governance_detail(self) -> object:
         return {"log_size": self._gate.size, "activations": [active.index for active in self._gate.actives.activations]}

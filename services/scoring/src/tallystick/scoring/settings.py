@@ -28,7 +28,7 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     trust_policy: Directory
     """The trust policy's folder: whose signatures count, and what the topics look like."""
     log_url: LogUrl
-    """Where both logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
+    """Where the logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
     models_dir: Directory
     """Where the models' files lie, as `<SHA-256>.json`."""
     notary_url: HttpUrl
@@ -62,7 +62,7 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
         return self
 
     def log_part(self, name: str) -> str:
-        """Return the address of one of the logs: `decisions` or `governance`."""
+        """Return the address of the log of this name."""
         return f"{self.log_url}/{name}"
 
     def model_path(self, digest: bytes) -> Path:

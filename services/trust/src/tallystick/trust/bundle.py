@@ -17,14 +17,16 @@ from tallystick.contracts import (
     LogEntry,
     TransactionDetails,
 )
+from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import VerifiedCheckpoint
 from tallystick.merkle.proofs import verify_inclusion
 from tallystick.trust import account
 from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, parse_bundle
 from tallystick.trust.commitments import open_commitment
 from tallystick.trust.decision_log import check_made_under
-from tallystick.trust.decisions import GROUPS, check_decision
+from tallystick.trust.decisions import GROUPS, check_decision, check_log
 from tallystick.trust.enrolments import Roster, SignedEnrolment, needed, open_enrolment
 from tallystick.trust.errors import TrustError
 from tallystick.trust.features import FeatureSchema
@@ -66,13 +68,14 @@ def verify_bundle(data: bytes, policy: TrustPolicy) -> VerifiedBundle:
     with _part("the bundle cannot be read"):
         bundle = parse_bundle(data)
     with _part("the decisions log's checkpoint is refused"):
-        checkpoint = policy.log_policy.verify_checkpoint(bundle.checkpoint, policy.decisions_origin)
+        checkpoint = policy.log_policy.verify_checkpoint(bundle.checkpoint, _decisions_origin(bundle.checkpoint, policy))
     entry = _included(bundle.decision, checkpoint, EntryKind.ENTRY_KIND_DECISION, "decision")
     with _part("the decision is not sound"):
         decision = parse_message(Decision, entry.value, "its record")
         check_decision(decision, policy)
         if entry.partition != decision.source_partition:
             raise BundleError(f"it is of partition {decision.source_partition}, and was logged from {entry.partition}")
+        check_log(decision, checkpoint.checkpoint.origin, policy)
     governance = _verify_governance(bundle, decision, policy)
     disclosures = _open_disclosures(bundle.disclosures, decision, governance)
     return VerifiedBundle(
@@ -94,6 +97,14 @@ def _part(what: str) -> Iterator[None]:
         yield
     except ValueError as error:  # every error of trust and merkle is one
         raise BundleError(f"{what}: {error}") from error
+
+
+def _decisions_origin(note: bytes, policy: TrustPolicy) -> str:
+    """Return which decisions log a checkpoint says it is of."""
+    origin = Checkpoint.parse(Note.parse(note).text).origin
+    if origin not in policy.decisions_origins:
+        raise BundleError(f"it is of {origin!r}, which is none of the trust policy's decisions logs")
+    return origin
 
 
 def _included(logged: LoggedEntry, checkpoint: VerifiedCheckpoint, kind: EntryKind, what: str) -> LogEntry:

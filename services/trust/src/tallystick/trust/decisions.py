@@ -87,6 +87,19 @@ def check_outcome(decision: Decision, policy: PolicyStatement) -> None:
         raise DecisionError(f"the policy makes {made} of its margin, and it says {logged}")
 
 
+def check_log(decision: Decision, origin: str, trust: TrustPolicy) -> None:
+    """Check that the log in which a decision is proven is its partition's: any other could show a second one.
+
+    Raises:
+        DecisionError: The partition belongs to another log.
+        TrustPolicyError: The trust policy does not know the partition.
+    """
+    partition = decision.source_partition
+    own = trust.decisions_origin(decision.source_topic, partition)
+    if origin != own:
+        raise DecisionError(f"its partition {partition} belongs to the log {own}, and it is proven in {origin}")
+
+
 def _check_place(decision: Decision, trust: TrustPolicy) -> None:
     topic = trust.topics.get(decision.source_topic)
     if topic is None:

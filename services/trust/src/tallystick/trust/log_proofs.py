@@ -22,7 +22,7 @@ from tallystick.merkle.receipts import (
     verify_consistency_receipt,
     verify_inclusion_receipt,
 )
-from tallystick.trust.decisions import check_decision
+from tallystick.trust.decisions import check_decision, check_log
 from tallystick.trust.errors import TrustError
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
@@ -30,6 +30,9 @@ from tallystick.trust.records import kind_name, open_entry
 
 MAX_LOG_PROOF_BYTES = MAX_PROOF_FILE_SIZE
 PROOF_FILE, RECEIPT = "tlog-proof", "COSE receipt"
+_OF_BOTH = {EntryKind.ENTRY_KIND_INCIDENT, EntryKind.ENTRY_KIND_MALFORMED}
+_OF_DECISIONS = _OF_BOTH | {EntryKind.ENTRY_KIND_DECISION}
+_OF_GOVERNANCE = set(EntryKind.values()) - {EntryKind.ENTRY_KIND_UNSPECIFIED, EntryKind.ENTRY_KIND_DECISION}
 _COSE_SIGN1 = b"\xd2"
 _PROOF_FILE_START = HEADER.partition(b"@")[0] + b"@"
 
@@ -177,14 +180,15 @@ def _verify_consistency(receipt: ConsistencyReceipt, policy: TrustPolicy, older:
 
 
 def _open(data: bytes, origin: str, policy: TrustPolicy) -> tuple[LogEntry, Decision | None]:
-    """Return the entry and, if it is one, its decision; a decision outside of a decisions log is refused."""
+    """Return the entry and, if it is one, its decision; a decision outside of its partition's log is refused."""
     entry = open_entry(data)
-    if (entry.kind == EntryKind.ENTRY_KIND_DECISION) != (origin == policy.decisions_origin):
+    if entry.kind not in (_OF_DECISIONS if origin in policy.decisions_origins else _OF_GOVERNANCE):
         raise LogProofError(f"the entry is of kind {kind_name(entry.kind)}, which is not what {origin} is for")
     if entry.kind != EntryKind.ENTRY_KIND_DECISION:
         return entry, None
     decision = parse_message(Decision, entry.value, "its record")
     check_decision(decision, policy)
+    check_log(decision, origin, policy)
     if entry.partition != decision.source_partition:
         raise LogProofError(f"the decision is of partition {decision.source_partition}, and was logged from {entry.partition}")
     return entry, decision

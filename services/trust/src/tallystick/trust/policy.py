@@ -7,8 +7,8 @@ A folder of two files, both refused if they hold anything that is not understood
 - `trust.toml`:
 
       version = 1
-      [logs]                       # what each log is for, by origin
-      decisions = "bank.example/decisions"
+      [logs]                       # what each log is for, by origin; one decisions log may be written as a string
+      decisions = ["bank.example/decisions-0", "bank.example/decisions-1"]
       governance = "bank.example/governance"
       [freshness]                  # how old the governance log's newest cosignatures may be
       max_age_s = 60
@@ -16,6 +16,7 @@ A folder of two files, both refused if they hold anything that is not understood
       [topics.transactions]        # the input topics
       partitions = 4
       partitioner = "murmur2"
+      logs = [0, 0, 1, 1]          # which of [logs].decisions holds each partition, for good; not needed if there is one
       [[signers]]                  # founders: who signs statements until the governance log enrols and revokes others
       name = "ada"
       public_key = "<base64 of 32 bytes>"
@@ -24,9 +25,12 @@ A folder of two files, both refused if they hold anything that is not understood
       origin = "bank.example/decisions"
       public_key = "<base64 of 32 bytes>"
 
+A log's name is the part of its origin after the last "/": where it is kept, and what people call it. No two logs have the same.
+
 One name and one key a signer: whoever signs under two names would be two people.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +47,7 @@ from tallystick.trust.strict_json import fields
 MAX_POLICY_BYTES = 1_000_000
 PARTITIONERS = frozenset({"murmur2"})
 MAX_PARTITIONS = 100_000
+_LOG_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 class TrustPolicyError(TrustError):
@@ -51,10 +56,15 @@ class TrustPolicyError(TrustError):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """An input topic: its number of partitions, for good, and how keys become partitions."""
+    """An input topic: its number of partitions, for good, how keys become partitions, and by partition its log's origin."""
 
     partitions: int
     partitioner: str
+    origins: tuple[str, ...]
+
+    def of_log(self, origin: str) -> frozenset[int]:
+        """Return the partitions whose decisions are in a log; a partition belongs to one log for ever."""
+        return frozenset(partition for partition, name in enumerate(self.origins) if name == origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +87,30 @@ class TrustPolicy:
     """Whom a verifier believes; every verification takes one."""
 
     log_policy: LogPolicy
-    decisions_origin: str
+    decisions_origins: tuple[str, ...]
     governance_origin: str
     freshness: Freshness
     topics: Mapping[str, Topic]
     signers: tuple[Signer, ...]
     receipt_keys: tuple[ReceiptKey, ...] = ()
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """All logs' origins by name: the decisions' in their order, then the governance log's."""
+        return {log_name(origin): origin for origin in (*self.decisions_origins, self.governance_origin)}
+
+    def decisions_origin(self, topic: str, partition: int) -> str:
+        """Return the origin of the log that holds the decisions on a partition of an input topic.
+
+        Raises:
+            TrustPolicyError: The policy does not know the topic, or the topic has no such partition.
+        """
+        if topic not in self.topics:
+            raise TrustPolicyError(f"the topic {topic!r} is not in the trust policy")
+        origins = self.topics[topic].origins
+        if not 0 <= partition < len(origins):
+            raise TrustPolicyError(f"partition {partition} is not one of the {len(origins)} of the topic {topic!r}")
+        return origins[partition]
 
     @classmethod
     def parse(cls, log_policy: bytes, trust_toml: bytes) -> Self:
@@ -123,19 +151,25 @@ class TrustPolicy:
         fields(document, "the file", top, {"receipt_keys": list})
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
-        logs = fields(document["logs"], "[logs]", {"decisions": str, "governance": str})
+        logs = fields(document["logs"], "[logs]", {"decisions": (str, list), "governance": str})
+        decisions = _parse_origins(logs["decisions"])
         freshness = fields(document["freshness"], "[freshness]", {"max_age_s": int}, {"witness": str})
         return cls(
             log_policy=log_policy,
-            decisions_origin=logs["decisions"],
+            decisions_origins=decisions,
             governance_origin=logs["governance"],
             freshness=Freshness(freshness.get("witness"), freshness["max_age_s"]),
-            topics={name: _parse_topic(name, topic) for name, topic in document["topics"].items()},
+            topics={name: _parse_topic(name, topic, decisions) for name, topic in document["topics"].items()},
             signers=tuple(_parse_signer(item, place) for place, item in enumerate(document["signers"], start=1)),
             receipt_keys=tuple(
                 _parse_receipt_key(item, place) for place, item in enumerate(document.get("receipt_keys", []), start=1)
             ),
         )
+
+
+def log_name(origin: str) -> str:
+    """Return a log's name: what follows the last "/" of its origin."""
+    return origin.rpartition("/")[2]
 
 
 def _read(path: Path) -> bytes:
@@ -156,13 +190,34 @@ def _parse_toml(data: bytes) -> dict[str, Any]:
         raise TrustPolicyError("its nesting is too deep") from None
 
 
-def _parse_topic(name: str, value: Any) -> Topic:
-    topic = fields(value, f"[topics.{name}]", {"partitions": int, "partitioner": str})
-    if not 1 <= topic["partitions"] <= MAX_PARTITIONS:
-        raise TrustPolicyError(f"[topics.{name}]: partitions is {topic['partitions']}; it must be 1 to {MAX_PARTITIONS}")
+def _parse_origins(value: str | list[Any]) -> tuple[str, ...]:
+    origins = [value] if isinstance(value, str) else value
+    if not origins or not all(isinstance(origin, str) for origin in origins):
+        raise TrustPolicyError("[logs]: decisions must be an origin, or a list of one or more")
+    return tuple(origins)
+
+
+def _parse_topic(name: str, value: Any, decisions: tuple[str, ...]) -> Topic:
+    where = f"[topics.{name}]"
+    topic = fields(value, where, {"partitions": int, "partitioner": str}, {"logs": list})
+    partitions = topic["partitions"]
+    if not 1 <= partitions <= MAX_PARTITIONS:
+        raise TrustPolicyError(f"{where}: partitions is {partitions}; it must be 1 to {MAX_PARTITIONS}")
     if topic["partitioner"] not in PARTITIONERS:
-        raise TrustPolicyError(f"[topics.{name}]: partitioner {topic['partitioner']!r} is not known; known: murmur2")
-    return Topic(topic["partitions"], topic["partitioner"])
+        raise TrustPolicyError(f"{where}: partitioner {topic['partitioner']!r} is not known; known: murmur2")
+    if "logs" not in topic and len(decisions) > 1:
+        raise TrustPolicyError(
+            f"{where}: there are {len(decisions)} decisions logs, so logs must say which holds each partition"
+        )
+    logs = topic.get("logs", [0] * partitions)
+    if len(logs) != partitions:
+        raise TrustPolicyError(f"{where}: logs names the log of {len(logs)} partitions, and there are {partitions}")
+    for partition, log in enumerate(logs):
+        if type(log) is not int or not 0 <= log < len(decisions):
+            raise TrustPolicyError(
+                f"{where}: logs says {log!r} for partition {partition}; [logs].decisions counts from 0 to {len(decisions) - 1}"
+            )
+    return Topic(partitions, topic["partitioner"], tuple(decisions[log] for log in logs))
 
 
 def _parse_signer(value: Any, place: int) -> Signer:
@@ -189,12 +244,7 @@ def _parse_receipt_key(value: Any, place: int) -> ReceiptKey:
 
 
 def _check_together(policy: TrustPolicy) -> None:
-    origins = {key.name for key, _ in policy.log_policy.logs}
-    for origin in (policy.decisions_origin, policy.governance_origin):
-        if origin not in origins:
-            raise TrustPolicyError(f"log.policy has no log line for the origin {origin!r}")
-    if policy.decisions_origin == policy.governance_origin:
-        raise TrustPolicyError("decisions and governance must be two logs")
+    _check_logs(policy)
     witness = policy.freshness.witness
     if witness is not None and witness not in policy.log_policy.witnesses:
         raise TrustPolicyError(f"[freshness]: log.policy has no witness {witness!r}")
@@ -218,6 +268,28 @@ def _check_receipt_keys(policy: TrustPolicy) -> None:
         if key.public_key in used:
             raise TrustPolicyError(f"a receipt key of {key.origin!r} is there twice, or is that of a log or witness")
         used.add(key.public_key)
+
+
+def _check_logs(policy: TrustPolicy) -> None:
+    keys = {key.name for key, _ in policy.log_policy.logs}
+    origins = (*policy.decisions_origins, policy.governance_origin)
+    names: dict[str, str] = {}
+    for origin in origins:
+        if origin not in keys:
+            raise TrustPolicyError(f"log.policy has no log line for the origin {origin!r}")
+        name = log_name(origin)
+        if not _LOG_NAME.fullmatch(name):
+            raise TrustPolicyError(
+                f"[logs]: {origin!r} must end in the log's name: after the last slash up to 64 of a-z, 0-9, '-', '_' and '.'"
+            )
+        if name in names:
+            same = "is there twice" if names[name] == origin else f"and {names[name]!r} end in the same name"
+            raise TrustPolicyError(f"[logs]: {origin!r} {same}; every log has its own")
+        names[name] = origin
+    used = {origin for topic in policy.topics.values() for origin in topic.origins}
+    for origin in policy.decisions_origins:
+        if policy.topics and origin not in used:
+            raise TrustPolicyError(f"[logs]: no topic gives a partition to the decisions log {origin!r}")
 
 
 def _check_signers(policy: TrustPolicy) -> None:

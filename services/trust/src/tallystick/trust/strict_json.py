@@ -1,6 +1,7 @@
 """JSON in one reading only: what two parsers could understand differently is refused."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from tallystick.trust.errors import TrustError
@@ -36,7 +37,13 @@ def parse_object(data: bytes, max_bytes: int) -> dict[str, Any]:
     return value
 
 
-def fields(value: Any, where: str, required: dict[str, type], optional: dict[str, type] | None = None) -> dict[str, Any]:
+Types = type | tuple[type, ...]
+"""What a field may be: one type, or any of several."""
+
+
+def fields(
+    value: Any, where: str, required: Mapping[str, Types], optional: Mapping[str, Types] | None = None
+) -> dict[str, Any]:
     """Return `value`, an object with exactly the `required` names and any of the `optional` ones, each of its type.
 
     Raises:
@@ -44,7 +51,7 @@ def fields(value: Any, where: str, required: dict[str, type], optional: dict[str
     """
     if not isinstance(value, dict):
         raise JsonError(f"{where} must be an object")
-    known = required | (optional or {})
+    known = {**required, **(optional or {})}
     for name in value:
         if name not in known:
             raise JsonError(f"{where} has {name!r}, which is not known")
@@ -52,8 +59,10 @@ def fields(value: Any, where: str, required: dict[str, type], optional: dict[str
         if name not in value:
             raise JsonError(f"{where} lacks {name!r}")
     for name, item in value.items():
-        if not isinstance(item, known[name]) or (isinstance(item, bool) and known[name] is not bool):
-            raise JsonError(f"{where}: {name!r} must be {_TYPE_NAMES[known[name]]}")
+        declared = known[name]
+        types = declared if isinstance(declared, tuple) else (declared,)
+        if not isinstance(item, types) or (isinstance(item, bool) and bool not in types):
+            raise JsonError(f"{where}: {name!r} must be {' or '.join(_TYPE_NAMES[kind] for kind in types)}")
     return value
 
 

@@ -20,7 +20,7 @@ Decisions, and the proofs that they are in an append-only log. Nothing here asks
 Errors are problem details (RFC 9457); their `type` tells them apart. `/health`, `/health/live`, `/health/ready` and `/metrics`
 are for operators.
 
-Evidence, decisions by their place, the entries of the decisions' log and models need the bearer token of authorised readers.
+Evidence, decisions by their place, the entries of the decisions' logs and models need the bearer token of authorised readers.
 A decision by its transaction id needs none: whoever knows the id holds the receipt.
 """
 
@@ -39,7 +39,8 @@ def create_app(audit: Audit, health: Health) -> FastAPI:
     )
     app.state.audit = audit
     app.state.health = health
-    for router in (decisions.router, logs.router, public.router, *map(tiles_router, audit.logs)):
+    tiles = [tiles_router(name, closed=name in audit.closed) for name in audit.logs]
+    for router in (decisions.router, logs.router, public.router, *tiles):
         app.include_router(router)
     app.routes.extend(health.routes())
     app.add_exception_handler(AuditError, problems.audit_error)

@@ -1,15 +1,18 @@
 """The logs in JSON: what there is, and consistency proofs."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from tallystick.audit.api import examples, problems
 from tallystick.audit.api.schemas import ConsistencyAnswer, LogDescription, Logs
 from tallystick.audit.api.state import Served
+from tallystick.audit.errors import UnknownError
 from tallystick.merkle.encoding import encode_base64
 
-LogName = Annotated[Literal["decisions", "governance"], Path(description="Which log", examples=["decisions"])]
+LogName = Annotated[
+    str, Path(max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="Which log, by name", examples=["decisions"])
+]
 Size = Annotated[int, Query(ge=1, le=2**63 - 1, description="A tree size", examples=[1024])]
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
@@ -43,7 +46,7 @@ async def get_logs(audit: Served) -> Logs:
     "/{log}/consistency",
     responses={
         200: {"description": "The proof", "content": {"application/json": {"example": examples.CONSISTENCY}}},
-        **problems.declared(problems.OUT_OF_RANGE, problems.UNAVAILABLE),
+        **problems.declared(problems.UNKNOWN, problems.OUT_OF_RANGE, problems.UNAVAILABLE),
     },
 )
 async def get_consistency(
@@ -55,7 +58,9 @@ async def get_consistency(
     ] = None,
 ) -> ConsistencyAnswer:
     """Return the proof that the log only grew between two sizes; compare the roots with checkpoints that you have kept."""
-    served = audit.logs[log]
+    served = audit.logs.get(log)
+    if served is None:
+        raise UnknownError(f"There is no such log here; there are {', '.join(audit.logs)}.")
     proven = await served.consistency(first, second)
     return ConsistencyAnswer(
         origin=served.origin,

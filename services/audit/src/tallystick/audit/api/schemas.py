@@ -42,7 +42,7 @@ class Margin(Answer):
 class Decision(Answer):
     """A decision as the log holds it, in plain words."""
 
-    log_index: Count = Field(description="Where it is in the decisions' log")
+    log_index: Count = Field(description="Where it is in its partition's log")
     leaf_hash: Hex32 = Field(description="SHA-256(00 || log entry)")
     source: SourceRecord
     sequence: Count = Field(description="Counts the partition's decided records from 0 without gaps")
@@ -93,7 +93,7 @@ class DecisionAnswer(Answer):
 class LogDescription(Answer):
     """A log that is served here."""
 
-    name: str = Field(description="decisions or governance")
+    name: str = Field(description="The end of its origin, such as decisions or governance")
     origin: str
     size: Count
     root: Base64Hash

@@ -15,11 +15,16 @@ from tallystick.audit.proving import Prover
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Everything that answers: `logs` by name, `policy_files` the trust policy's files by name as they were read at start."""
+    """Everything that answers.
+
+    `logs` by name; `closed` names those whose entries need the token; `policy_files` are the trust policy's files by name as
+    they were read at start.
+    """
 
     finder: Finder
     prover: Prover
     logs: Mapping[str, PublishedLog]
+    closed: frozenset[str]
     models: ModelFiles
     policy_files: Mapping[str, bytes]
     gate: TokenGate

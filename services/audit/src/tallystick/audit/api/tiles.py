@@ -1,6 +1,6 @@
 """Each log under its prefix as C2SP tlog-tiles: checkpoint, hash tiles, entry bundles.
 
-Hash tiles are public: they hold nothing but hashes. The entries of the decisions' log are
+Hash tiles are public: they hold nothing but hashes. The entries of the decisions' logs are
 pseudonymous data about all customers at once, so they need the token; the governance log holds no personal data and
 is public whole.
 """
@@ -16,7 +16,6 @@ from tallystick.audit.api.state import Authorization, Served
 from tallystick.audit.errors import UnknownError
 from tallystick.merkle.tiles import ENTRIES, TileError, TilePath
 
-CLOSED_ENTRIES = frozenset({"decisions"})
 IMMUTABLE = "public, max-age=31536000, immutable"
 PARTIAL = "public, max-age=60"
 _CHECKPOINT: dict[int | str, dict[str, Any]] = {
@@ -43,10 +42,10 @@ Tile = Annotated[
 IfNoneMatch = Annotated[str | None, Header(max_length=1024, include_in_schema=False)]
 
 
-def tiles_router(name: str) -> APIRouter:
-    """Return the routes of the log `name`, under `/name`."""
+def tiles_router(name: str, *, closed: bool) -> APIRouter:
+    """Return the routes of the log `name`, under `/name`; `closed`: its entries need the token."""
     router = APIRouter(prefix=f"/{name}", tags=[f"tlog-tiles of {name}"])
-    security: dict[str, Any] | None = TOKEN_FOR_SOME if name in CLOSED_ENTRIES else None
+    security: dict[str, Any] | None = TOKEN_FOR_SOME if closed else None
 
     @router.get("/checkpoint", responses=_CHECKPOINT, response_class=Response, operation_id=f"get_{name}_checkpoint")
     async def get_checkpoint(audit: Served, if_none_match: IfNoneMatch = None) -> Response:
@@ -69,11 +68,11 @@ def tiles_router(name: str) -> APIRouter:
             path = TilePath.parse(f"tile/{tile}")
         except TileError as error:
             raise UnknownError("This is not the path of a tile.") from error
-        closed = path.level == ENTRIES and name in CLOSED_ENTRIES
-        if closed:
+        private = closed and path.level == ENTRIES
+        if private:
             audit.gate.admit(authorization)
         data = await audit.logs[name].tile(path)
-        caching = "private, no-store" if closed else IMMUTABLE if path.is_full else PARTIAL
+        caching = "private, no-store" if private else IMMUTABLE if path.is_full else PARTIAL
         return _cached(data, "application/octet-stream", caching, if_none_match)
 
     return router

@@ -1,4 +1,4 @@
-"""What the log itself says of the run: speed, time to provable, fraud caught. Nothing is taken from the services' word."""
+"""What the logs themselves say of the run: speed, time to provable, fraud caught. Nothing is taken from the services' word."""
 
 import asyncio
 import time
@@ -13,42 +13,42 @@ from sklearn.metrics import average_precision_score
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import DemoError
 from tallystick.cli.stream.partitioning import partitions_of
-from tallystick.contracts import Decision, LogEntry, Outcome
+from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
 from tallystick.runtime.kafka import consumer, read_to_end
 from tallystick.runtime.log_reader import LogReader
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 
 _TOLD_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Every decision of the run, as columns in the log's order.
+    """Every decision of the run, as columns: log by log, each in its order.
 
     Attributes:
-        checkpoint: the log's head that they were read under.
+        checkpoints: the logs' heads that they were read under.
         decisions: the decisions.
         logged_ms: their records' Kafka time stamps: when scoring emitted them.
-        published: (time in ms, log size) of each published checkpoint.
+        provable_ms: when the first checkpoint that covers each was published.
     """
 
-    checkpoint: Checkpoint
+    checkpoints: list[Checkpoint]
     decisions: list[Decision]
     logged_ms: NDArray[np.int64]
-    published: NDArray[np.int64]
+    provable_ms: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The run in numbers; no average precision without a fraud."""
+    """The run in numbers; `log_size` and `roots` are of the decisions' logs; no average precision without a fraud."""
 
     transactions: int
     decisions: int
     rejected: int
     log_size: int
-    root: str
+    roots: list[str]
     decisions_per_s: float
     provable_p50_ms: float
     provable_p99_ms: float
@@ -60,24 +60,36 @@ class Figures:
     genuine_reviewed: int
 
 
-def read_log(platform: Platform) -> Decided:
-    """Read the whole decisions' log under its verified checkpoint, and the times of all checkpoints."""
-    return asyncio.run(_read_log(platform))
+def read_logs(platform: Platform) -> Decided:
+    """Read the decisions' logs whole under their verified checkpoints, and the times of all checkpoints."""
+    return asyncio.run(_read_logs(platform))
 
 
-async def _read_log(platform: Platform) -> Decided:
+async def _read_logs(platform: Platform) -> Decided:
     policy = TrustPolicy.load(platform.policy)
-    async with LogReader(f"{platform.log_url}/decisions") as log:
-        verified = policy.log_policy.verify_checkpoint(await log.checkpoint(), policy.decisions_origin)
-        size = verified.checkpoint.size
-        entries = [LogEntry.FromString(entry) for entry in await log.entries(0, size, size)]
-    async with consumer(platform.kafka) as reader:
-        heads = await _published(reader, policy.decisions_origin, size)
+    parts = [await _read_log(platform, policy, origin) for origin in policy.decisions_origins]
     return Decided(
-        verified.checkpoint,
-        [Decision.FromString(entry.value) for entry in entries],
-        np.array([entry.timestamp_ms for entry in entries], np.int64),
-        np.array(heads, np.int64).reshape(-1, 2),
+        [checkpoint for part in parts for checkpoint in part.checkpoints],
+        [decision for part in parts for decision in part.decisions],
+        np.concatenate([part.logged_ms for part in parts]),
+        np.concatenate([part.provable_ms for part in parts]),
+    )
+
+
+async def _read_log(platform: Platform, policy: TrustPolicy, origin: str) -> Decided:
+    async with LogReader(f"{platform.log_url}/{log_name(origin)}") as log:
+        checkpoint = policy.log_policy.verify_checkpoint(await log.checkpoint(), origin).checkpoint
+        entries = [LogEntry.FromString(entry) for entry in await log.entries(0, checkpoint.size)]
+    async with consumer(platform.kafka) as reader:
+        heads = await _published(reader, origin, checkpoint.size)
+    times_ms, sizes = np.array(heads, np.int64).reshape(-1, 2).T
+    indexes = np.array([at for at, entry in enumerate(entries) if entry.kind == EntryKind.ENTRY_KIND_DECISION], np.int64)
+    return Decided(
+        [checkpoint],
+        [Decision.FromString(entries[index].value) for index in indexes],
+        np.array([entries[index].timestamp_ms for index in indexes], np.int64),
+        # Entry i is provable once a checkpoint of more than i entries is published.
+        times_ms[np.searchsorted(sizes, indexes, side="right")],
     )
 
 
@@ -106,15 +118,12 @@ def figures(decided: Decided, fraud: NDArray[np.bool_], transactions: int, start
     """Return the run in numbers.
 
     Args:
-        decided: the log.
+        decided: what the logs hold.
         fraud: by decision, whether the transaction was fraud.
         transactions: how many were streamed.
         started_s: when streaming began, seconds since 1970.
     """
-    sizes, times_ms = decided.published[:, 1], decided.published[:, 0]
-    # Entry i is provable once a checkpoint of more than i entries is published.
-    provable_ms = times_ms[np.searchsorted(sizes, np.arange(len(decided.decisions)), side="right")]
-    waited = provable_ms - decided.logged_ms
+    waited = decided.provable_ms - decided.logged_ms
     outcome = np.array([item.outcome for item in decided.decisions])
     margins = np.array([item.margin_bits for item in decided.decisions], np.uint32).view(np.float32)
     scored = outcome != Outcome.OUTCOME_REJECTED
@@ -124,9 +133,9 @@ def figures(decided: Decided, fraud: NDArray[np.bool_], transactions: int, start
         transactions=transactions,
         decisions=len(decided.decisions),
         rejected=int((~scored).sum()),
-        log_size=decided.checkpoint.size,
-        root=decided.checkpoint.root.hex(),
-        decisions_per_s=round(len(decided.decisions) / (int(provable_ms[-1]) / 1000 - started_s), 1),
+        log_size=sum(checkpoint.size for checkpoint in decided.checkpoints),
+        roots=[checkpoint.root.hex() for checkpoint in decided.checkpoints],
+        decisions_per_s=round(len(decided.decisions) / (int(decided.provable_ms.max()) / 1000 - started_s), 1),
         provable_p50_ms=float(p50),
         provable_p99_ms=float(p99),
         average_precision=_average_precision(fraud[scored], margins[scored]),

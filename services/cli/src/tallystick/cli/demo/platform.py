@@ -40,6 +40,7 @@ class Platform:
         directory: must not exist, or be empty.
         people: who may publish and approve.
         partitions: of the input topic.
+        decisions_logs: how many logs hold the decisions on them.
         extra: further settings by service, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
     """
 
@@ -48,6 +49,7 @@ class Platform:
         directory: Path,
         people: tuple[str, ...] = ("ada", "grace"),
         partitions: int = 4,
+        decisions_logs: int = 1,
         extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.directory = directory.resolve()
@@ -59,6 +61,7 @@ class Platform:
         self.stack = EmbeddedStack(self.directory / "servers")
         self.people = {name: _person(self.directory / "people", name) for name in people}
         self.partitions = partitions
+        self.decisions_logs = decisions_logs
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
         self._provisioned: Provisioned | None = None
@@ -102,6 +105,7 @@ class Platform:
                     database_url=self.stack.database.admin_url,
                     output=self.directory / "provisioned",
                     partitions=self.partitions,
+                    logs=self.decisions_logs,
                     signers=tuple(SignerKey(person.name, ROLES, _public_key(person)) for person in self.people.values()),
                 )
             )
@@ -165,8 +169,7 @@ class Platform:
         names = {f"TALLYSTICK_{name}" for use in uses for name in reach[use]}
         own = {
             "notary": {
-                "DECISIONS_ORIGIN": f"{made.plan.prefix}/decisions",
-                "GOVERNANCE_ORIGIN": f"{made.plan.prefix}/governance",
+                "TRUST_POLICY": str(self.policy),
                 "LOG_DIR": str(self.log_dir),
                 "STAGING_DIR": str(self.directory / "staging"),
             },

@@ -142,7 +142,7 @@ async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Con
         TimeElapsedColumn(),
     )
     settings = StreamSettings(kafka=platform.kafka, shift=Shift.WHOLE_WEEKS, now_ms=now_ms)
-    before = platform.health("notary")["logs"]["decisions"]["published_size"]
+    before = published_decisions(platform.health("notary"))
     total = before + table.num_rows
     started = time.time()
     sending = asyncio.create_task(stream_table(table, settings))
@@ -173,10 +173,15 @@ async def _progress(http: httpx.AsyncClient, platform: Platform) -> tuple[int, i
     """Return how much is decided and how much of that is in the published log; 0 while a service does not answer."""
     try:
         decided: int = (await _health(http, platform, "scoring"))["decisions"]
-        size: int = (await _health(http, platform, "notary"))["logs"]["decisions"]["published_size"]
+        size = published_decisions(await _health(http, platform, "notary"))
     except httpx.HTTPError:
         return 0, 0
     return decided, size
+
+
+def published_decisions(notary: Mapping[str, Any]) -> int:
+    """Return how many entries the published decisions logs have, by what the notary says of itself."""
+    return sum(log["published_size"] or 0 for name, log in notary["logs"].items() if name != "governance")
 
 
 async def _health(http: httpx.AsyncClient, platform: Platform, service: str) -> dict[str, Any]:

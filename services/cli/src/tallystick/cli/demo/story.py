@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
-from tallystick.cli.demo.figures import Decided, Figures, figures, read_log, rows_of
+from tallystick.cli.demo.figures import Decided, Figures, figures, read_logs, rows_of
 from tallystick.cli.demo.platform import SERVICES, Platform
 from tallystick.cli.demo.proof import fetch, flip_one_bit, offline
 from tallystick.cli.demo.report import Told, show, show_service
@@ -73,7 +73,7 @@ def tell(plan: Plan, console: Console) -> int:
             say("published by ada, approved by ada and grace, verified by scoring")
             say(f"streaming {plan.transactions:,} transactions from day {FIRST_STREAMED_DAY} on")
             started_s = stream(platform, following.table, now_ms, console)
-            decided = read_log(platform)
+            decided = read_logs(platform)
             rows = rows_of(decided, following.table, platform.partitions)
             found = figures(decided, following.fraud[rows], plan.transactions, started_s)
             say(f"{found.decisions:,} decisions are in the log, under a checkpoint that verifies")

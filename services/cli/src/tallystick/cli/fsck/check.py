@@ -52,7 +52,7 @@ class Fsck:
         self._token = token
 
     async def run(self) -> list[Finding]:
-        """Check the governance log, then the decisions' log against it.
+        """Check the governance log, then the decisions' logs against it.
 
         Raises:
             BrokenError: The first place that is not sound.
@@ -61,7 +61,7 @@ class Fsck:
         """
         governance, finding = await self._check_governance(self._policy.governance_origin)
         activations = {activation.index: activation for activation in governance.activations}
-        return [finding, await self._check_decisions(self._policy.decisions_origin, activations)]
+        return [finding, *[await self._check_decisions(origin, activations) for origin in self._policy.decisions_origins]]
 
     async def _check_governance(self, origin: str) -> tuple[Governance, Finding]:
         """Check all of it anew each time: it is small, and its meaning hangs on its beginning."""

@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--partitions", type=int, default=DEFAULT_PARTITIONS, metavar="N", help="of the input topic, for good (%(default)s)"
     )
+    parser.add_argument(
+        "--logs", type=int, default=1, metavar="N", help="decisions logs to divide the partitions among, for good (%(default)s)"
+    )
     parser.add_argument("--replication", type=int, default=1, metavar="N", help="copies of each partition (%(default)s)")
     parser.add_argument(
         "--prefix", default=DEFAULT_PREFIX, metavar="NAME", help="what the logs' origins start with (%(default)s)"
@@ -85,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
 def _plan(args: argparse.Namespace, settings: ProvisionSettings) -> ProvisionPlan:
     if args.partitions < 1 or args.replication < 1:
         raise ProvisionError("--partitions and --replication must be 1 or more")
+    if not 1 <= args.logs <= args.partitions:
+        raise ProvisionError("--logs must be 1 or more, and no more than there are partitions")
     if settings.vault_token_file is None:
         raise ProvisionError("TALLYSTICK_VAULT_TOKEN_FILE must be set")
     return ProvisionPlan(
@@ -95,6 +100,7 @@ def _plan(args: argparse.Namespace, settings: ProvisionSettings) -> ProvisionPla
         database_url=url_with_password(settings),
         output=args.output.resolve(),
         partitions=args.partitions,
+        logs=args.logs,
         replication=args.replication,
         prefix=args.prefix,
         input_topic=args.input_topic,

@@ -13,12 +13,13 @@ from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.kafka import provision_kafka, topics
 from tallystick.cli.provision.policy import Origins, SignerKey, policy_files, write_policy
 from tallystick.cli.provision.postgres import DATABASE, provision_postgres
-from tallystick.cli.provision.vault import POLICIES, provision_vault, role_id
+from tallystick.cli.provision.vault import SERVICES, provision_vault, role_id
 from tallystick.runtime.backoff import retry
 from tallystick.runtime.health import OK, Health
 from tallystick.runtime.vault import VaultRefusedError, translated
 
-SERVICES = tuple(POLICIES)
+__all__ = ["DEFAULT_PARTITIONS", "DEFAULT_PREFIX", "SERVICES", "ProvisionPlan", "Provisioned", "provision"]
+
 DEFAULT_PARTITIONS = 64
 DEFAULT_PREFIX = "tallystick.example/demo"
 VAULT_TIMEOUT_S = 10
@@ -29,7 +30,8 @@ class ProvisionPlan:
     """What to provision, and as whom.
 
     `kafka` are aiokafka's client options (`bootstrap_servers` and security); `database_url` is an administrator's, with the
-    password; `prefix` starts the logs' origins; `wait_s` is how long to wait for servers that do not answer yet.
+    password; `prefix` starts the logs' origins, and `logs` is how many hold decisions; `wait_s` is how long to wait for servers
+    that do not answer yet.
     """
 
     kafka: Mapping[str, Any]
@@ -39,6 +41,7 @@ class ProvisionPlan:
     database_url: str = field(repr=False)
     output: Path
     partitions: int = DEFAULT_PARTITIONS
+    logs: int = 1
     replication: int = 1
     prefix: str = DEFAULT_PREFIX
     input_topic: str = "transactions"
@@ -46,6 +49,11 @@ class ProvisionPlan:
     new_passwords: bool = False
     replace_policy: bool = False
     wait_s: float = 60.0
+
+    @property
+    def origins(self) -> Origins:
+        """The logs' origins."""
+        return Origins.under(self.prefix, self.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
     except TimeoutError as error:
         waiting = [f"{name} is {state}" for name, state in health.states().items() if state != OK]
         raise ProvisionError(f"gave up after {plan.wait_s:g} s: {'; '.join(waiting) or 'a server does not answer'}") from error
-    files = policy_files(Origins.under(plan.prefix), public_keys, plan.signers, plan.input_topic, plan.partitions)
+    files = policy_files(plan.origins, public_keys, plan.signers, plan.input_topic, plan.partitions)
     write_policy(plan.output / "policy", files, replace=plan.replace_policy)
     return Provisioned(plan, tuple(created))
 
@@ -120,7 +128,7 @@ async def _vault(plan: ProvisionPlan) -> dict[str, bytes]:
         verify = str(plan.vault_ca_file) if plan.vault_ca_file else True
         client = hvac.Client(url=plan.vault_addr, token=plan.vault_token, timeout=VAULT_TIMEOUT_S, verify=verify)
         try:
-            return translated(lambda: provision_vault(client, plan.output / "vault"))
+            return translated(lambda: provision_vault(client, plan.output / "vault", plan.origins.names))
         finally:
             client.adapter.close()
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tallystick.cli.provision.errors import ProvisionError
-from tallystick.cli.provision.vault import CLOCK_KEY, DECISIONS_KEY, GOVERNANCE_KEY
+from tallystick.cli.provision.vault import CLOCK_KEY, log_key
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 
 # The witness's name, in the policy and in the notary's cosignatures.
 CLOCK_WITNESS = "notary-clock"
@@ -52,21 +52,33 @@ class SignerKey:
 class Origins:
     """The names of the logs."""
 
-    decisions: str
+    decisions: tuple[str, ...]
     governance: str
 
     @classmethod
-    def under(cls, prefix: str) -> Self:
-        """Return the names below a prefix such as `bank.example/fraud`."""
-        return cls(f"{prefix}/decisions", f"{prefix}/governance")
+    def under(cls, prefix: str, logs: int = 1) -> Self:
+        """Return the names below a prefix such as `bank.example/fraud`, with `logs` decisions logs."""
+        names = ("decisions",) if logs == 1 else tuple(f"decisions-{number}" for number in range(logs))
+        return cls(tuple(f"{prefix}/{name}" for name in names), f"{prefix}/governance")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names by which the logs are kept."""
+        return tuple(log_name(origin) for origin in (*self.decisions, self.governance))
+
+    def of_partitions(self, partitions: int) -> list[int]:
+        """Return by partition the number of its decisions log: as many neighbours to each log as to the next."""
+        return [partition * len(self.decisions) // partitions for partition in range(partitions)]
 
 
 def log_policy(origins: Origins, public_keys: Mapping[str, bytes]) -> bytes:
     """Return the text of `log.policy` (C2SP tlog-policy); `public_keys` are Vault's, by the names of the transit keys."""
-    decisions = VerifierKey.make(origins.decisions, ED25519, public_keys[DECISIONS_KEY])
-    governance = VerifierKey.make(origins.governance, ED25519, public_keys[GOVERNANCE_KEY])
+    keys = [
+        VerifierKey.make(origin, ED25519, public_keys[log_key(log_name(origin))])
+        for origin in (*origins.decisions, origins.governance)
+    ]
     clock = VerifierKey.make(CLOCK_WITNESS, COSIGNATURE_V1, public_keys[CLOCK_KEY])
-    lines = (f"log {decisions}", f"log {governance}", f"witness {CLOCK_WITNESS} {clock}", "quorum none")
+    lines = (*(f"log {key}" for key in keys), f"witness {CLOCK_WITNESS} {clock}", "quorum none")
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -77,7 +89,7 @@ def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str,
         *([] if signers else ["signers = []"]),
         "",
         "[logs]",
-        f"decisions = {_quoted(origins.decisions)}",
+        f"decisions = [{', '.join(_quoted(origin) for origin in origins.decisions)}]",
         f"governance = {_quoted(origins.governance)}",
         "",
         "[freshness]",
@@ -87,6 +99,7 @@ def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str,
         f"[topics.{_quoted(input_topic)}]",
         f"partitions = {partitions}",
         f"partitioner = {_quoted(PARTITIONER)}",
+        f"logs = {origins.of_partitions(partitions)}",
     ]
     for signer in signers:
         lines += [

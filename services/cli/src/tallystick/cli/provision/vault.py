@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,37 @@ from hvac import exceptions as hvac_errors
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.files import write_secret
 
-DECISIONS_KEY, GOVERNANCE_KEY, CLOCK_KEY = "notary-decisions", "notary-governance", "notary-clock"
+CLOCK_KEY = "notary-clock"
 CUSTOMER_KEYS = "customer-keys"
 LOOKUP_PATH = "evidence/lookup"
 _TRANSIT, _KV = "transit", "secret"
-_SIGNING_KEYS = (DECISIONS_KEY, GOVERNANCE_KEY, CLOCK_KEY)
-_KEYS = dict.fromkeys(_SIGNING_KEYS, "ed25519") | {CUSTOMER_KEYS: "aes256-gcm96"}
 _TOKEN = {"token_ttl": "1h", "token_max_ttl": "4h"}
 
 Rules = Mapping[str, tuple[str, ...]]
-# What each service may do. `create` without `update`: a chain key is made once and never replaced.
-POLICIES: Mapping[str, Rules] = {
-    "scoring": {
-        f"{_TRANSIT}/encrypt/{CUSTOMER_KEYS}": ("update",),
-        f"{_TRANSIT}/decrypt/{CUSTOMER_KEYS}": ("update",),
-        f"{_KV}/data/chain/*": ("create", "read"),
-        f"{_KV}/data/{LOOKUP_PATH}": ("read",),
-    },
-    "notary": {f"{_TRANSIT}/sign/{key}": ("update",) for key in _SIGNING_KEYS}
-    | {f"{_TRANSIT}/keys/{key}": ("read",) for key in _SIGNING_KEYS},
-    "audit": {
-        f"{_TRANSIT}/decrypt/{CUSTOMER_KEYS}": ("update",),
-        f"{_KV}/data/{LOOKUP_PATH}": ("read",),
-    },
-}
+SERVICES = ("scoring", "notary", "audit")
+
+
+def log_key(name: str) -> str:
+    """Return the name of a log's transit key; `name` is the end of its origin."""
+    return f"notary-{name}"
+
+
+def policies(signing_keys: Iterable[str]) -> Mapping[str, Rules]:
+    """Return what each service may do. `create` without `update`: a chain key is made once and never replaced."""
+    signing = {f"{_TRANSIT}/sign/{key}": ("update",) for key in signing_keys}
+    return {
+        "scoring": {
+            f"{_TRANSIT}/encrypt/{CUSTOMER_KEYS}": ("update",),
+            f"{_TRANSIT}/decrypt/{CUSTOMER_KEYS}": ("update",),
+            f"{_KV}/data/chain/*": ("create", "read"),
+            f"{_KV}/data/{LOOKUP_PATH}": ("read",),
+        },
+        "notary": signing | {f"{_TRANSIT}/keys/{key}": ("read",) for key in signing_keys},
+        "audit": {
+            f"{_TRANSIT}/decrypt/{CUSTOMER_KEYS}": ("update",),
+            f"{_KV}/data/{LOOKUP_PATH}": ("read",),
+        },
+    }
 
 
 def role_id(service: str) -> str:
@@ -43,8 +50,8 @@ def role_id(service: str) -> str:
     return f"tallystick-{service}"
 
 
-def provision_vault(client: hvac.Client, output: Path) -> dict[str, bytes]:
-    """Set Vault up and return the public keys of the signing keys, 32 bytes each, by key name.
+def provision_vault(client: hvac.Client, output: Path, logs: Iterable[str]) -> dict[str, bytes]:
+    """Set Vault up and return the public keys of the signing keys, 32 bytes each, by key name; `logs` are the logs' names.
 
     Secret ids go to `<output>/<service>.secret-id`; one that Vault still accepts is kept. Blocking.
 
@@ -53,13 +60,14 @@ def provision_vault(client: hvac.Client, output: Path) -> dict[str, bytes]:
         hvac.exceptions.VaultError, requests.RequestException: Vault refuses, or does not answer.
     """
     _enable_engines(client)
-    for name, kind in _KEYS.items():
+    signing_keys = [*map(log_key, logs), CLOCK_KEY]
+    for name, kind in (dict.fromkeys(signing_keys, "ed25519") | {CUSTOMER_KEYS: "aes256-gcm96"}).items():
         _ensure_key(client, name, kind)
     _ensure_lookup_key(client)
-    for service, rules in POLICIES.items():
+    for service, rules in policies(signing_keys).items():
         client.sys.create_or_update_policy(name=_policy_name(service), policy=_policy_text(rules))
         _ensure_role(client, service, output / f"{service}.secret-id")
-    return {name: _public_key(client, name) for name in _SIGNING_KEYS}
+    return {name: _public_key(client, name) for name in signing_keys}
 
 
 def _enable_engines(client: hvac.Client) -> None:
