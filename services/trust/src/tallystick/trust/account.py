@@ -1,9 +1,10 @@
 """What the verification of one bundle looked at and what it could not, in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tallystick.contracts import Decision, Outcome
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
+from tallystick.trust.anchors.verifying import VerifiedAnchor
 from tallystick.trust.decisions import GROUPS
 from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.verified import VerifiedGovernance
@@ -15,6 +16,7 @@ def checks(
     checkpoint: VerifiedCheckpoint,
     governance: VerifiedGovernance | None,
     disclosures: Mapping[str, bytes],
+    anchors: Sequence[VerifiedAnchor],
 ) -> list[str]:
     """Return what was checked, one clause each."""
     cosigned = f", cosigned by {', '.join(sorted(checkpoint.cosigned))}" if checkpoint.cosigned else ""
@@ -25,18 +27,27 @@ def checks(
     ]
     if governance is not None:
         out += _governance_checks(decision, governance)
+    out += [anchor.shown for anchor in anchors]
     out += [f"the group {group} opens the decision's commitment to it" for group in disclosures]
     return out
 
 
 def unchecked(
-    logs: LogPolicy, decision: Decision, governance: VerifiedGovernance | None, disclosures: Mapping[str, bytes]
+    logs: LogPolicy,
+    decision: Decision,
+    governance: VerifiedGovernance | None,
+    disclosures: Mapping[str, bytes],
+    anchors: Sequence[VerifiedAnchor],
+    unpinned: Sequence[str],
 ) -> list[str]:
     """Return what was not checked, one clause each."""
     out = []
     if logs.quorum is None:
         out.append("whether everybody is shown this same log: the quorum is none, so no witness had to look")
-    out.append("when the checkpoint was made: nothing anchors it outside, it is the log's own word")
+    if not anchors:
+        out.append("when the checkpoint was made: nothing anchors it outside, it is the log's own word")
+    out += [anchor.unchecked for anchor in anchors]
+    out += [f"the anchor by {name}: the trust policy pins nobody of that name" for name in unpinned]
     if governance is not None:
         out.append("whether a newer activation was already due: the whole governance log shows that")
         out.append("whether any of its signers had been revoked before: `tallystick fsck` of the governance log shows that")

@@ -21,9 +21,10 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import VerifiedCheckpoint
-from tallystick.merkle.proofs import verify_inclusion
+from tallystick.merkle.proofs import verify_consistency, verify_inclusion
 from tallystick.trust import account
-from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, parse_bundle
+from tallystick.trust.anchors.verifying import VerifiedAnchor, verify_receipt
+from tallystick.trust.bundle_format import AnchorProof, GovernanceProofs, LoggedEntry, Opening, ProofBundle, parse_bundle
 from tallystick.trust.commitments import open_commitment
 from tallystick.trust.decision_log import check_made_under
 from tallystick.trust.decisions import GROUPS, check_decision, check_log
@@ -78,6 +79,9 @@ def verify_bundle(data: bytes, policy: TrustPolicy) -> VerifiedBundle:
         check_log(decision, checkpoint.checkpoint.origin, policy)
     governance = _verify_governance(bundle, decision, policy)
     disclosures = _open_disclosures(bundle.disclosures, decision, governance)
+    pinned = [proof for proof in bundle.anchors if proof.receipt.by in policy.anchorers]
+    anchors = [_verify_anchor(proof, bundle.decision.index, checkpoint.checkpoint, policy) for proof in pinned]
+    unpinned = [proof.receipt.by for proof in bundle.anchors if proof not in pinned]
     return VerifiedBundle(
         entry=entry,
         decision=decision,
@@ -85,8 +89,9 @@ def verify_bundle(data: bytes, policy: TrustPolicy) -> VerifiedBundle:
         checkpoint=checkpoint,
         governance=governance,
         disclosures=disclosures,
-        checks=account.checks(bundle.decision.index, decision, checkpoint, governance, disclosures),
-        unchecked=account.unchecked(policy.log_policy, decision, governance, disclosures),
+        anchors=anchors,
+        checks=account.checks(bundle.decision.index, decision, checkpoint, governance, disclosures, anchors),
+        unchecked=account.unchecked(policy.log_policy, decision, governance, disclosures, anchors, unpinned),
     )
 
 
@@ -114,6 +119,17 @@ def _included(logged: LoggedEntry, checkpoint: VerifiedCheckpoint, kind: EntryKi
         verify_inclusion(logged.index, size, leaf_hash(logged.entry), logged.proof, root)
     with _part(f"the {what} is not sound"):
         return open_entry(logged.entry, kind)
+
+
+def _verify_anchor(proof: AnchorProof, index: int, checkpoint: Checkpoint, policy: TrustPolicy) -> VerifiedAnchor:
+    """Verify a receipt, and that its head covers the entry at `index` of the log that `checkpoint` is of."""
+    with _part(f"the anchor by {proof.receipt.by} is refused"):
+        if proof.size <= index:
+            raise BundleError(f"a head of {proof.size:,} entries does not cover entry {index:,}")
+        anchor = verify_receipt(proof.receipt, checkpoint.origin, proof.size, policy.anchorers)
+        old, new = sorted([(anchor.size, anchor.root), (checkpoint.size, checkpoint.root)], key=lambda head: head[0])
+        verify_consistency(old[0], new[0], old[1], new[1], proof.consistency)
+    return anchor
 
 
 def _verify_governance(bundle: ProofBundle, decision: Decision, policy: TrustPolicy) -> VerifiedGovernance | None:

@@ -7,11 +7,14 @@
                      "policy":     {…},
                      "activation": {…},
                      "enrolments": [{…}, …]},
-      "disclosures": [{"group": "features", "salt": "…", "content": "…"}, …] }
+      "disclosures": [{"group": "features", "salt": "…", "content": "…"}, …],
+      "anchors": [{"size": 200, "consistency": ["…", …], "receipt": {…}}, …] }
 
 `entry` is a `LogEntry` as logged, `proof` its inclusion proof, leaf to root, for the checkpoint's size. `governance` is absent
 or null where the decision names no activation; `enrolments`, in log order, show how signers who are not in the trust policy
-came to sign; they and `disclosures` may be absent. Nothing here is verified: `bundle` does that.
+came to sign; they, `disclosures` and `anchors` may be absent. An anchor is of the head of `size` entries of the decision's log;
+`consistency` is the proof between that tree and the checkpoint's, from the smaller to the larger; `receipt` is as
+`anchors.receipts` has it. Nothing here is verified: `bundle` does that.
 """
 
 import json
@@ -21,11 +24,13 @@ from typing import Any
 
 from tallystick.merkle.encoding import decode_base64, encode_base64
 from tallystick.merkle.errors import MerkleError
+from tallystick.trust.anchors.receipts import Receipt, receipt_from_json, receipt_to_json
 from tallystick.trust.strict_json import JsonError, fields, parse_object
 
 FORMAT = "tallystick/proof-bundle/v1"
 MAX_BUNDLE_BYTES = 2**20
 MAX_PROOF_HASHES = 64
+MAX_ANCHORS = 8
 _MAX_INDEX = 2**63 - 1
 
 
@@ -59,6 +64,15 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorProof:
+    """A receipt for the head of `size` entries, and the proof between that tree and the checkpoint's."""
+
+    size: int
+    consistency: Sequence[bytes]
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
 class ProofBundle:
     """All that is needed to verify one decision offline; `checkpoint` is the decisions log's signed note."""
 
@@ -66,6 +80,7 @@ class ProofBundle:
     checkpoint: bytes
     governance: GovernanceProofs | None = None
     disclosures: Sequence[Opening] = ()
+    anchors: Sequence[AnchorProof] = ()
 
 
 def encode_bundle(bundle: ProofBundle) -> bytes:
@@ -86,6 +101,14 @@ def encode_bundle(bundle: ProofBundle) -> bytes:
         {"group": item.group, "salt": encode_base64(item.salt), "content": encode_base64(item.content)}
         for item in bundle.disclosures
     ]
+    document["anchors"] = [
+        {
+            "size": item.size,
+            "consistency": [encode_base64(node) for node in item.consistency],
+            "receipt": receipt_to_json(item.receipt),
+        }
+        for item in bundle.anchors
+    ]
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
@@ -99,7 +122,7 @@ def parse_bundle(data: bytes) -> ProofBundle:
         {name: value for name, value in parse_object(data, MAX_BUNDLE_BYTES).items() if (name, value) != ("governance", None)},
         "the bundle",
         {"format": str, "decision": dict},
-        {"governance": dict, "disclosures": list},
+        {"governance": dict, "disclosures": list, "anchors": list},
     )
     if document["format"] != FORMAT:
         raise JsonError(f"the bundle's format is {document['format']!r}, and this program understands {FORMAT!r}")
@@ -110,6 +133,7 @@ def parse_bundle(data: bytes) -> ProofBundle:
         checkpoint=_text(decision["checkpoint"], "decision: checkpoint"),
         governance=None if governance is None else _governance_from_json(governance),
         disclosures=tuple(_opening(item, place) for place, item in enumerate(document.get("disclosures", []))),
+        anchors=_anchors(document.get("anchors", [])),
     )
 
 
@@ -141,13 +165,30 @@ def _governance_from_json(value: dict[str, Any]) -> GovernanceProofs:
 
 
 def _entry_from_json(value: dict[str, Any], where: str) -> LoggedEntry:
-    index, proof = value["index"], value["proof"]
+    index = value["index"]
     if not 0 <= index <= _MAX_INDEX:
         raise JsonError(f"{where}: index {index} is out of range")
+    return LoggedEntry(index, _bytes(value["entry"], f"{where}: entry"), _hashes(value["proof"], where))
+
+
+def _hashes(proof: list[Any], where: str) -> tuple[bytes, ...]:
     if len(proof) > MAX_PROOF_HASHES:
         raise JsonError(f"{where}: the proof has {len(proof)} hashes, more than any log's")
-    return LoggedEntry(
-        index, _bytes(value["entry"], f"{where}: entry"), tuple(_bytes(node, f"{where}: proof") for node in proof)
+    return tuple(_bytes(node, f"{where}: proof") for node in proof)
+
+
+def _anchors(values: list[Any]) -> tuple[AnchorProof, ...]:
+    if len(values) > MAX_ANCHORS:
+        raise JsonError(f"the bundle has {len(values)} anchors, more than {MAX_ANCHORS}")
+    return tuple(_anchor(value, f"anchor {place}") for place, value in enumerate(values))
+
+
+def _anchor(value: Any, where: str) -> AnchorProof:
+    anchor = fields(value, where, {"size": int, "consistency": list, "receipt": dict})
+    if not 1 <= anchor["size"] <= _MAX_INDEX:
+        raise JsonError(f"{where}: size {anchor['size']} is out of range")
+    return AnchorProof(
+        anchor["size"], _hashes(anchor["consistency"], where), receipt_from_json(anchor["receipt"], f"{where}: receipt")
     )
 
 

@@ -24,6 +24,7 @@ A folder of two files, both refused if they hold anything that is not understood
       [[receipt_keys]]             # whose COSE receipts count, if any
       origin = "bank.example/decisions"
       public_key = "<base64 of 32 bytes>"
+  and, optional, who anchors: `[[timestamp_authorities]]` and `[[contracts]]`, as `anchors.pins` has them.
 
 A log's name is the part of its origin after the last "/": where it is kept, and what people call it. No two logs have the same.
 
@@ -33,13 +34,14 @@ One name and one key a signer: whoever signs under two names would be two people
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from tallystick.merkle.encoding import decode_base64
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.merkle.signed_roots import ReceiptKey
+from tallystick.trust.anchors.pins import Anchorer, parse_pins
 from tallystick.trust.errors import TrustError
 from tallystick.trust.statements import ROLES, Signer
 from tallystick.trust.strict_json import fields
@@ -93,6 +95,7 @@ class TrustPolicy:
     topics: Mapping[str, Topic]
     signers: tuple[Signer, ...]
     receipt_keys: tuple[ReceiptKey, ...] = ()
+    anchorers: Mapping[str, Anchorer] = field(default_factory=dict)
 
     @property
     def origins(self) -> Mapping[str, str]:
@@ -148,7 +151,7 @@ class TrustPolicy:
     @classmethod
     def _from_toml(cls, log_policy: LogPolicy, document: dict[str, Any]) -> Self:
         top = {"version": int, "logs": dict, "freshness": dict, "topics": dict, "signers": list}
-        fields(document, "the file", top, {"receipt_keys": list})
+        fields(document, "the file", top, {"receipt_keys": list, "timestamp_authorities": list, "contracts": list})
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
         logs = fields(document["logs"], "[logs]", {"decisions": (str, list), "governance": str})
@@ -164,6 +167,7 @@ class TrustPolicy:
             receipt_keys=tuple(
                 _parse_receipt_key(item, place) for place, item in enumerate(document.get("receipt_keys", []), start=1)
             ),
+            anchorers=parse_pins(document.get("timestamp_authorities", []), document.get("contracts", [])),
         )
 
 

@@ -1,10 +1,11 @@
 """What a sound bundle amounts to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tallystick.contracts import Decision, LogEntry, ModelStatement, PolicyStatement
 from tallystick.merkle.policy import VerifiedCheckpoint
+from tallystick.trust.anchors.verifying import VerifiedAnchor
 from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.governance import VerifiedActivation
 from tallystick.trust.records import SignedModel, SignedPolicy
@@ -29,7 +30,8 @@ class VerifiedBundle:
     """A decision that can be relied on.
 
     `index` is its place in the log, `governance` what it was made under (None where no activation was in force), `disclosures`
-    the opened groups by name, `checks` and `unchecked` what was and was not checked, in plain words.
+    the opened groups by name, `anchors` who knew it outside and since when, `checks` and `unchecked` what was and was not
+    checked, in plain words.
     """
 
     entry: LogEntry
@@ -38,6 +40,7 @@ class VerifiedBundle:
     checkpoint: VerifiedCheckpoint
     governance: VerifiedGovernance | None
     disclosures: Mapping[str, bytes]
+    anchors: Sequence[VerifiedAnchor]
     checks: list[str]
     unchecked: list[str]
 

@@ -1,0 +1,7 @@
+"""What can be wrong with an anchor."""
+
+from tallystick.trust.errors import TrustError
+
+
+class AnchorError(TrustError):
+    """An anchor does not show what it should, or cannot be understood; the message is one clause for people."""
