@@ -13,7 +13,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint type proto bench lock k8s clean
+.PHONY: help demo test check lint type proto contract bench lock k8s clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,7 @@ test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (under 10 minutes); 
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
 	@$(VENV)/bin/python proto/generate.py --check
+	@$(VENV)/bin/python contract/build.py --check
 	@echo "check: all good"
 
 lint: $(VENV)/.locked-dev $(VENV)/.parts  ## Check format, style, import rules, protos and shell scripts.
@@ -36,10 +37,13 @@ lint: $(VENV)/.locked-dev $(VENV)/.parts  ## Check format, style, import rules, 
 	@for script in .ci/run deploy/*.sh; do bash -n "$$script" || exit 1; done
 
 type: $(VENV)/.locked-dev $(VENV)/.parts  ## Check types strictly, sources and tests.
-	@$(VENV)/bin/mypy $(PARTS:%=services/%/src) proto k8s tests
+	@$(VENV)/bin/mypy $(PARTS:%=services/%/src) proto contract k8s tests
 
 proto: $(VENV)/.locked-dev $(VENV)/.parts  ## Generate services/contracts from proto/.
 	@$(VENV)/bin/python proto/generate.py
+
+contract: $(VENV)/.locked-dev $(VENV)/.parts  ## Compile the contract that keeps heads on a chain.
+	@$(VENV)/bin/python contract/build.py
 
 bench: $(VENV)/.locked-dev $(VENV)/.parts  ## Measure speed; results in build/bench.json.
 	@$(VENV)/bin/python tests/bench/run.py $(ARGS)

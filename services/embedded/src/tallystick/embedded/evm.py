@@ -47,8 +47,8 @@ class Evm:
     def call(self, method: str, *parameters: Any) -> Any:
         """Return the result of a JSON-RPC method. Raises OSError if it does not answer, ValueError if it refuses."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
-        request = urllib.request.Request(self.url, body, {"content-type": "application/json"})  # noqa: S310  ours
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  ours
+        request = urllib.request.Request(self.url, body, {"content-type": "application/json"})  # noqa: S310  the address is ours
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             answer = json.load(response)
         if "error" in answer:
             raise ValueError(answer["error"]["message"])

@@ -38,7 +38,7 @@ class Chain:
     """The chain and what waits to be in it."""
 
     def __init__(self) -> None:
-        self._tester = EthereumTester(PyEVMBackend())  # type: ignore[no-untyped-call]  # it has no types
+        self._tester = EthereumTester(PyEVMBackend())
         self._provider = EthereumTesterProvider(self._tester)
         web3 = Web3(self._provider)
         web3.middleware_onion.clear()  # what JSON-RPC says is wanted, not Python's idea of it
@@ -59,7 +59,8 @@ class Chain:
     def answer(self, method: str, parameters: list[Any]) -> dict[str, Any]:
         """Return the `result` or `error` of a call."""
         try:
-            return {"result": _as_json(self._own.get(method, lambda *given: self._result(method, *given))(*parameters))}
+            own = self._own.get(method)
+            return {"result": _as_json(own(*parameters) if own else self._result(method, *parameters))}
         except (
             RefusedError,
             TransactionFailed,

@@ -1,7 +1,12 @@
-"""The contract as our side sees it: calls encoded, answers decoded, on one pinned chain at one pinned address."""
+"""The contract as our side sees it: calls encoded, answers decoded, on one pinned chain at one pinned address.
 
+Its source is `contract/heads.vy` in the repository; `heads.json` beside this module is what the compiler made of it.
+"""
+
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -23,6 +28,12 @@ class OnChain:
     owner: bytes | None
     size: int
     root: bytes
+
+
+def bytecode() -> bytes:
+    """Return the code that makes the contract; it takes no arguments."""
+    compiled = json.loads(files(__package__).joinpath("heads.json").read_bytes())
+    return bytes.fromhex(str(compiled["bytecode"]).removeprefix("0x"))
 
 
 def encode_claim(origin: str) -> bytes:

@@ -13,10 +13,10 @@ from eth_account.signers.local import LocalAccount
 
 from tallystick.notary.anchors.account import Purse, load_account
 from tallystick.notary.anchors.chain import Node
-from tallystick.notary.anchors.contract import bytecode
 from tallystick.notary.anchors.errors import AnchoringError
 from tallystick.notary.anchors.fees import GWEI
 from tallystick.notary.anchors.heads import PublishedHead
+from tallystick.notary.anchors.heads_contract import bytecode
 from tallystick.notary.anchors.posting import Poster
 from tallystick.notary.anchors.service import Anchorer, Metrics, keep_anchoring
 from tallystick.notary.anchors.settings import AnchorSettings

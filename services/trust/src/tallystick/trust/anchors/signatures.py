@@ -121,7 +121,7 @@ def _names(attributes: Mapping[OID, TLV], kind: OID, certificate: x509.Certifica
         return False
     first = ids[0]  # the others are its path's, which is checked in its own way
     if isinstance(first, cms.CertificateId):
-        digest = certificate.fingerprint(hashes.SHA1())  # noqa: S303  ESSCertID is SHA-1 by definition; it only picks one out
+        digest = certificate.fingerprint(hashes.SHA1())  # noqa: S303  by its definition; it only picks one out
     else:
         digest = certificate.fingerprint(hashes.SHA256() if first.algorithm is None else _hash(first.algorithm))
     if first.digest != digest:
