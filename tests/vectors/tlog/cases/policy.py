@@ -8,6 +8,7 @@ from ..case import SHOULD, STRICT, Case, accept, agree, reject, undecided
 from ..documents import to_document
 from ..reference.note import COSIGNATURE, ED25519, Key, checkpoint, line, vkey
 from ..reference.policy import accepts, read_policy
+from . import published
 from .log import LOG, WITNESSES, tree
 
 SPEC = "https://c2sp.org/tlog-policy"
@@ -406,6 +407,19 @@ def _verdicts() -> list[Case]:
     return cases
 
 
+def _public() -> list[Case]:
+    """Judge a checkpoint of a CT log that runs, cosigned by four witnesses that run."""
+    text, lines = published.CT_NOTE[: published.CT_NOTE.rindex(b"\n\n") + 1], published.CT_NOTE.rsplit(b"\n\n", 1)[1]
+    more = published.CT_POLICY.replace("group g 4", "group g 5")
+    four, five = "four of six witnesses have cosigned", "four of six witnesses have cosigned, and five are asked for"
+    return [
+        _judged(
+            accept, "a CT log and the public witnesses", four, published.CT_POLICY, lines, text=text, origin=published.CT_LOG
+        ),
+        _judged(reject, "a CT log and too few public witnesses", five, more, lines, text=text, origin=published.CT_LOG),
+    ]
+
+
 def files() -> list[Case]:
     """Return policy files."""
     return _sound_files() + _broken_files() + _open_files()
@@ -413,4 +427,4 @@ def files() -> list[Case]:
 
 def verdicts() -> list[Case]:
     """Return checkpoints judged under policies."""
-    return _verdicts()
+    return _verdicts() + _public()

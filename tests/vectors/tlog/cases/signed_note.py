@@ -8,6 +8,7 @@ from ..case import SHOULD, STRICT, Case, accept, agree, reject, undecided
 from ..documents import Repeat, to_bytes, to_document
 from ..reference.ed25519 import L
 from ..reference.note import COSIGNATURE, SPACES, Key, line, open_note
+from . import published
 
 SPEC = "https://c2sp.org/signed-note"
 
@@ -28,9 +29,9 @@ def _base64(text: str) -> bytes:
 
 
 def _case(
-    make: Callable[..., Case], name: str, why: str, *parts: bytes | Repeat, keys: tuple[Key, ...] = (LOG,), **fields: Any
+    make: Callable[..., Case], name: str, why: str, *parts: bytes | Repeat, keys: tuple[Key | str, ...] = (LOG,), **fields: Any
 ) -> Case:
-    vkeys = [key.vkey for key in keys]
+    vkeys = [key if isinstance(key, str) else key.vkey for key in keys]
     document = to_document(*parts)
     case = make(name, why, **fields, keys=vkeys, note=document)
     signers = open_note(to_bytes(document), vkeys)
@@ -195,6 +196,29 @@ def _sound() -> list[Case]:
     return cases
 
 
+def _published() -> list[Case]:
+    keys = published.KEYS
+    signers = (keys[published.CT_LOG], *published.WITNESSES.values())
+    notes: list[tuple[str, str, bytes, tuple[str, ...]]] = [
+        (
+            "Go's checksum database",
+            "a tree head as served; the key's name is not the origin",
+            published.SUMDB_NOTE,
+            (keys["sum.golang.org"],),
+        ),
+        ("Sigsum", "from C2SP's issue 99", published.SIGSUM_NOTE, (keys[published.SIGSUM],)),
+        ("Rekor v2, staging", "from sigstore-conformance", published.REKOR_NOTE, (keys[published.REKOR],)),
+        ("a CT log, staging: the log", "beside a TreeHeadSignature (05) of the same name", published.CT_NOTE, signers[:1]),
+        ("a CT log, staging: the log and its witnesses", "four witnesses of the public network", published.CT_NOTE, signers),
+    ]
+    altered = published.CT_NOTE.replace(b"1432088532", b"1432088533", 1)
+    cases = [_case(accept, name, why, note, keys=who) for name, why, note, who in notes]
+    return [
+        *cases,
+        _case(reject, "a CT log, staging: another size", "the signatures are over another text", altered, keys=signers),
+    ]
+
+
 def _malformed() -> list[Case]:
     head = TEXT + b"\n"
     forms = [
@@ -347,4 +371,4 @@ def _open() -> list[Case]:
 
 def cases() -> list[Case]:
     """Return the cases, checked against the naive reference."""
-    return _sound() + _malformed() + _malformed_lines() + _signatures() + _open()
+    return _sound() + _published() + _malformed() + _malformed_lines() + _signatures() + _open()

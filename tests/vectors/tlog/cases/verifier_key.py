@@ -5,6 +5,7 @@ from itertools import count
 
 from ..case import STRICT, Case, accept, agree, reject, undecided
 from ..reference.note import COSIGNATURE, ED25519, SPACES, Key, key_id, read_vkey, unbase64, vkey
+from . import published
 
 SPEC = "https://c2sp.org/signed-note#verifier-keys"
 
@@ -23,20 +24,9 @@ def _sound() -> list[Case]:
         ("name in other scripts", "names are UTF-8", Key("пример.рф/日志")),
         ("name of digits and equals signs", "names hold anything but spaces and plus", Key("=0=")),
     ]
-    published = [
-        (
-            "PeterNeumann",
-            "the example of Go's note package",
-            "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
-        ),
-        (
-            "sum.golang.org",
-            "the key of Go's checksum database",
-            "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
-        ),
-    ]
+    others = {**published.KEYS, **published.WITNESSES}
     return [accept(name, why, vkey=key.vkey) for name, why, key in keys] + [
-        accept(name, why, vkey=text) for name, why, text in published
+        accept(f"of others: {name}", "as published", vkey=text) for name, text in others.items()
     ]
 
 
