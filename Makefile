@@ -3,6 +3,7 @@
 PYTHON ?= python3
 # Tests wait for servers more than they compute; files are shared out, so that what a file starts is started once.
 WORKERS ?= 3
+SECONDS ?= 60
 VENV   := .venv
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
 PARTS  := contracts merkle trust runtime embedded scoring notary witness audit trainer cli
@@ -13,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint type proto contract bench lock k8s clean
+.PHONY: help demo test check lint type proto contract bench fuzz lock k8s clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,9 @@ contract: $(VENV)/.locked-dev $(VENV)/.parts  ## Compile the contract that keeps
 
 bench: $(VENV)/.locked-dev $(VENV)/.parts  ## Measure speed; results in build/bench.json.
 	@$(VENV)/bin/python tests/bench/run.py $(ARGS)
+
+fuzz: $(VENV)/.locked-dev $(VENV)/.parts  ## Fuzz every parser and verifier for SECONDS (60); ARGS="--keep cbor" chooses, and keeps what is new.
+	@$(VENV)/bin/python -m tests.fuzz.run --seconds $(SECONDS) $(ARGS)
 
 k8s: $(VENV)/.locked-dev $(VENV)/.parts  ## Build every kustomization and validate each document, offline.
 	@$(VENV)/bin/python -m k8s.validate

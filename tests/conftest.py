@@ -8,7 +8,7 @@ import pluggy
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
-PURE = {"unit", "property", "vectors"}
+PURE = {"unit", "property", "vectors", "fuzz"}
 
 
 def _layer(item: pytest.Item) -> str:

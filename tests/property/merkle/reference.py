@@ -268,3 +268,48 @@ def receipt(data: bytes) -> tuple[str, int, bytes, bytes, int, int, int, list[by
     require(all(isinstance(node, bytes) and len(node) == 32 for node in path))
     require(first == size and 0 <= second < size if kind == -1 else second == size and 1 <= first <= size)
     return origin, size, key_id, signature, kind, first, second, path
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """RFC 6962 §2.1."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def split(n: int) -> int:
+    """Return the largest power of two smaller than n."""
+    return 1 << (n - 1).bit_length() - 1
+
+
+def inclusion_root(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
+    """RFC 6962 §2.1.1 turned round: the root of a tree of which PATH(index) is given, from the root down."""
+    require(0 <= index < size < 2**63 and all(len(value) == 32 for value in [leaf, *path]))
+    if size == 1:
+        require(not path)
+        return leaf
+    require(path)
+    k = split(size)
+    if index < k:
+        return node(inclusion_root(index, k, leaf, path[:-1]), path[-1])
+    return node(path[-1], inclusion_root(index - k, size - k, leaf, path[:-1]))
+
+
+def consistency_roots(m: int, n: int, old_root: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
+    """RFC 6962 §2.1.2 turned round: the roots over m and over n leaves of trees of which PROOF(m, D[n]) is given."""
+    require(1 <= m <= n < 2**63)
+
+    def subproof(m: int, n: int, rest: list[bytes], *, whole: bool) -> tuple[bytes, bytes]:
+        if m == n:
+            require(len(rest) == (0 if whole else 1))
+            known = old_root if whole else rest[0]
+            return known, known
+        require(rest)
+        k = split(n)
+        if m <= k:
+            old, new = subproof(m, k, rest[:-1], whole=whole)
+            return old, node(new, rest[-1])
+        old, new = subproof(m - k, n - k, rest[:-1], whole=False)
+        return node(rest[-1], old), node(rest[-1], new)
+
+    if m < n:
+        require(all(len(value) == 32 for value in [old_root, *path]))
+    return subproof(m, n, path, whole=True)
