@@ -152,7 +152,7 @@ def _statements(data: bytes) -> None:
     _refusing(lambda data: check_decision(parse_message(Decision, data, "it"), _TRUST), TrustError)(data)
     _refusing(lambda data: open_entry(data, EntryKind.ENTRY_KIND_DECISION), TrustError)(data)
     for opened in (open_model, open_policy, open_activation):
-        _refusing(lambda data, opened=opened: opened(0, data, _TRUST), TrustError, MerkleError)(data)  # type: ignore[misc]  # the same
+        _refusing(lambda data, opened=opened: opened(0, data, _TRUST.signers), TrustError, MerkleError)(data)  # type: ignore[misc]  # the same
 
 
 def _json(data: bytes) -> None:
@@ -160,7 +160,7 @@ def _json(data: bytes) -> None:
     _refusing(FeatureSchema.parse, TrustError)(data)
 
 
-_LOGS = {samples.ORIGIN: [samples.KEY]}
+_LOGS = {samples.ORIGIN: (samples.KEY,)}
 _STORED = Head(samples.ORIGIN, samples.OLD_SIZE, samples.OLD_ROOT, 1, b"")
 
 
