@@ -46,6 +46,10 @@ class CuttableProxy:
         """Pass on the next piece that holds these words, and then `cut` before its answer: it is done, and nobody says so."""
         self._last_words = words
 
+    def drop_answer(self) -> None:
+        """Let what a client sends pass, and `cut` instead of passing on what comes back next."""
+        self._is_silent = True
+
     def restore(self) -> None:
         """Pass bytes again, on new connections."""
         with self._lock:

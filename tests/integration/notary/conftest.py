@@ -9,8 +9,12 @@ import pytest
 
 from tallystick.cli.provision import ProvisionPlan, provision
 from tallystick.embedded import EmbeddedStack, Tansu
+from tallystick.notary.signer import CLOCK
 
+from ..s3 import S3Server
+from .ground import Ground, vault_client
 from .installation import PARTITIONS, Installation
+from .recorder import SigningRecorder
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,15 @@ async def installation(
         admin = await asyncpg.connect(stack.database.admin_url)
         await admin.execute("DROP DATABASE tallystick WITH (FORCE)")
         await admin.close()
+
+
+@pytest.fixture(scope="session")
+def ground(notary_stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Provide the servers."""
+    home = tmp_path_factory.mktemp("lives")
+    with vault_client(notary_stack) as vault:
+        if "transit/" not in vault.sys.list_mounted_secrets_engines()["data"]:
+            vault.sys.enable_secrets_engine("transit")
+        vault.secrets.transit.create_key(name=CLOCK, key_type="ed25519")
+    with SigningRecorder(notary_stack.vault.address) as recorder, S3Server(home) as s3:
+        yield Ground(notary_stack, recorder, s3, home)

@@ -1,0 +1,91 @@
+"""kill -9 at every line of the notary's code, over real files or bucket, PostgreSQL and Vault.
+
+Which lines there are is found by letting a notary live undisturbed. Then for each line one lives until that line is about to
+run, and another one after it until all is logged. After each life everything is verified by code that shares nothing with the
+product: every public file, every index row, every recorded checkpoint, and everything that Vault was ever asked to sign.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from tallystick.notary.pipeline import Pipeline
+
+from .ground import DONE, KILLED, PLACES, Ground, lived, verify, verify_complete
+from .mortal import Life, Line, first_line_of
+
+LIVES_AT_ONCE = 3
+BATCH = 2  # the phase that fills tiles
+EFFECTS = {"pipeline.py", "world.py", "directory.py", "database.py", "signer.py"}
+
+
+def lines_of(ground: Ground, life: Life) -> list[Line]:
+    """Return the lines that run in the rest of a log's life, undisturbed."""
+    file = ground.home / f"{life.log}.lines"
+    assert lived(replace(life, lines_file=file)) == DONE
+    return [Line(*line) for line in json.loads(file.read_text())]
+
+
+async def test_an_undisturbed_life_logs_everything(ground: Ground) -> None:
+    """What the tests below count on, over both storages."""
+    for place in ("directory", "bucket"):
+        life = ground.life(place)
+        assert lived(life) == DONE
+        await verify_complete(ground, life)
+
+
+async def rows(ground: Ground, kills: Sequence[tuple[Life, Sequence[Line]]]) -> None:
+    """For each row, let notaries live in its log until its lines, one after the other, and then one to the end.
+
+    After each life everything is verified. Each line kills: one that does not run is a mistake in the table.
+    """
+    permits = asyncio.Semaphore(LIVES_AT_ONCE)
+
+    async def row(life: Life, lines: Sequence[Line]) -> None:
+        async with permits:
+            for line in lines:
+                assert await asyncio.to_thread(lived, replace(life, kill_at=line)) == KILLED, f"{line} did not run"
+                await verify(ground, life)
+            assert await asyncio.to_thread(lived, life) == DONE, f"after {lines}: {life.words_file.read_text()}"
+            await verify_complete(ground, life)
+
+    async with asyncio.TaskGroup() as all_rows:
+        for life, lines in kills:
+            all_rows.create_task(row(life, lines))
+    print(f"{len(kills)} rows")
+
+
+def lines_with_effects(lines: Sequence[Line], phase: int, place: str) -> list[Line]:
+    """Return the lines of a phase between which something in the world may change; over a bucket, only its own are new."""
+    files = EFFECTS if place == "directory" else {"bucket.py"}
+    return [line for line in lines if line.phase == phase and line.file in files]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("place", PLACES)
+async def test_killed_while_a_log_is_begun(ground: Ground, place: str) -> None:
+    """Every line until the empty log is published."""
+    lines = lines_with_effects(lines_of(ground, ground.life(place)), 0, place)
+    await rows(ground, [(ground.life(place), [line]) for line in lines])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("place", PLACES)
+async def test_killed_in_a_batch(ground: Ground, place: str) -> None:
+    """Every line from reading a batch that fills tiles to announcing its checkpoint."""
+    lines = lines_with_effects(lines_of(ground, ground.life(place)), BATCH, place)
+    await rows(ground, [(ground.life(place), [line]) for line in lines])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("place", PLACES)
+async def test_killed_again_in_the_recovery(ground: Ground, place: str) -> None:
+    """Killed when a batch is committed and nothing of it public, and then again at every line of the recovery."""
+    committed = first_line_of(Pipeline._copy, BATCH)
+    life = ground.life(place)
+    assert lived(replace(life, kill_at=committed)) == KILLED
+    lines = lines_with_effects(lines_of(ground, life), 0, place)
+    await rows(ground, [(ground.life(place), [committed, line]) for line in lines])
