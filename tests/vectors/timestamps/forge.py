@@ -142,7 +142,7 @@ class Stamp:
             version=3,
             digest_algorithms=SetOf([algorithm(SHA256)]),
             content=cms.Content(content_type=self.content_type, content=info),
-            certificates=SetOf([element(der) for der in bag]) if bag else None,
+            certificates=[element(der) for der in bag] if bag else None,
             revocations=None,
             signers=SetOf([self._signer(self.signed_content or info) for _ in range(self.signatures)]),
         )
@@ -224,16 +224,26 @@ def cases() -> dict[str, tuple[Stamp, str | None]]:
     both, other = certificate("both", ROOT, usage=(STAMPING, CODE)), certificate("other", ROOT, usage=(CODE,))
     fake = certificate("authority", STRANGER)
     unreadable = bytes.fromhex("3003020105")
+    serial_at = STRANGER.der.index(bytes.fromhex("a003020102")) + 7  # after the version: INTEGER, its length, its first octet
+    negative = STRANGER.der[:serial_at] + bytes([STRANGER.der[serial_at] | 0x80]) + STRANGER.der[serial_at + 1 :]
     return {
         "sound, ESSCertID v2": (sound, None),
         "sound, ESSCertID v1": (replace(sound, ess="v1"), None),
         "sound, issuer and serial in ESSCertID": (replace(sound, ess_serial=AUTHORITY.certificate.serial_number), None),
-        "sound, path by an intermediate": (replace(sound, signer=below, bag=[below.der, middle.der]), None),
+        "sound, path by an intermediate": (replace(sound, signer=below, bag=sorted([below.der, middle.der])), None),
         "sound, one of two roots": (replace(sound, roots=(STRANGER, ROOT)), None),
         "injected: a stranger's root": (replace(sound, bag=[AUTHORITY.der, STRANGER.der]), None),
+        "injected: a stranger's root, before the signer": (replace(sound, bag=[STRANGER.der, AUTHORITY.der]), None),
         "injected: the pinned root": (replace(sound, bag=[AUTHORITY.der, ROOT.der]), None),
+        "injected: the pinned root, before the signer": (replace(sound, bag=[ROOT.der, AUTHORITY.der]), None),
+        "injected: the signer's certificate once more": (replace(sound, bag=[AUTHORITY.der, AUTHORITY.der]), None),
         "injected: another authority of the same root": (replace(sound, bag=[AUTHORITY.der, both.der]), None),
         "injected: a certificate with the signer's issuer and serial": (replace(sound, bag=[twin.der, AUTHORITY.der]), None),
+        "injected: a certificate with the signer's issuer and serial, after it": (
+            replace(sound, bag=[AUTHORITY.der, twin.der]),
+            None,
+        ),
+        "injected: a certificate with a negative serial number": (replace(sound, bag=[AUTHORITY.der, negative]), None),
         "injected: something unreadable": (replace(sound, bag=[AUTHORITY.der, unreadable]), None),
         "made by a stranger, whose root is injected": (
             replace(sound, signer=fake, bag=[fake.der, STRANGER.der]),

@@ -132,13 +132,17 @@ class Signer:
 
 @sequence
 class SignedData:
-    """SignedData."""
+    """SignedData.
+
+    The certificates and revocations are sets that nobody signs and that authorities send in any order (RFC 5652 §5.1 asks for
+    DER in the signed attributes alone): they are read as sequences, which under their implicit tags are the same bytes.
+    """
 
     version: int
     digest_algorithms: SetOf[Algorithm]
     content: Content
-    certificates: Annotated[SetOf[TLV] | None, Implicit(0)]
-    revocations: Annotated[SetOf[TLV] | None, Implicit(1)]
+    certificates: Annotated[list[TLV] | None, Implicit(0)]
+    revocations: Annotated[list[TLV] | None, Implicit(1)]
     signers: SetOf[Signer]
 
 

@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.asn1 import TLV
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from tallystick.trust.anchors import cms
 from tallystick.trust.anchors.cms import OID
@@ -46,13 +47,14 @@ def load_certificates(signed: cms.SignedData) -> Sequence[x509.Certificate]:
     Raises:
         AnchorError: more than any authority sends.
     """
-    bag = [] if signed.certificates is None else signed.certificates.as_list()
+    bag = signed.certificates or []
     if len(bag) > MAX_CERTIFICATES:
         raise AnchorError(f"it comes with {len(bag)} certificates, more than {MAX_CERTIFICATES}")
     certificates = []
     for element in bag:
         # Anybody on the way may have put one in: what cannot be read is not needed, and must not spoil the rest.
-        with suppress(ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
+        # A warning is raised, as of a negative serial number, where warnings are errors.
+        with suppress(ValueError, x509.InvalidVersion, UnsupportedAlgorithm, CryptographyDeprecationWarning):
             certificate = x509.load_der_x509_certificate(cms.encode_der(element))
             certificate.issuer.public_bytes()
             certificates.append(certificate)
