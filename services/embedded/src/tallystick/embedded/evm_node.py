@@ -5,7 +5,7 @@
 A transaction is in a block at once; with a block time, empty blocks follow. Besides Ethereum's methods, for tests:
 
     evm_mine n, evm_snapshot, evm_revert    make blocks; go back to an earlier chain, as a reorganisation does
-    dev_hold, dev_release                  keep transactions waiting; a replacement must pay a tenth more, as in a node's pool
+    dev_hold, dev_release, dev_drop        keep transactions waiting, where a replacement must pay a tenth more; forget them
     dev_fund address wei                   give an account something to pay with
 """
 
@@ -53,6 +53,7 @@ class Chain:
             "eth_getBlockByNumber": lambda *given: self._block("eth_getBlockByNumber", *given),
             "dev_hold": self._hold,
             "dev_release": self._release,
+            "dev_drop": self._drop,
             "dev_fund": self._fund,
         }
 
@@ -119,6 +120,11 @@ class Chain:
         for raw in held:
             self._result("eth_sendRawTransaction", raw)
         return len(held)
+
+    def _drop(self) -> int:
+        dropped = len(self._held)
+        self._holding, self._held = False, {}
+        return dropped
 
     def _fund(self, address: str, wei: str) -> Any:
         return self._result("eth_sendTransaction", {"from": self._purse, "to": address, "value": int(wei, 16), "gas": 21_000})

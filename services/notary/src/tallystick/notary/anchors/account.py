@@ -16,6 +16,7 @@ from tallystick.runtime.settings import read_secret
 
 What = TypeVar("What")
 GAS_MARGIN_PERCENT = 20
+LEAST_GAS = 50_000  # about what the smallest transaction here takes
 
 
 class StuckError(AnchoringError):
@@ -37,7 +38,7 @@ class Pending(Generic[What]):
     """A transaction that is not settled: what it does, its nonce and fees, and the hashes that it was sent under."""
 
     what: What
-    to: str | None
+    to: bytes | None
     data: bytes
     gas: int
     nonce: int
@@ -62,15 +63,14 @@ class Purse(Generic[What]):
         """Return what the account holds, in wei."""
         return await self.node.quantity("eth_getBalance", self.address, "latest")
 
-    async def send(self, what: What, to: str | None, data: bytes) -> None:
-        """Send a transaction; `to` None makes a contract of `data`.
+    async def send(self, what: What, to: bytes | None, data: bytes) -> None:
+        """Send a transaction to a contract; without one, `data` makes it.
 
         Raises:
             AnchoringError: it would fail, or the account cannot pay for it, or the node does not take it.
         """
-        call = {"from": self.address, "data": f"0x{data.hex()}"} | ({} if to is None else {"to": to})
-        gas = await self.node.quantity("eth_estimateGas", call) * (100 + GAS_MARGIN_PERCENT) // 100
         fees = await suggest(self.node, self._max_fee)
+        gas = await self._estimate(to, data, fees)
         await self._check_balance(gas * fees.max_fee)
         # The next after what is in blocks: what somebody left waiting there is replaced, and cannot stand in the way for ever.
         nonce = await self.node.quantity("eth_getTransactionCount", self.address, "latest")
@@ -84,6 +84,14 @@ class Purse(Generic[What]):
                     raise
                 self._raise_fees(pending)
         self.pending = pending
+
+    async def _estimate(self, to: bytes | None, data: bytes, fees: Fees) -> int:
+        call = {"from": self.address, "data": f"0x{data.hex()}"} | ({} if to is None else {"to": f"0x{to.hex()}"})
+        try:
+            return await self.node.quantity("eth_estimateGas", call) * (100 + GAS_MARGIN_PERCENT) // 100
+        except NodeError:
+            await self._check_balance(LEAST_GAS * fees.max_fee)  # each kind of node has its own words for an empty purse
+            raise
 
     async def receipt(self) -> dict[str, Any] | None:
         """Return the receipt of the pending transaction under any of its hashes, None if it is in no block."""

@@ -69,12 +69,12 @@ class Poster:
             return False
         await self._forget_what_fell_out(heads)
         if claims := await self._unclaimed(heads):
-            await self.purse.send({}, self._pin.hex_address, encode_claim(claims[0]))
+            await self.purse.send({}, self._pin.address, encode_claim(claims[0]))
             return False
         wanted = await self._wanted(heads)
         if wanted:
             data = encode_anchor([(head.origin, head.size, head.checkpoint.root) for head in wanted.values()])
-            await self.purse.send(wanted, self._pin.hex_address, data)
+            await self.purse.send(wanted, self._pin.address, data)
             return False
         return await self._catch_up(heads)
 
