@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account import Account
@@ -18,7 +19,7 @@ from tallystick.notary.anchors.chain import Node
 from tallystick.notary.anchors.heads import Heads, PublishedHead
 from tallystick.notary.anchors.main import deploy
 from tallystick.notary.anchors.posting import Poster
-from tallystick.notary.anchors.store import ReceiptDirectory
+from tallystick.notary.anchors.store import ReceiptStore
 from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.anchors.pins import Contract
@@ -103,6 +104,11 @@ class Bank:
         line = SignatureLine.by(VerifierKey.make(origin, ED25519, public(origin)), key(origin).sign(text))
         self._write(origin, "checkpoint", Note(text, (line,)).encode())
 
+    @property
+    def store(self) -> ReceiptStore:
+        """Where receipts are kept."""
+        return ReceiptStore({name(origin): self.anchors(origin) for origin in self._builders})
+
     async def heads(self) -> Heads:
         """Return both heads."""
         found = [await log.read() for log in self._heads]
@@ -110,7 +116,7 @@ class Bank:
 
     def anchors(self, origin: str = DECISIONS) -> AnchorFiles:
         """Return the anchors beside a log."""
-        return AnchorFiles(self.directory / name(origin))
+        return AnchorFiles(f"{self.directory.as_uri()}/{name(origin)}")
 
     def _write(self, origin: str, path: str, data: bytes) -> None:
         target = self.directory / name(origin) / path
@@ -156,7 +162,7 @@ class Chain:
             pin,
             Node(pin.name, self.evm.url),
             account or self.account,
-            ReceiptDirectory(bank.directory),
+            bank.store,
             confirmations=confirmations,
             stuck_after_s=stuck_after_s,
             max_fee=max_fee,
@@ -173,7 +179,7 @@ class Chain:
     def send(self, to: bytes, data: bytes, gas: int = 1_000_000, account: LocalAccount | None = None) -> str:
         """Send a transaction by another way than a poster's; return its hash."""
         sender = account or self.account
-        transaction = {
+        transaction: dict[str, Any] = {
             "type": 2,
             "chainId": int(self.evm.call("eth_chainId"), 16),
             "nonce": int(self.evm.call("eth_getTransactionCount", sender.address, "latest"), 16),

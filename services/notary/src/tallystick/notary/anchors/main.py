@@ -21,8 +21,9 @@ from tallystick.notary.anchors.posting import Poster
 from tallystick.notary.anchors.service import Anchorer, Metrics, keep_anchoring
 from tallystick.notary.anchors.settings import AnchorSettings
 from tallystick.notary.anchors.stamping import Stamper
-from tallystick.notary.anchors.store import ReceiptDirectory
+from tallystick.notary.anchors.store import ReceiptStore
 from tallystick.runtime import logging, service
+from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.backoff import Backoff
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
@@ -67,18 +68,15 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def log_name(origin: str) -> str:
-    """Return a log's name below the logs' directory: what follows the last slash of its origin."""
-    return origin.rpartition("/")[2]
-
-
 async def _run(settings: AnchorSettings, policy: TrustPolicy) -> None:
     async with AsyncExitStack() as stack:
-        logs = []
-        for origin in (policy.decisions_origin, policy.governance_origin):
-            reader = await stack.enter_async_context(LogReader(f"{settings.log_url}/{log_name(origin)}"))
-            logs.append(PublishedHead(log_name(origin), origin, reader, policy.log_policy))
-        anchorers = _anchorers(settings, policy, stack)
+        logs, files = [], {}
+        for name, origin in policy.origins.items():
+            url = f"{settings.log_url}/{name}"
+            reader = await stack.enter_async_context(LogReader(url, settings))
+            logs.append(PublishedHead(name, origin, reader, policy.log_policy))
+            files[name] = AnchorFiles(url, settings)
+        anchorers = _anchorers(settings, policy, ReceiptStore(files), stack)
         names, log_names = [anchorer.name for anchorer in anchorers], [log.log for log in logs]
         health = Health("anchor", (*names, *log_names), names, max_silence_s=2 * settings.interval_s + 120)
         metrics = Metrics(names, log_names, health)
@@ -90,8 +88,7 @@ async def _run(settings: AnchorSettings, policy: TrustPolicy) -> None:
                 tasks.create_task(loop, name=anchorer.name)
 
 
-def _anchorers(settings: AnchorSettings, policy: TrustPolicy, stack: AsyncExitStack) -> list[Anchorer]:
-    store = ReceiptDirectory(settings.log_dir)
+def _anchorers(settings: AnchorSettings, policy: TrustPolicy, store: ReceiptStore, stack: AsyncExitStack) -> list[Anchorer]:
     anchorers: list[Anchorer] = []
     for name, url in settings.timestamp_urls.items():
         stamper = Stamper(_pinned(policy, name, TimestampAuthority, "timestamp_urls"), url, store)

@@ -5,16 +5,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tallystick.runtime.settings import Directory, HttpSettings, HttpUrl, LogUrl, PathName, Seconds, SecretFile
+from tallystick.runtime.settings import Directory, HttpSettings, HttpUrl, LogUrl, S3Settings, Seconds, SecretFile
 
 
-class AnchorSettings(HttpSettings):
+class AnchorSettings(S3Settings, HttpSettings):
     """What `tallystick-anchor` needs to know."""
 
     log_url: LogUrl
-    """Where the logs are read: file:///directory or http(s)://prefix, each log below it."""
-    log_dir: PathName
-    """Where receipts go: `<log_dir>/<log>/anchors`, beside the logs' own files."""
+    """Where the logs are read, and receipts kept beside them: file:///directory or s3://bucket/prefix; each log is below it."""
     trust_policy: Directory
     """The trust policy's folder: the logs' keys, and who anchors, pinned."""
     timestamp_urls: Mapping[str, HttpUrl] = {}
@@ -31,6 +29,12 @@ class AnchorSettings(HttpSettings):
     """How long a transaction may wait before it is sent again with greater fees."""
     max_fee_gwei: Annotated[float, Field(gt=0, le=1_000_000)] = 100.0
     """The most to pay for a unit of gas."""
+
+    @model_validator(mode="after")
+    def _writable(self) -> Self:
+        if not self.log_url.startswith(("file:", "s3:")):
+            raise ValueError("TALLYSTICK_LOG_URL: must be file:///directory or s3://bucket/prefix: receipts are kept there")
+        return self
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
