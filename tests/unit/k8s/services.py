@@ -13,11 +13,13 @@ from tallystick.cli.provision.command import ProvisionSettings
 from tallystick.notary.settings import NotarySettings
 from tallystick.runtime.settings import PREFIX, ServiceSettings, load
 from tallystick.scoring.settings import ScoringSettings
+from tallystick.witness import settings as witness
 
 ROOT = Path(__file__).resolve().parents[3]
-SETTINGS: Mapping[str, type[ServiceSettings]] = {
+SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
     "scoring": ScoringSettings,
     "notary": NotarySettings,
+    "witness": witness.WitnessSettings,
     "audit": AuditSettings,
     "audit-ingest": IngestSettings,
     "provision": ProvisionSettings,
@@ -33,13 +35,14 @@ def expand(environment: Mapping[str, str]) -> dict[str, str]:
 
 def load_as_deployed(
     service: str, environment: Mapping[str, str], files: Path, monkeypatch: pytest.MonkeyPatch
-) -> ServiceSettings:
+) -> ServiceSettings | witness.WitnessSettings:
     """Load a service's settings from a deployment's environment; its absolute paths are made below `files` first."""
     for name, value in expand(environment).items():
         if name.startswith(PREFIX):
             made = str(_made(files, name, value)) if value.startswith("/") else value
             monkeypatch.setenv(name, AUTHORITIES.sub(lambda found: str(_made(files, "_CA_FILE", found[0])), made))
-    return load(SETTINGS[service])
+    kind = SETTINGS[service]
+    return load(kind) if issubclass(kind, ServiceSettings) else witness.load()
 
 
 def _made(files: Path, name: str, value: str) -> Path:
@@ -47,6 +50,9 @@ def _made(files: Path, name: str, value: str) -> Path:
     if name.endswith("_FILE"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(Path(certifi.where()).read_text() if name.endswith("_CA_FILE") else "a secret")
+    elif name.endswith("_POLICY") and path.suffix:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("quorum none\n")
     else:
         path.mkdir(parents=True, exist_ok=True)
     return path

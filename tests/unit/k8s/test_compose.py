@@ -15,19 +15,21 @@ from .services import ROOT, SETTINGS, load_as_deployed
 FILE = ROOT / "deploy/compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+WITNESSES = {"witness-0", "witness-1", "witness-2"}
+OURS = {name: name for name in set(SETTINGS) - {"witness"}} | dict.fromkeys(WITNESSES, "witness")
 
 
 def test_the_chain_is_complete() -> None:
     """Every service is there, with its servers."""
-    assert set(SERVICES) == set(SETTINGS) | {"kafka", "postgresql", "openbao", "unseal"}
+    assert set(SERVICES) == set(OURS) | {"kafka", "postgresql", "openbao", "unseal"}
 
 
-@pytest.mark.parametrize("service", SETTINGS)
+@pytest.mark.parametrize("service", sorted(OURS))
 def test_a_service_starts_with_these_settings(service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service's own settings class accepts what compose gives it: every name known, every value sound, none missing."""
     environment = SERVICES[service]["environment"]
     assert all(isinstance(value, str) for value in environment.values())
-    load_as_deployed(service, environment, tmp_path, monkeypatch)
+    load_as_deployed(OURS[service], environment, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -40,7 +42,7 @@ def test_a_container_is_locked_down(service: str) -> None:
     assert container.get("cap_add", []) == (["CHOWN"] if service == "unseal" else [])
     assert container.get("privileged") is None
     assert re.fullmatch(r"[\w./-]+:\d[\w.-]*", container["image"])
-    if service not in SETTINGS:
+    if service not in OURS:
         assert (container["user"] == "0:0") == (service == "unseal")
 
 
@@ -77,6 +79,28 @@ def test_only_the_writer_may_write() -> None:
     assert {source: who for source, who in writers.items() if source.endswith("-credentials")} == {
         f"{role}-credentials": {"provision"} for role in ("scoring", "notary", "audit")
     }
+
+
+def test_witnesses_share_nothing_secret() -> None:
+    """Each has a volume of its own for key and state, and another name; what they share holds neither."""
+    homes = {name: {v.split(":")[0] for v in SERVICES[name]["volumes"]} for name in WITNESSES}
+    assert homes == {name: {name, "witnesses"} for name in WITNESSES}
+    settings = [SERVICES[name]["environment"] for name in WITNESSES]
+    assert len({one["TALLYSTICK_NAME"] for one in settings}) == len(WITNESSES)
+    for one in settings:
+        assert one["TALLYSTICK_NAME"].rpartition("/")[2] in WITNESSES
+        assert all("/var/lib/tallystick/witness/" in one[f"TALLYSTICK_{name}"] for name in ("KEY_FILE", "STATE"))
+    assert {
+        name for name, one in SERVICES.items() if WITNESSES & {v.split(":")[0] for v in one.get("volumes", ())}
+    } == WITNESSES
+
+
+def test_the_notary_asks_the_witnesses_that_run() -> None:
+    """`provision` writes each one's key and address into the policy by which the notary asks."""
+    (script,) = SERVICES["provision"]["command"]
+    for name in WITNESSES:
+        assert f'--witness="$$(cat /witnesses/{name}) http://{name}:8080"' in script
+    assert SERVICES["notary"]["environment"]["TALLYSTICK_WITNESS_POLICY"] == "/run/tallystick/trust-policy/log.policy"
 
 
 def test_no_password_is_written_down() -> None:

@@ -9,7 +9,11 @@ from k8s import rules, validate
 from .services import ROOT, SETTINGS, expand, load_as_deployed
 
 FOLDERS = {folder.name: folder for folder in validate.kustomizations()}
-pytestmark = pytest.mark.parametrize("overlay", FOLDERS)
+DEPLOYED = {
+    overlay: set(SETTINGS) - ({"witness"} if overlay == "base" else set()) for overlay in FOLDERS
+}  # others run witnesses
+every_overlay = pytest.mark.parametrize("overlay", FOLDERS)
+every_service = pytest.mark.parametrize(("overlay", "service"), [(o, s) for o in FOLDERS for s in sorted(DEPLOYED[o])])
 
 
 @functools.cache
@@ -34,20 +38,22 @@ def settings(overlay: str, container: rules.Document) -> dict[str, str]:
     found: dict[str, str] = {}
     for source in container.get("envFrom", ()):
         found |= find(overlay, f"ConfigMap/{source['configMapRef']['name']}")["data"]
-    return found | {name: value for name, value in rules.environment(container).items() if value is not None}
+    return found | {name: value or "from-elsewhere" for name, value in rules.environment(container).items()}
 
 
+@every_overlay
 def test_nothing_is_wrong(overlay: str) -> None:
     """Every document passes Kubernetes' schemas and our own rules, as `make k8s` checks them."""
     assert validate.problems(built(overlay)) == []
 
 
+@every_overlay
 def test_the_chain_is_complete(overlay: str) -> None:
     """Every service of the chain is there."""
-    assert set(services(overlay)) == set(SETTINGS)
+    assert set(services(overlay)) == DEPLOYED[overlay]
 
 
-@pytest.mark.parametrize("service", SETTINGS)
+@every_service
 def test_a_service_starts_with_these_settings(
     overlay: str, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +64,7 @@ def test_a_service_starts_with_these_settings(
     assert not any("$(" in value for value in expand(environment).values())
 
 
-@pytest.mark.parametrize("service", SETTINGS)
+@every_service
 def test_paths_are_mounted(overlay: str, service: str) -> None:
     """Every path that a service is told lies in one of its volumes; the root file system is read-only."""
     container = services(overlay)[service]
@@ -69,6 +75,7 @@ def test_paths_are_mounted(overlay: str, service: str) -> None:
     assert [path for path in paths if not f"{path}/".startswith(mounts)] == []
 
 
+@every_overlay
 def test_only_the_writer_may_write(overlay: str) -> None:
     """Each shared directory is mounted for writing by one: the log by the notary, models by the pod that receives them."""
     writers: dict[str, set[str]] = {"log": set(), "models": set(), "provisioned": set()}
@@ -80,6 +87,7 @@ def test_only_the_writer_may_write(overlay: str) -> None:
     assert writers == {"log": {"notary"}, "models": {"models"}, "provisioned": {"provision"}}
 
 
+@every_overlay
 def test_a_service_sees_no_credentials_but_its_own(overlay: str) -> None:
     """Only the container that hands out credentials, and the job that makes them, see where all of them lie."""
     seeing = {
@@ -92,20 +100,44 @@ def test_a_service_sees_no_credentials_but_its_own(overlay: str) -> None:
     assert seeing == {"provision", "credentials"}
 
 
+@every_overlay
 def test_one_notary(overlay: str) -> None:
     """The logs' only writer is a StatefulSet of one."""
     assert find(overlay, "StatefulSet/notary")["spec"]["replicas"] == 1
 
 
+@every_overlay
 def test_no_secret_is_in_the_repository(overlay: str) -> None:
     """No manifest holds a Secret; they are made in the cluster."""
     assert [rules.name(document) for document in built(overlay) if document["kind"] == "Secret"] == []
 
 
+@every_overlay
 def test_images_are_those_that_we_build(overlay: str) -> None:
     """Our images are the Dockerfile's services, all in one version."""
     ours = {c["image"] for w in rules.workloads(built(overlay)) for c in rules.containers(w) if "tallystick" in c["image"]}
     names = {image.partition(":")[0].removeprefix("tallystick/") for image in ours}
-    assert names == {"scoring", "notary", "audit", "cli"}
+    assert names == (DEPLOYED[overlay] - {"audit-ingest", "provision"}) | {"cli"}
     assert all((ROOT / "services" / name / "pyproject.toml").is_file() for name in names)
     assert len({image.partition(":")[2] for image in ours}) == 1
+
+
+def test_a_witness_stands_alone() -> None:
+    """Whoever runs one applies its folder and nothing of the bank's; all rules hold but the one for a whole namespace."""
+    documents = validate.build(validate.ROOT / "base/witness")
+    assert validate.problems(documents) == ["no NetworkPolicy denies all traffic by default"]
+    assert {document["kind"] for document in documents} == {"StatefulSet", "Service", "NetworkPolicy", "ConfigMap"}
+
+
+def test_provision_is_told_of_every_witness() -> None:
+    """In the dev overlay each replica has an argument, from where the script puts what the witness says of itself."""
+    job = services("dev")["provision"]
+    replicas = find("dev", "StatefulSet/witness")["spec"]["replicas"]
+    script = (validate.ROOT / "overlays/dev/witnesses.sh").read_text()
+    arguments = [argument for argument in job["args"] if argument.startswith("--witness=")]
+    assert arguments == [f"--witness=$(WITNESS_{number})" for number in range(replicas)]
+    sources = {v["name"]: v["valueFrom"]["configMapKeyRef"] for v in job["env"] if v["name"].startswith("WITNESS_")}
+    assert sources == {f"WITNESS_{n}": {"name": "witnesses", "key": f"witness-{n}"} for n in range(replicas)}
+    assert f"for number in {' '.join(map(str, range(replicas)))};" in script
+    prefix = find("dev", next(name for name in map(rules.name, built("dev")) if name.startswith("ConfigMap/witness-")))["data"]
+    assert prefix["WITNESS_PREFIX"] in script

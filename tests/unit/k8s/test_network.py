@@ -6,7 +6,7 @@ from .network import edges
 
 NEEDED = {
     "scoring": {"kafka", "openbao", "postgresql", "notary"},
-    "notary": {"kafka", "openbao", "postgresql"},
+    "notary": {"kafka", "openbao", "postgresql", "witness"},
     "audit": {"openbao", "postgresql"},
     "audit-ingest": {"kafka", "postgresql"},
     "provision": {"kafka", "openbao", "postgresql"},

@@ -17,8 +17,10 @@ NOW_S = 1_790_000_000
 
 @cache
 def leaf(history: str, index: int) -> bytes:
-    """Return the hash of an entry."""
-    return sha256(b"\x00" + f"{history} {index}".encode()).digest()
+    """Return the hash of an entry. A history `a/b@5` is `a` up to the entry 5, where `b` begins."""
+    parts = [part.partition("@") for part in history.split("/")]
+    name = [name for name, _, start in parts if index >= int(start or 0)][-1]
+    return sha256(b"\x00" + f"{name} {index}".encode()).digest()
 
 
 @cache

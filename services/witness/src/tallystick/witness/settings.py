@@ -48,7 +48,8 @@ def _state(value: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-ExistingFile = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_file)]
+PathName = Annotated[Path, BeforeValidator(_not_empty)]
+ExistingFile = Annotated[PathName, AfterValidator(_file)]
 
 
 class WitnessSettings(BaseSettings):
@@ -60,7 +61,7 @@ class WitnessSettings(BaseSettings):
     """The witness's name in its cosignatures, for good: an address without a scheme, such as "witness.example/w1"."""
     key_file: ExistingFile
     """The private key: Ed25519, PKCS #8 in PEM, mode 0600. `tallystick-witness --make-key` makes one."""
-    logs_file: ExistingFile
+    logs_file: PathName
     """Which logs to cosign for: tlog-policy `log` lines (see `logs.py`). Read again when it changes, and on SIGHUP."""
     state: Annotated[Text, AfterValidator(_state)]
     """What must never be lost: `sqlite:///absolute/path` or `postgresql://user@host:port/database`."""
