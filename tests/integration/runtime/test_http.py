@@ -1,5 +1,7 @@
 """A service's HTTP: health over a socket, and reading a log from a server."""
 
+import asyncio
+import socket
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tallystick.embedded import free_port
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.tiles import TilePath, encode_bundle
 from tallystick.runtime.health import Health
-from tallystick.runtime.http import serving
+from tallystick.runtime.http import listen, serving
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError
 from tallystick.runtime.settings import SettingError
 
@@ -34,6 +36,19 @@ async def test_health_is_served_until_the_block_ends() -> None:
     async with httpx.AsyncClient() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"http://127.0.0.1:{port}/health")
+
+
+async def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Nagle's algorithm is off on every connection: with a client that delays its ACK it costs 40 ms an answer."""
+    accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(writer.get_extra_info("socket"))
+
+    async with await asyncio.start_server(serve, sock=listen("127.0.0.1", 0)) as server:
+        _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert (await accepted.get()).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        client.close()
 
 
 async def test_a_taken_port_is_named() -> None:

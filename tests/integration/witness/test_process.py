@@ -1,5 +1,6 @@
 """A witness as a process: a dialogue over HTTP, its memory over restarts, its signals."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 from tallystick.merkle.notes import Note, SignatureLine, open_note
 from tallystick.witness.decision import log_id
 from tallystick.witness.request import MAX_REQUEST_SIZE
+from tallystick.witness.server import listen
 
 from ...unit.witness.logs import Log
 from .processes import Installation, ask, url
@@ -213,6 +215,19 @@ def test_a_connection_that_asks_nothing_is_dropped(on_sqlite: Installation, befo
         deadline = time.monotonic() + 10
         while not _ended(slow, trickle):
             assert time.monotonic() < deadline
+
+
+async def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Nagle's algorithm is off on every connection: with a client that delays its ACK it costs 40 ms an answer."""
+    accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(writer.get_extra_info("socket"))
+
+    async with await asyncio.start_server(serve, sock=listen("127.0.0.1", 0)) as server:
+        _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert (await accepted.get()).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        client.close()
 
 
 def test_too_many_connections_are_refused(on_sqlite: Installation) -> None:
