@@ -1,6 +1,7 @@
 """An S3-compatible server (moto) as a process, and a client of another make to look into it."""
 
 import json
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -54,6 +55,14 @@ class S3Server:
 
     def __exit__(self, *_: object) -> None:
         self.child.stop()
+
+    def suspend(self) -> None:
+        """Let it hang: connections stay open, and nothing answers."""
+        self.child.send(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on."""
+        self.child.send(signal.SIGCONT)
 
     def settings(self, port: int | None = None, **changes: Any) -> S3Settings:
         """Return the settings by which a service reaches the server, at another port if given."""

@@ -33,6 +33,9 @@ async def installation(
     With one decisions log, or with as many as the test asks for through the fixture's parameter.
     """
     stack = notary_stack
+    for server in (stack.vault, stack.database):  # a test that failed half-way may have left one down
+        if not server.is_alive:
+            await asyncio.to_thread(server.start)
     broker = Tansu(tmp_path)
     broker.start()
     plan = ProvisionPlan(

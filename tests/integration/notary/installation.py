@@ -19,8 +19,10 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hashes
 from tallystick.merkle.notes import Note
-from tallystick.runtime.log_reader import LogReader
+from tallystick.runtime.log_reader import LogNotFoundError, LogReader
 from tallystick.trust.policy import TrustPolicy
+
+from ..s3 import BUCKET, S3Server
 
 PARTITIONS = 4
 DEADLINE_S = 60.0
@@ -55,6 +57,7 @@ class Installation:
     provisioned: Provisioned
     home: Path
     notaries: list[ServiceProcess] = field(default_factory=list)
+    s3: S3Server | None = None
     sizes: dict[str, int] = field(default_factory=dict)
     roots: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
@@ -62,6 +65,23 @@ class Installation:
     def log_dir(self) -> Path:
         """The public directory of the logs."""
         return self.home / "logs"
+
+    def place(self) -> dict[str, str]:
+        """Return the settings that say where the notary keeps the logs."""
+        if self.s3 is not None:
+            return self.s3.environment() | {"TALLYSTICK_LOG_STORE": self.store}
+        return {"TALLYSTICK_LOG_DIR": str(self.log_dir), "TALLYSTICK_STAGING_DIR": str(self.home / "staging")}
+
+    @property
+    def store(self) -> str:
+        """The prefix of the logs in the bucket."""
+        return f"s3://{BUCKET}/{self.home.name}"
+
+    def reader(self, log: str) -> LogReader:
+        """Return a reader of a log's public files."""
+        if self.s3 is not None:
+            return LogReader(f"{self.store}/{log}", self.s3.settings())
+        return LogReader((self.log_dir / log).as_uri())
 
     @property
     def policy(self) -> TrustPolicy:
@@ -73,8 +93,7 @@ class Installation:
         environment = self.provisioned.environment("notary") | {
             "TALLYSTICK_HTTP_PORT": str(free_port()),
             "TALLYSTICK_TRUST_POLICY": str(self.provisioned.policy),
-            "TALLYSTICK_LOG_DIR": str(self.log_dir),
-            "TALLYSTICK_STAGING_DIR": str(self.home / "staging"),
+            **self.place(),
         }
         log_file = self.home / f"notary-{len(self.notaries)}.log"
         process = ServiceProcess("notary", ["tallystick-notary"], environment | settings, log_file)
@@ -116,7 +135,7 @@ class Installation:
 
     async def verify(self, log: str = "decisions") -> tuple[Checkpoint, list[LogEntry]]:
         """Check the whole public log as a stranger would, and that it continues what was seen of it before."""
-        reader = LogReader(f"file://{self.log_dir / log}")
+        reader = self.reader(log)
         origin = self.policy.origins[log]
         checkpoint = self.policy.log_policy.verify_checkpoint(await reader.checkpoint(), origin).checkpoint
         entries = await reader.entries(0, checkpoint.size) if checkpoint.size else []
@@ -128,10 +147,19 @@ class Installation:
         self.sizes[log] = checkpoint.size
         return checkpoint, [LogEntry.FromString(entry) for entry in entries]
 
+    async def published_size(self, log: str = "decisions") -> int:
+        """Return the size of the public checkpoint, -1 if there is none."""
+        try:
+            note = await self.reader(log).checkpoint()
+        except LogNotFoundError:
+            return -1
+        return Checkpoint.parse(Note.parse(note).text).size
+
     async def wait_for(self, size: int, log: str = "decisions") -> tuple[Checkpoint, list[LogEntry]]:
         """Wait until a checkpoint of at least this size is public; verify the log."""
-        path = self.log_dir / log / "checkpoint"
-        await eventually(lambda: path.exists() and Checkpoint.parse(Note.parse(path.read_bytes()).text).size >= size)
+        async with asyncio.timeout(DEADLINE_S):
+            while await self.published_size(log) < size:  # noqa: ASYNC110  as below
+                await asyncio.sleep(0.02)
         return await self.verify(log)
 
     async def says(self, process: ServiceProcess, component: str, words: str) -> None:

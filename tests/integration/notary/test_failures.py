@@ -8,17 +8,9 @@ import signal
 import pytest
 
 from tallystick.cli.provision import provision
-from tallystick.merkle.checkpoints import Checkpoint
-from tallystick.merkle.notes import Note
 
 from ..hanging import suspend_database
 from .installation import PARTITIONS, Installation, eventually, every_partition, logged_sequences
-
-
-async def published_size(installation: Installation, log: str = "decisions") -> int:
-    """Return the size of the public checkpoint."""
-    note = await asyncio.to_thread((installation.log_dir / log / "checkpoint").read_bytes)
-    return Checkpoint.parse(Note.parse(note).text).size
 
 
 async def test_kill_9_in_mid_stream_loses_and_doubles_nothing(installation: Installation) -> None:
@@ -27,11 +19,11 @@ async def test_kill_9_in_mid_stream_loses_and_doubles_nothing(installation: Inst
     streaming = asyncio.create_task(stream(installation, rounds * each))
     for at in range(rounds):
         notary = await installation.started()
-        before = await published_size(installation)
+        before = await installation.published_size()
         await asyncio.sleep(0.15 + 0.07 * at)  # anywhere in a batch
         notary.kill()
         await installation.verify()
-        assert await published_size(installation) >= before
+        assert await installation.published_size() >= before
     await streaming
     await installation.started()
 
@@ -126,10 +118,12 @@ async def test_nothing_is_signed_while_the_database_is_down(installation: Instal
     database = installation.stack.database
 
     await asyncio.to_thread(database.stop)
-    await installation.send_decisions(range(100, 200))
-    await installation.says(notary, "database", "not answering")
-    assert await published_size(installation) == 400
-    await asyncio.to_thread(database.start)
+    try:
+        await installation.send_decisions(range(100, 200))
+        await installation.says(notary, "database", "not answering")
+        assert await installation.published_size() == 400
+    finally:
+        await asyncio.to_thread(database.start)
 
     _, entries = await installation.wait_for(800)
     assert logged_sequences(entries) == every_partition(range(200))
@@ -160,7 +154,7 @@ async def test_a_full_disk_is_waited_out(installation: Installation) -> None:
 
     await installation.send_decisions(range(10, 100))
     await installation.says(notary, "disk", "not answering")
-    assert await published_size(installation) == 40
+    assert await installation.published_size() == 40
     resource.prlimit(notary.pid, resource.RLIMIT_FSIZE, unlimited)
 
     _, entries = await installation.wait_for(400)

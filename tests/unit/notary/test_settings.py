@@ -111,3 +111,79 @@ def test_the_quorum_none_asks_nobody(environment: pytest.MonkeyPatch, tmp_path: 
     policy.write_text(policy_text().decode().replace("quorum witnesses", "quorum none"))
     environment.setenv("TALLYSTICK_WITNESS_POLICY", str(policy))
     assert load(NotarySettings).read_witness_policy() is None
+
+
+BUCKET = {
+    "TALLYSTICK_LOG_STORE": "s3://logs/bank",
+    "TALLYSTICK_S3_ACCESS_KEY_ID": "notary",
+    "TALLYSTICK_S3_SECRET_ACCESS_KEY_FILE": "<secret>",
+    "TALLYSTICK_LOG_DIR": None,
+    "TALLYSTICK_STAGING_DIR": None,
+}
+
+
+def set_all(environment: pytest.MonkeyPatch, tmp_path: Path, values: dict[str, str | None]) -> None:
+    """Set some variables, and take others away."""
+    for name, value in values.items():
+        if value is None:
+            environment.delenv(name, raising=False)
+        else:
+            environment.setenv(name, value.replace("<secret>", str(tmp_path / "secret")))
+
+
+def test_a_bucket_takes_the_place_of_both_directories(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a key to it; its last slash is nobody's."""
+    set_all(environment, tmp_path, BUCKET | {"TALLYSTICK_LOG_STORE": "s3://logs/bank/"})
+
+    settings = load(NotarySettings)
+
+    assert (settings.log_store, settings.log_dir, settings.staging_dir) == ("s3://logs/bank", None, None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"TALLYSTICK_LOG_STORE": None}, "TALLYSTICK_LOG_DIR: must be set, or TALLYSTICK_LOG_STORE"),
+        ({"TALLYSTICK_LOG_DIR": "logs"}, "TALLYSTICK_LOG_DIR: must not be set together with TALLYSTICK_LOG_STORE"),
+        ({"TALLYSTICK_STAGING_DIR": "s"}, "TALLYSTICK_STAGING_DIR: must not be set together with TALLYSTICK_LOG_STORE"),
+        ({"TALLYSTICK_LOG_STORE": None, "TALLYSTICK_LOG_DIR": "logs"}, "TALLYSTICK_STAGING_DIR: must be set"),
+        ({"TALLYSTICK_S3_SECRET_ACCESS_KEY_FILE": None}, "TALLYSTICK_S3_SECRET_ACCESS_KEY_FILE: must be set"),
+        ({"TALLYSTICK_S3_SECRET_ACCESS_KEY_FILE": "/nowhere"}, "TALLYSTICK_S3_SECRET_ACCESS_KEY_FILE: "),
+        ({"TALLYSTICK_S3_ACCESS_KEY_ID": None}, "TALLYSTICK_S3_ACCESS_KEY_ID: must be set"),
+        (
+            {"TALLYSTICK_S3_ACCESS_KEY_ID": None, "TALLYSTICK_S3_SECRET_ACCESS_KEY_FILE": None},
+            "TALLYSTICK_S3_ACCESS_KEY_ID: must be set together with TALLYSTICK_LOG_STORE",
+        ),
+        ({"TALLYSTICK_S3_ENDPOINT": "ftp://x"}, "TALLYSTICK_S3_ENDPOINT: "),
+        *(
+            ({"TALLYSTICK_LOG_STORE": value}, "TALLYSTICK_LOG_STORE: must be s3://bucket")
+            for value in (
+                "/logs",
+                "s3://",
+                "s3://L",
+                "s3://logs?x",
+                "s3://me:pw@logs",
+                "s3://logs//a",
+                "s3://logs/../a",
+                "http://logs/a",
+            )
+        ),
+    ],
+)
+def test_exactly_one_place_is_named(
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    wrong: dict[str, str | None],
+    named: str,
+) -> None:
+    """Two directories, or a bucket and the key to it: exit code 2, one line, and the setting's name."""
+    set_all(environment, tmp_path, BUCKET | wrong)
+
+    with pytest.raises(SystemExit) as exit_:
+        load(NotarySettings)
+
+    assert exit_.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(named)
+    assert "pw" not in line
