@@ -40,15 +40,18 @@ async def test_health_is_served_until_the_block_ends() -> None:
 
 async def test_no_answer_waits_for_an_acknowledgement() -> None:
     """Nagle's algorithm is off on every connection: with a client that delays its ACK it costs 40 ms an answer."""
-    accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+    found: asyncio.Queue[int] = asyncio.Queue()
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted.put_nowait(writer.get_extra_info("socket"))
+        found.put_nowait(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(serve, sock=listen("127.0.0.1", 0)) as server:
         _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
-        assert (await accepted.get()).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert await found.get() != 0
         client.close()
+        await client.wait_closed()
 
 
 async def test_a_taken_port_is_named() -> None:

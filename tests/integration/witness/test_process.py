@@ -219,15 +219,18 @@ def test_a_connection_that_asks_nothing_is_dropped(on_sqlite: Installation, befo
 
 async def test_no_answer_waits_for_an_acknowledgement() -> None:
     """Nagle's algorithm is off on every connection: with a client that delays its ACK it costs 40 ms an answer."""
-    accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+    found: asyncio.Queue[int] = asyncio.Queue()
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted.put_nowait(writer.get_extra_info("socket"))
+        found.put_nowait(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(serve, sock=listen("127.0.0.1", 0)) as server:
         _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
-        assert (await accepted.get()).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert await found.get() != 0
         client.close()
+        await client.wait_closed()
 
 
 def test_too_many_connections_are_refused(on_sqlite: Installation) -> None:
