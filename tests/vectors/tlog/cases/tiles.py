@@ -12,7 +12,7 @@ SPEC = "https://c2sp.org/tlog-tiles"
 
 
 @cache
-def _files(size: int) -> list[tuple[str, bytes]]:
+def files(size: int) -> list[tuple[str, bytes]]:
     """Return every hash tile, then every entry bundle of the log."""
     bundles = []
     for number in range((size + 255) // 256):
@@ -25,7 +25,7 @@ def logs() -> list[dict[str, Any]]:
     """Return root and files of each log. Full tiles of the big ones are named by a digest over all of them."""
     described = []
     for size in SIZES:
-        digests = [(path, sha256(data).hexdigest()) for path, data in _files(size)]
+        digests = [(path, sha256(data).hexdigest()) for path, data in files(size)]
         listing = "".join(f"{digest}  {path}\n" for path, digest in digests)
         told = [
             pair
@@ -181,5 +181,5 @@ def cases() -> list[Case]:
             old = ask["consistency"]
             assert proves_consistency(old, size, log.root(old), log.root(size), log.consistency(old, size)), case["id"]
         if case["change"]:
-            assert case["change"]["path"] in dict(_files(size)), case["id"]
+            assert case["change"]["path"] in dict(files(size)), case["id"]
     return every

@@ -9,7 +9,8 @@ from typing import Any
 from tallystick.cli.fsck.saved import Place, SavedPlaces
 from tallystick.cli.fsck.walk import BrokenError, resumed, walk
 from tallystick.merkle.checkpoints import Checkpoint
-from tallystick.merkle.policy import VerifiedCheckpoint
+from tallystick.merkle.notes import Note
+from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.merkle.tiles import TileBuilder
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.decision_log import DecisionLog
@@ -118,6 +119,38 @@ class Fsck:
 
     def _reader(self, origin: str) -> LogReader:
         return LogReader(f"{self._location}/{origin.rpartition('/')[2]}", token=self._token)
+
+
+async def check_any_log(location: str, policy: LogPolicy, saved: SavedPlaces, advance: Advance, token: str | None) -> Finding:
+    """Check one C2SP tiled log, of whomever: all of `Fsck` but what its entries mean.
+
+    Args:
+        location: the log's prefix: `file:///directory` or `http(s)://prefix`, where its `checkpoint` is.
+        policy: names the log; which of its logs this is, the checkpoint says.
+        saved: how far the log was checked before.
+        advance: told of progress.
+        token: a bearer token.
+
+    Raises:
+        BrokenError, LogUnavailableError, SavedError: as `Fsck.run`.
+    """
+    async with LogReader(location, token=token) as reader:
+        data = await reader.checkpoint()
+        try:
+            origin = Checkpoint.parse(Note.parse(data).text).origin
+            verified = policy.verify_checkpoint(data, origin)
+        except ValueError as error:
+            raise BrokenError(f"the checkpoint is refused: {error}") from error
+        checkpoint, place, stretches = verified.checkpoint, saved.get(origin), 0
+        with _in(origin):
+            builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root)) if place else TileBuilder()
+            async for _ in walk(reader, checkpoint, builder):
+                advance(origin, builder.size, checkpoint.size)
+                stretches += 1
+                if stretches % SAVE_EVERY == 0:
+                    saved.put(origin, Place(builder.size, builder.root().hex(), {}))
+        saved.put(origin, Place(builder.size, builder.root().hex(), {}))
+    return Finding(verified, {}, [])
 
 
 @contextmanager

@@ -3,16 +3,17 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from tallystick.cli.fsck.check import Finding, Fsck, as_json, location_of
+from tallystick.cli.fsck.check import Advance, Finding, Fsck, as_json, check_any_log, location_of
 from tallystick.cli.fsck.saved import SavedError, SavedPlaces
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.verify.command import write_json
-from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
+from tallystick.cli.verify.inputs import UnreadableError, read_file, read_log_policy, read_policy
 from tallystick.cli.verify.report import utc
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.runtime.log_reader import LogUnavailableError
@@ -22,13 +23,25 @@ UNCHECKED = (
     "evidence: that it still opens to what the decisions commit to (replay)",
     "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
 )
+UNCHECKED_IN_ANY_LOG = (
+    "the entries: what they mean",
+    "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
+)
+HASHED = "every entry hashes into every tile, and all of them to the signed checkpoints"
+MEANT = "decisions stand in unbroken order in each partition, under activations that two people signed"
 MAX_TOKEN_BYTES = 4096
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("logs", metavar="URL_OR_DIR", help="where the logs are, each in a folder named as its origin ends")
-    parser.add_argument("--policy", metavar="PATH", required=True, help="the trust policy's folder (log.policy, trust.toml)")
+    parser.add_argument(
+        "--policy",
+        metavar="PATH",
+        required=True,
+        help="the trust policy's folder (log.policy, trust.toml), or a tlog-policy file: URL_OR_DIR is then one log, of"
+        " whomever, and what its entries mean is not looked at",
+    )
     parser.add_argument("--resume", metavar="FILE", type=Path, help="keep the place in FILE, and go on from there next time")
     parser.add_argument("--token-file", metavar="FILE", help="bearer token for entries that are not served to everybody")
     parser.add_argument("--json", action="store_true", help="write the finding as JSON")
@@ -40,11 +53,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Check the logs; return 0 if they are sound, 1 if not, 2 if that could not be found out."""
     try:
-        policy = read_policy(args.policy)
         token = read_file(args.token_file, MAX_TOKEN_BYTES).decode("ascii").strip() if args.token_file else None
         with _Bars(args.json) as bars:
-            fsck = Fsck(location_of(args.logs), policy, SavedPlaces(args.resume), bars.advance, token)
-            findings = asyncio.run(fsck.run())
+            findings, checks, unchecked = _findings(args, bars.advance, token)
     except BrokenError as error:
         if args.json:
             write_json({"sound": False, "reason": str(error)})
@@ -55,14 +66,24 @@ def run(args: Namespace) -> int:
         sys.stderr.write(f"tallystick fsck: {error}\n")
         return 2
     if args.json:
-        document = {"logs": [as_json(finding) for finding in findings], "unchecked": list(UNCHECKED)}
+        document = {"logs": [as_json(finding) for finding in findings], "unchecked": list(unchecked)}
         write_json({"sound": True, "reason": None, **document})
     else:
-        _print(findings)
+        _print(findings, checks, unchecked)
     return 0
 
 
-def _print(findings: list[Finding]) -> None:
+def _findings(args: Namespace, advance: Advance, token: str | None) -> tuple[list[Finding], Sequence[str], Sequence[str]]:
+    """Check; return what was found, what that says, and what it does not."""
+    location, saved = location_of(args.logs), SavedPlaces(args.resume)
+    if Path(args.policy).is_dir():
+        fsck = Fsck(location, read_policy(args.policy), saved, advance, token)
+        return asyncio.run(fsck.run()), (HASHED, MEANT), UNCHECKED
+    policy = read_log_policy(args.policy)
+    return [asyncio.run(check_any_log(location, policy, saved, advance, token))], (HASHED,), UNCHECKED_IN_ANY_LOG
+
+
+def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str]) -> None:
     rows, notes = [], []
     for finding in findings:
         checkpoint = finding.checkpoint.checkpoint
@@ -72,9 +93,8 @@ def _print(findings: list[Finding]) -> None:
         for name, time_s in finding.checkpoint.cosigned.items():
             rows.append(("", f"cosigned by {name} at {utc(time_s * 1000)}"))
         notes += [("!", f"{checkpoint.origin}: {note}") for note in finding.notes]
-    checks = [("✓", "every entry hashes into every tile, and all of them to the signed checkpoints")]
-    checks.append(("✓", "decisions stand in unbroken order in each partition, under activations that two people signed"))
-    print_rows("SOUND", True, rows, [*checks, *notes, *(("?", f"not checked: {left}") for left in UNCHECKED)])
+    checks = [("✓", check) for check in said]
+    print_rows("SOUND", True, rows, [*checks, *notes, *(("?", f"not checked: {left}") for left in unchecked)])
 
 
 class _Bars:

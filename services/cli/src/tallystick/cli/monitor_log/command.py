@@ -10,9 +10,9 @@ from pathlib import Path
 from tallystick.cli.fsck.check import location_of
 from tallystick.cli.monitor_log.evidence import MAX_EVIDENCE_BYTES, Evidence
 from tallystick.cli.monitor_log.following import AlarmError, Head, UnprovenError, compare, open_head
-from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
+from tallystick.cli.verify.inputs import UnreadableError, read_file, read_log_policy, read_policy
 from tallystick.cli.verify.screen import print_refusal, visible
-from tallystick.merkle.policy import MAX_POLICY_SIZE, LogPolicy
+from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.log_reader import MAX_CHECKPOINT_BYTES, LogReader, LogUnavailableError
 
 
@@ -106,12 +106,7 @@ def _check(path: str, policy: LogPolicy) -> int:
 
 
 def _policy(path: str) -> LogPolicy:
-    if Path(path).is_dir():
-        return read_policy(path).log_policy
-    try:
-        return LogPolicy.parse(read_file(path, MAX_POLICY_SIZE))
-    except ValueError as error:
-        raise UnreadableError(f"the policy {path}: {error}") from None
+    return read_policy(path).log_policy if Path(path).is_dir() else read_log_policy(path)
 
 
 def _kept(path: Path, policy: LogPolicy) -> Head | None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from tallystick.merkle.policy import MAX_POLICY_SIZE, LogPolicy
 from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
 from tallystick.trust.policy import TrustPolicy, TrustPolicyError
 
@@ -45,3 +46,15 @@ def read_policy(path: str) -> TrustPolicy:
         return TrustPolicy.load(Path(path))
     except TrustPolicyError as error:
         raise UnreadableError(f"the trust policy {path}: {error}") from None
+
+
+def read_log_policy(path: str) -> LogPolicy:
+    """Return what a tlog-policy file says.
+
+    Raises:
+        UnreadableError: It cannot be read, or is not understood.
+    """
+    try:
+        return LogPolicy.parse(read_file(path, MAX_POLICY_SIZE))
+    except ValueError as error:
+        raise UnreadableError(f"the policy {path}: {error}") from None

@@ -1,0 +1,77 @@
+"""`tallystick fsck` with a bare tlog-policy, over logs that another implementation wrote: the conformance suite's own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tallystick.cli.main import main
+
+from ...vectors.tlog.cases.log import LOG, WITNESSES, tree
+from ...vectors.tlog.cases.tiles import files
+from ...vectors.tlog.reference.note import checkpoint
+
+
+def write(folder: Path, size: int, cosigned: int = 2) -> None:
+    """Write the suite's log of this size, cosigned by so many of its witnesses, and a policy that asks for two of three."""
+    for path, data in files(size):
+        (folder / "log" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "log" / path).write_bytes(data)
+    text = checkpoint(LOG.name, size, tree().root(size))
+    lines = b"".join(key.line(text) for key in (LOG, *WITNESSES[:cosigned]))
+    (folder / "log").mkdir(exist_ok=True)
+    (folder / "log" / "checkpoint").write_bytes(text + b"\n" + lines)
+    witnesses = "".join(f"witness w{number} {key.vkey}\n" for number, key in enumerate(WITNESSES[:3]))
+    (folder / "policy").write_text(f"log {LOG.vkey}\n{witnesses}group g 2 w0 w1 w2\nquorum g\n")
+
+
+def fsck(folder: Path, *more: str) -> int:
+    """Run the command."""
+    return main(["fsck", str(folder / "log"), "--policy", str(folder / "policy"), *more])
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 65_536, 65_537])
+def test_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int) -> None:
+    """A sound log of any size passes, whatever its entries mean, and it is said that this was not looked at."""
+    write(tmp_path, size)
+    assert fsck(tmp_path, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    (log,) = document["logs"]
+    assert (log["origin"], log["size"], log["root"]) == (LOG.name, size, tree().root(size).hex())
+    assert sorted(log["cosigned"]) == ["w0", "w1"]
+    assert "the entries: what they mean" in document["unchecked"]
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/001.p/1", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/1"])
+def test_one_bit(tmp_path: Path, path: str) -> None:
+    """One bit in any file is found."""
+    write(tmp_path, 257)
+    file = tmp_path / "log" / path
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert fsck(tmp_path) == 1
+
+
+def test_too_few_witnesses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The policy's quorum holds here too."""
+    write(tmp_path, 2, cosigned=1)
+    assert fsck(tmp_path) == 1
+    assert "cosignatures" in capsys.readouterr().out
+
+
+def test_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes on where it was, and a log that has become shorter since is refused."""
+    for size, code in ((256, 0), (65_537, 0), (65_536, 1)):
+        write(tmp_path, size)
+        assert fsck(tmp_path, "--resume", str(tmp_path / "place")) == code
+    assert "rolled back" in capsys.readouterr().out
+
+
+def test_policy_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is no policy, and one that is not there, are told of."""
+    write(tmp_path, 1)
+    (tmp_path / "policy").write_text("quorum nobody\n")
+    assert fsck(tmp_path) == 2
+    (tmp_path / "policy").unlink()
+    assert fsck(tmp_path) == 2
+    assert "cannot read" in capsys.readouterr().err
