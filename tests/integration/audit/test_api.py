@@ -175,7 +175,6 @@ def test_erased_evidence(auditor: httpx.Client, world: World) -> None:
     "path",
     [
         "/v1/decisions/tx-nobody-knows",
-        "/v1/logs/other/consistency?first=1",
         "/v1/positions/3/77",
         "/v1/positions/2147483647/9223372036854775807",
     ],
@@ -184,6 +183,11 @@ def test_unknown(auditor: httpx.Client, path: str) -> None:
     """What nobody decided is unknown."""
     problem(auditor.get(path), 404, "unknown")
     problem(auditor.get(f"{path}/bundle"), 404, "unknown")
+
+
+def test_a_log_that_is_not_here_is_unknown(client: httpx.Client) -> None:
+    """The answer says which there are."""
+    problem(client.get("/v1/logs/other/consistency?first=1"), 404, "unknown")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,12 @@ from aiokafka import AIOKafkaProducer
 
 from tallystick.embedded import ServiceProcess, free_port
 from tallystick.merkle.notes import VerifierKey
+from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.database import connect_options
 from tallystick.runtime.kafka import producer
 from tallystick.runtime.vault import Vault
+from tallystick.trust.anchors.receipts import StampReceipt, encode_receipt
+from tallystick.trust.anchors.text import Head, encode_text
 from tallystick.trust.policy import TrustPolicy
 
 from ..stack import ProvisionedStack
@@ -70,6 +73,14 @@ def build_world(servers: ProvisionedStack, directory: Path) -> World:
     return asyncio.run(_build(servers, directory))
 
 
+async def _anchor(log: LogFolder) -> None:
+    """Keep a receipt for the log's head by somebody whom no trust policy here pins."""
+    note = (log.directory / "checkpoint").read_bytes()
+    text = encode_text([Head.of(note)])
+    receipt = encode_receipt(StampReceipt("elsewhere", text, b"\x30\x00", b"\x30\x00"))
+    await AnchorFiles(log.directory.as_uri()).keep(len(log.entries), note, "elsewhere", receipt)
+
+
 def ingest_process(servers: ProvisionedStack, directory: Path, topic: str = "evidence") -> ServiceProcess:
     """Return an ingest of a topic on these servers, not started."""
     names = ("KAFKA_BOOTSTRAP", "DATABASE_URL", "DATABASE_PASSWORD_FILE")
@@ -110,6 +121,7 @@ async def _build(servers: ProvisionedStack, directory: Path) -> World:
     rows = [(made.decision.source_partition, made.decision.sequence, index) for index, made in enumerate(logged)]
     rows += [(2, 900, PUBLISHED + 5), (2, 901, 0)]  # beyond the checkpoint; at another decision's place
     await asyncio.to_thread(logs[0].publish, [made.entry for made in logged])
+    await _anchor(logs[0])
     await _fill_notary(servers, rows)
     await _fill_scoring(servers, vault, bank)
     evidence = [(made.decision.source_partition, made.evidence) for made in logged if made.evidence] + extra_evidence

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 from tallystick.audit import database, keys, models
+from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import TokenGate
 from tallystick.audit.api.app import create_app
 from tallystick.audit.api.shield import Shield
@@ -20,6 +21,7 @@ from tallystick.audit.proving import Prover
 from tallystick.audit.settings import AuditSettings
 from tallystick.audit.watching import watch
 from tallystick.runtime import service
+from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogReader
@@ -42,18 +44,21 @@ def main() -> None:
 async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: TokenGate) -> None:
     policy = TrustPolicy.parse(*policy_files.values())
     async with AsyncExitStack() as stack:
-        logs = {}
+        logs, files = {}, {}
         for name, origin in policy.origins.items():
             reader = await stack.enter_async_context(LogReader(settings.log_part(name), settings))
             logs[name] = PublishedLog(name, origin, reader, policy.log_policy)
+            files[name] = AnchorFiles(settings.log_part(name), settings)
         store = await Database.open(settings)
         stack.callback(store.close)
         vault_keys = EvidenceKeys(Vault(settings), store)
         governance = logs[log_name(policy.governance_origin)]
+        anchors = Anchors(files)
         audit = Audit(
             finder=Finder(settings.source_topic, _by_partition(settings, policy, logs), store, vault_keys),
-            prover=Prover(governance, Governing(governance, policy), store, vault_keys),
+            prover=Prover(governance, Governing(governance, policy), anchors, store, vault_keys),
             logs=logs,
+            anchors=anchors,
             closed=frozenset(log_name(origin) for origin in policy.decisions_origins),
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,

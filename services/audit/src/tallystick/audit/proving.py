@@ -1,9 +1,10 @@
-"""Putting a proof bundle together: the decision's inclusion, the model's history, and what may be disclosed."""
+"""Putting a proof bundle together: the decision's inclusion, the model's history, who anchored it, what may be disclosed."""
 
 from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
+from tallystick.audit.anchoring import Anchors
 from tallystick.audit.database import Database
 from tallystick.audit.entries import EntryError, LoggedDecision, parse_governance
 from tallystick.audit.errors import EvidenceMissingError, InconsistentError, UnavailableError
@@ -20,9 +21,12 @@ from tallystick.trust.enrolments import needed
 class Prover:
     """Builds bundles of what was found, each against one checkpoint a log."""
 
-    def __init__(self, governance: PublishedLog, governing: Governing, database: Database, keys: EvidenceKeys) -> None:
+    def __init__(
+        self, governance: PublishedLog, governing: Governing, anchors: Anchors, database: Database, keys: EvidenceKeys
+    ) -> None:
         self._governance = governance
         self._governing = governing
+        self._anchors = anchors
         self._database = database
         self._keys = keys
 
@@ -39,7 +43,8 @@ class Prover:
         if logged.decision.HasField("activation_index"):
             governance = await self._prove_governance(logged.decision.activation_index)
         openings = await self._open(logged, groups) if groups else ()
-        return encode_bundle(ProofBundle(proven, found.head.note, governance, openings))
+        anchors = await self._anchors.prove(found.log, logged.index, found.head)
+        return encode_bundle(ProofBundle(proven, found.head.note, governance, openings, anchors))
 
     async def _prove_governance(self, activation_index: int) -> GovernanceProofs:
         head = await self._governance.head()

@@ -48,6 +48,16 @@ CONSISTENCY: dict[str, Any] = {
     "second_root": _HASH,
     "proof": [_HASH, _HASH],
 }
+_STAMP = {
+    "kind": "rfc3161",
+    "by": "tsa1",
+    "text": f"tallystick/anchor/v1\n4096 {_HASH} {_HASH} {_ORIGIN}\n",
+    "request": "MEECAQE=",
+    "response": "MIIDdTAD",
+}
+BUNDLE["anchors"] = [{"size": 4096, "consistency": [], "receipt": _STAMP}]
+ANCHORED: dict[str, Any] = {"origin": _ORIGIN, "sizes": [1024, 4096]}
+ANCHORS: dict[str, Any] = {"origin": _ORIGIN, "size": 4096, "checkpoint": _NOTE, "receipts": [_STAMP]}
 CHECKPOINT = _NOTE
 MODEL: dict[str, Any] = {"learner": {}, "version": [3, 2, 0]}
 LOG_POLICY = f"log {_ORIGIN}+70d37b46+AXn…\nquorum none\n"

@@ -1,14 +1,16 @@
-"""The logs in JSON: what there is, and consistency proofs."""
+"""The logs in JSON: what there is, consistency proofs, and anchors."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.schemas import ConsistencyAnswer, LogDescription, Logs
-from tallystick.audit.api.state import Served
+from tallystick.audit.api.schemas import AnchoredSizes, AnchorsAnswer, ConsistencyAnswer, LogDescription, Logs
+from tallystick.audit.api.state import Audit, Served
 from tallystick.audit.errors import UnknownError
+from tallystick.audit.logs import PublishedLog
 from tallystick.merkle.encoding import encode_base64
+from tallystick.trust.anchors.receipts import receipt_to_json
 
 LogName = Annotated[
     str, Path(max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="Which log, by name", examples=["decisions"])
@@ -58,9 +60,7 @@ async def get_consistency(
     ] = None,
 ) -> ConsistencyAnswer:
     """Return the proof that the log only grew between two sizes; compare the roots with checkpoints that you have kept."""
-    served = audit.logs.get(log)
-    if served is None:
-        raise UnknownError(f"There is no such log here; there are {', '.join(audit.logs)}.")
+    served = _served(audit, log)
     proven = await served.consistency(first, second)
     return ConsistencyAnswer(
         origin=served.origin,
@@ -70,3 +70,48 @@ async def get_consistency(
         second_root=encode_base64(proven.second_root),
         proof=[encode_base64(node) for node in proven.proof],
     )
+
+
+@router.get(
+    "/{log}/anchors",
+    responses={
+        200: {"description": "The sizes", "content": {"application/json": {"example": examples.ANCHORED}}},
+        **problems.declared(problems.UNKNOWN, problems.UNAVAILABLE),
+    },
+)
+async def get_anchors(
+    audit: Served,
+    log: LogName,
+    first: Annotated[int, Query(ge=0, le=2**63 - 1, description="The least size to list", examples=[1024])] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many to list", examples=[100])] = 100,
+) -> AnchoredSizes:
+    """Return which heads of a log are anchored outside; for the next ones ask from the last size + 1."""
+    served = _served(audit, log)
+    return AnchoredSizes(origin=served.origin, sizes=list(await audit.anchors.sizes(served, first, limit)))
+
+
+@router.get(
+    "/{log}/anchors/{size}",
+    responses={
+        200: {"description": "The receipts", "content": {"application/json": {"example": examples.ANCHORS}}},
+        **problems.declared(problems.UNKNOWN, problems.INCONSISTENT, problems.UNAVAILABLE),
+    },
+)
+async def get_anchor(
+    audit: Served,
+    log: LogName,
+    size: Annotated[int, Path(ge=1, le=2**63 - 1, description="An anchored size", examples=[4096])],
+) -> AnchorsAnswer:
+    """Return the receipts for one head, and the signed checkpoint that states it."""
+    served = _served(audit, log)
+    note, receipts = await audit.anchors.of(served, size)
+    return AnchorsAnswer(
+        origin=served.origin, size=size, checkpoint=note.decode(), receipts=[receipt_to_json(receipt) for receipt in receipts]
+    )
+
+
+def _served(audit: Audit, log: str) -> PublishedLog:
+    served = audit.logs.get(log)
+    if served is None:
+        raise UnknownError(f"There is no such log here; there are {', '.join(audit.logs)}.")
+    return served

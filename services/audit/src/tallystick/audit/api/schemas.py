@@ -1,6 +1,6 @@
 """The shapes of JSON answers. Digests are hex; roots and proof hashes are base64, as checkpoints and bundles write them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,3 +115,19 @@ class ConsistencyAnswer(Answer):
     first_root: Base64Hash
     second_root: Base64Hash
     proof: list[Base64Hash]
+
+
+class AnchoredSizes(Answer):
+    """The sizes of a log's heads that are anchored, in their order."""
+
+    origin: str
+    sizes: list[Annotated[int, Field(ge=1)]]
+
+
+class AnchorsAnswer(Answer):
+    """The receipts for one head of a log, as bundles hold them (tallystick/proof-bundle/v1)."""
+
+    origin: str
+    size: Annotated[int, Field(ge=1)]
+    checkpoint: str = Field(description="The signed checkpoint, a note")
+    receipts: list[dict[str, Any]]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import TokenGate
 from tallystick.audit.finding import Finder
 from tallystick.audit.logs import PublishedLog
@@ -24,6 +25,7 @@ class Audit:
     finder: Finder
     prover: Prover
     logs: Mapping[str, PublishedLog]
+    anchors: Anchors
     closed: frozenset[str]
     models: ModelFiles
     policy_files: Mapping[str, bytes]

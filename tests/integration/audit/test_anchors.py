@@ -1,0 +1,136 @@
+"""Anchors over real servers: listed, served by size, and in the bundles of what they cover."""
+
+import asyncio
+import dataclasses
+from collections.abc import Iterator
+from hashlib import sha256
+
+import httpx
+import pytest
+from cryptography import x509
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
+from tallystick.embedded.tsa import Tsa
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.tiles import TileBuilder
+from tallystick.runtime.anchor_files import AnchorFiles
+from tallystick.trust.anchors.pins import TimestampAuthority
+from tallystick.trust.anchors.receipts import StampReceipt, encode_receipt
+from tallystick.trust.anchors.text import Head, encode_text
+from tallystick.trust.bundle import BundleError, verify_bundle
+from tallystick.trust.bundle_format import encode_bundle, parse_bundle
+from tallystick.trust.policy import TrustPolicy
+
+from .world import PUBLISHED, World
+
+SIZES = (300, 450)
+NOTE = b"the signed checkpoint of its time\n"
+
+
+@pytest.fixture(scope="module")
+def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tsa]:
+    """Run an authority."""
+    authority = Tsa(tmp_path_factory.mktemp("tsa"))
+    authority.start()
+    yield authority
+    authority.stop()
+
+
+@pytest.fixture(scope="module")
+def anchored(world: World, tsa: Tsa) -> World:
+    """Have the log's heads of 300 and 450 entries stamped, as they were when the log had that size."""
+    for size in SIZES:
+        builder = TileBuilder()
+        builder.append([leaf_hash(entry) for entry in world.decisions.entries[:size]])
+        text = encode_text([Head(world.policy.decisions_origins[0], size, builder.root(), sha256(NOTE).digest())])
+        request = TimestampRequestBuilder().data(text).hash_algorithm(HashAlgorithm.SHA256).build().as_bytes()
+        response = ask(tsa, request)
+        receipt = encode_receipt(StampReceipt("tsa1", text, request, response))
+        asyncio.run(AnchorFiles(world.decisions.directory.as_uri()).keep(size, NOTE, "tsa1", receipt))
+    return world
+
+
+def ask(tsa: Tsa, request: bytes) -> bytes:
+    """Return the authority's answer."""
+    return httpx.post(tsa.url, content=request, headers={"content-type": "application/timestamp-query"}).content
+
+
+@pytest.fixture
+def policy(world: World, tsa: Tsa) -> TrustPolicy:
+    """Return the auditor's trust policy, with the authority pinned."""
+    root = x509.load_pem_x509_certificate(tsa.root_pem.encode())
+    return dataclasses.replace(world.policy, anchorers={"tsa1": TimestampAuthority("tsa1", (root,))})
+
+
+def test_anchors_are_listed_and_served_by_size(client: httpx.Client, anchored: World) -> None:
+    """In the order of sizes, from any size on, without the token."""
+    origin = anchored.policy.decisions_origins[0]
+    assert client.get("/v1/logs/decisions/anchors").json() == {"origin": origin, "sizes": [300, 450, PUBLISHED]}
+    assert client.get("/v1/logs/decisions/anchors?first=301&limit=5").json()["sizes"] == [450, PUBLISHED]
+    assert client.get("/v1/logs/governance/anchors").json()["sizes"] == []
+    body = client.get("/v1/logs/decisions/anchors/300").json()
+    assert (body["origin"], body["size"], body["checkpoint"]) == (origin, 300, NOTE.decode())
+    assert [(receipt["kind"], receipt["by"]) for receipt in body["receipts"]] == [("rfc3161", "tsa1")]
+    missing = client.get("/v1/logs/decisions/anchors/301")
+    assert (missing.status_code, missing.json()["type"]) == (404, "urn:tallystick:problem:unknown")
+    assert client.get("/v1/logs/nowhere/anchors").status_code == 404
+
+
+def test_a_bundle_carries_the_earliest_anchor_that_covers_it(
+    client: httpx.Client, anchored: World, policy: TrustPolicy
+) -> None:
+    """It verifies offline, says when, and no longer says that nothing anchors the checkpoint."""
+    verified = verify_bundle(client.get("/v1/decisions/tx-plain/bundle").content, policy)
+    assert [(anchor.by, anchor.size) for anchor in verified.anchors] == [("tsa1", 300)]
+    assert any("the authority tsa1 stamped" in check for check in verified.checks)
+    assert not any("nothing anchors it" in left for left in verified.unchecked)
+    assert any("revoked" in left for left in verified.unchecked)
+
+
+def test_an_authority_that_is_not_pinned_is_not_believed(client: httpx.Client, anchored: World) -> None:
+    """The bundle is sound without it, and the verdict says why it does not count."""
+    verified = verify_bundle(client.get("/v1/decisions/tx-plain/bundle").content, anchored.policy)
+    assert verified.anchors == []
+    assert any("the trust policy pins nobody of that name" in left for left in verified.unchecked)
+    assert any("nothing anchors it" in left for left in verified.unchecked)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size": 299}, "does not hold the head of 299 entries"),
+        ({"size": 601}, "does not hold the head of 601 entries"),
+        ({"consistency": ()}, "an empty proof"),
+        ({"consistency": (bytes(32),) * 9}, "the anchor by tsa1 is refused"),
+    ],
+)
+def test_an_anchor_that_does_not_fit_condemns_the_bundle(
+    client: httpx.Client, anchored: World, policy: TrustPolicy, change: dict[str, object], reason: str
+) -> None:
+    """Another size, no link to the checkpoint, another text."""
+    bundle = parse_bundle(client.get("/v1/decisions/tx-plain/bundle").content)
+    (stamped,) = [anchor for anchor in bundle.anchors if anchor.receipt.by == "tsa1"]
+    broken = dataclasses.replace(stamped, **change)  # type: ignore[arg-type]  # each is a field's
+    with pytest.raises(BundleError, match=reason):
+        verify_bundle(encode_bundle(dataclasses.replace(bundle, anchors=[broken])), policy)
+
+
+def test_an_anchor_must_cover_the_decision(client: httpx.Client, anchored: World, policy: TrustPolicy) -> None:
+    """A head that is too small says nothing of a later entry, though its stamp and its link are good."""
+    bundle = parse_bundle(client.get("/v1/decisions/tx-plain/bundle").content)
+    later = dataclasses.replace(bundle.decision, index=300)
+    with pytest.raises(BundleError):
+        verify_bundle(encode_bundle(dataclasses.replace(bundle, decision=later)), policy)
+
+
+def test_an_unreadable_receipt_only_loses_the_anchor(client: httpx.Client, anchored: World) -> None:
+    """The bundle is served without it."""
+    files = AnchorFiles(anchored.decisions.directory.as_uri())
+    kept = asyncio.run(files.receipts(300))
+    asyncio.run(files.keep(300, NOTE, "tsa1", b"{}"))
+    try:
+        bundle = parse_bundle(client.get("/v1/decisions/tx-plain/bundle").content)
+        assert [anchor.receipt.by for anchor in bundle.anchors] == ["elsewhere"]
+        assert client.get("/v1/logs/decisions/anchors/300").json()["type"] == "urn:tallystick:problem:inconsistent"
+    finally:
+        asyncio.run(files.keep(300, NOTE, "tsa1", kept["tsa1"]))
