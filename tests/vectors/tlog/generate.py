@@ -26,6 +26,7 @@ from .cases import (
     tlog_proof,
     verifier_key,
     witness,
+    witness_answer,
 )
 
 FOLDER = Path(__file__).parent
@@ -69,6 +70,7 @@ FILES: dict[str, Callable[[], str]] = {
         cose_receipt.SPEC, {**_log_head(), "profile": cose_receipt.PROFILE}, cases=cose_receipt.cases()
     ),
     "witness.json": lambda: _file(witness.SPEC, {"logs": witness.LOGS}, dialogues=witness.dialogues()),
+    "witness-answer.json": lambda: _file(witness_answer.SPEC, witness_answer.asked(), cases=witness_answer.cases()),
     "ed25519-key.json": lambda: _file(ed25519.SPEC, cases=ed25519.key_cases()),
     "ed25519-signature.json": lambda: _file(ed25519.SPEC, cases=ed25519.signature_cases()),
 }

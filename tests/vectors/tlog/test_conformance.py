@@ -39,6 +39,7 @@ from tallystick.merkle.tiles import (
     inclusion_proof,
     root_hash,
 )
+from tallystick.notary.witness_messages import Answer, Cosigned, WitnessError, read_cosigned
 
 from .documents import to_bytes
 from .generate import differing
@@ -146,6 +147,16 @@ def _cose_receipt(case: Case) -> Seen:
     raise ReceiptError("of the other kind")
 
 
+def _witness_answer(case: Case) -> Seen:
+    suite = _load("witness-answer")
+    answer = Answer(case["status"], case["content_type"].partition(";")[0], to_bytes(case["body"]))
+    try:
+        read = read_cosigned(answer, suite["text"].encode(), VerifierKey.parse(suite["key"]), float(suite["now"]))
+    except WitnessError as error:
+        raise MerkleError(str(error)) from error
+    return {"time": str(read.time_s)} if isinstance(read, Cosigned) else {"size": str(read.size)}
+
+
 def _ed25519_key(case: Case) -> Seen:
     ed25519.check_public_key(bytes.fromhex(case["public_key"]))
     return {}
@@ -171,6 +182,7 @@ TRIALS: dict[str, Callable[[Case], Seen]] = {
     "policy-verdict": _policy_verdict,
     "tlog-proof": _tlog_proof,
     "cose-receipt": _cose_receipt,
+    "witness-answer": _witness_answer,
     "ed25519-key": _ed25519_key,
     "ed25519-signature": _ed25519_signature,
 }
