@@ -7,19 +7,67 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey
-from tallystick.cli.provision.policy import Origins, trust_toml
+from tallystick.cli.provision import Provisioned, ProvisionError, ProvisionPlan, SignerKey, Witness, Witnesses
+from tallystick.cli.provision.policy import Origins, policy_files, trust_toml
 from tallystick.cli.provision.postgres import scram_verifier
+from tallystick.cli.provision.vault import CLOCK_KEY, DECISIONS_KEY, GOVERNANCE_KEY
+from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
+from tallystick.trust.policy import Freshness, TrustPolicy
 
 
 @pytest.mark.parametrize("name", ['Zoë "Z" O\'Neil', "a\\b", "tab\there", "[signers]", "\x7f", "日本"])
 def test_names_are_read_back_as_they_were(name: str) -> None:
     """Whatever a name holds, it stays one string in trust.toml."""
     key = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-    text = trust_toml(Origins.under("bank.example/fraud"), [SignerKey(name, ("publisher",), key)], "in.put", 3)
+    text = trust_toml(Origins.under("bank.example/fraud"), [SignerKey(name, ("publisher",), key)], "in.put", 3, Witnesses())
     read = tomllib.loads(text.decode())
     assert read["signers"] == [{"name": name, "public_key": base64.b64encode(key).decode(), "roles": ["publisher"]}]
     assert list(read["topics"]) == ["in.put"]
+
+
+def vkey(name: str, kind: int = COSIGNATURE_V1) -> VerifierKey:
+    """Return a new verifier key."""
+    return VerifierKey.make(name, kind, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+
+
+def test_the_policy_names_the_witnesses_and_how_many_must_cosign() -> None:
+    """With witnesses: their addresses, a group of them as the quorum, and its time as the governance log's; no clock key."""
+    members = [Witness.parse(f"{vkey(f'w.example/{at}')} http://127.0.0.1:{at}/") for at in (1, 2, 3)]
+    keys = {name: vkey("x").public_key for name in (DECISIONS_KEY, GOVERNANCE_KEY)}
+    files = policy_files(Origins.under("bank.example"), keys, [], "in", 3, Witnesses.of(members))
+    policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
+    assert policy.log_policy.witness_urls == {f"w{at}": f"http://127.0.0.1:{at}" for at in (1, 2, 3)}
+    assert [policy.log_policy.has_quorum(names) for names in (["w1"], ["w1", "w3"])] == [False, True]
+    assert policy.freshness == Freshness(None, 60)
+
+
+def test_without_witnesses_the_clock_tells_the_time() -> None:
+    """Then the quorum is none, and the policy names the notary's own key."""
+    keys = {name: vkey("x").public_key for name in (DECISIONS_KEY, GOVERNANCE_KEY, CLOCK_KEY)}
+    files = policy_files(Origins.under("bank.example"), keys, [], "in", 3, Witnesses())
+    policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
+    assert policy.log_policy.quorum is None
+    assert policy.freshness == Freshness("notary-clock", 60)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "w+0+AA== http://w.example", str(vkey("w.example")), f"{vkey('w')} ftp://w", f"{vkey('w', ED25519)} http://w"]
+)
+def test_what_is_no_witness_is_refused(text: str) -> None:
+    """A key and an address, and the key of the kind that cosigns."""
+    with pytest.raises(ProvisionError, match=r"VKEY URL|kind 4"):
+        Witness.parse(text)
+
+
+def test_a_quorum_is_a_majority_unless_said_otherwise() -> None:
+    """None of nobody; never more than there are."""
+    members = [Witness(vkey(f"w{at}"), "http://w") for at in range(4)]
+    assert Witnesses.of([]).quorum == 0
+    assert [Witnesses.of(members[:size]).quorum for size in (1, 2, 3, 4)] == [1, 2, 2, 3]
+    assert Witnesses.of(members, 1).quorum == 1
+    for quorum, some in ((0, members), (5, members), (1, [])):
+        with pytest.raises(ProvisionError, match="quorum"):
+            Witnesses.of(some, quorum)
 
 
 def test_a_services_url_keeps_the_options_and_loses_the_password(tmp_path: Path) -> None:

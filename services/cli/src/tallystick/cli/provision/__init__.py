@@ -9,5 +9,17 @@ from tallystick.cli.provision.command import add_arguments, run
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.plan import SERVICES, Provisioned, ProvisionPlan, provision
 from tallystick.cli.provision.policy import SignerKey
+from tallystick.cli.provision.witnesses import Witness, Witnesses
 
-__all__ = ["SERVICES", "ProvisionError", "ProvisionPlan", "Provisioned", "SignerKey", "add_arguments", "provision", "run"]
+__all__ = [
+    "SERVICES",
+    "ProvisionError",
+    "ProvisionPlan",
+    "Provisioned",
+    "SignerKey",
+    "Witness",
+    "Witnesses",
+    "add_arguments",
+    "provision",
+    "run",
+]

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.plan import DEFAULT_PARTITIONS, DEFAULT_PREFIX, SERVICES, Provisioned, ProvisionPlan, provision
 from tallystick.cli.provision.policy import SignerKey
+from tallystick.cli.provision.witnesses import Witness, Witnesses
 from tallystick.runtime.database import url_with_password
 from tallystick.runtime.kafka import client_options
 from tallystick.runtime.settings import (
@@ -62,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:ROLE[,ROLE]:PUBLIC_KEY_FILE",
         help="who signs statements: roles publisher and approver, an Ed25519 public key in PEM; repeat",
     )
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="'VKEY URL'",
+        help="who must cosign what is published: a witness's verifier key and address; repeat",
+    )
+    parser.add_argument("--quorum", type=int, metavar="K", help="how many of the witnesses must (a majority of them)")
     parser.add_argument("--new-passwords", action="store_true", help="make new database passwords where their files are gone")
     parser.add_argument("--replace-policy", action="store_true", help="overwrite a trust policy that says something else")
     parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="for servers not up yet (%(default)s)")
@@ -105,6 +114,7 @@ def _plan(args: argparse.Namespace, settings: ProvisionSettings) -> ProvisionPla
         prefix=args.prefix,
         input_topic=args.input_topic,
         signers=tuple(SignerKey.parse(text) for text in args.signer),
+        witnesses=Witnesses.of([Witness.parse(text) for text in args.witness], args.quorum),
         new_passwords=args.new_passwords,
         replace_policy=args.replace_policy,
         wait_s=args.wait,

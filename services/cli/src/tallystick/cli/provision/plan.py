@@ -14,6 +14,7 @@ from tallystick.cli.provision.kafka import provision_kafka, topics
 from tallystick.cli.provision.policy import Origins, SignerKey, policy_files, write_policy
 from tallystick.cli.provision.postgres import DATABASE, provision_postgres
 from tallystick.cli.provision.vault import SERVICES, provision_vault, role_id
+from tallystick.cli.provision.witnesses import Witnesses
 from tallystick.runtime.backoff import retry
 from tallystick.runtime.health import OK, Health
 from tallystick.runtime.vault import VaultRefusedError, translated
@@ -46,6 +47,7 @@ class ProvisionPlan:
     prefix: str = DEFAULT_PREFIX
     input_topic: str = "transactions"
     signers: tuple[SignerKey, ...] = ()
+    witnesses: Witnesses = field(default_factory=Witnesses)
     new_passwords: bool = False
     replace_policy: bool = False
     wait_s: float = 60.0
@@ -114,7 +116,9 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
     except TimeoutError as error:
         waiting = [f"{name} is {state}" for name, state in health.states().items() if state != OK]
         raise ProvisionError(f"gave up after {plan.wait_s:g} s: {'; '.join(waiting) or 'a server does not answer'}") from error
-    files = policy_files(plan.origins, public_keys, plan.signers, plan.input_topic, plan.partitions)
+    files = policy_files(
+        plan.origins, public_keys, plan.signers, plan.input_topic, plan.partitions, plan.witnesses
+    )
     write_policy(plan.output / "policy", files, replace=plan.replace_policy)
     return Provisioned(plan, tuple(created))
 
@@ -128,7 +132,9 @@ async def _vault(plan: ProvisionPlan) -> dict[str, bytes]:
         verify = str(plan.vault_ca_file) if plan.vault_ca_file else True
         client = hvac.Client(url=plan.vault_addr, token=plan.vault_token, timeout=VAULT_TIMEOUT_S, verify=verify)
         try:
-            return translated(lambda: provision_vault(client, plan.output / "vault", plan.origins.names))
+            # Where witnesses say what time it is, nobody of the bank's has a key to do so.
+            clock = not plan.witnesses.members
+            return translated(lambda: provision_vault(client, plan.output / "vault", plan.origins.names, clock=clock))
         finally:
             client.adapter.close()
 

@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.vault import CLOCK_KEY, log_key
+from tallystick.cli.provision.witnesses import Witnesses
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.policy import TrustPolicy, log_name
 
-# The witness's name, in the policy and in the notary's cosignatures.
+# The name of the notary's own key that tells the time where no witness does, in the policy and in cosignatures.
 CLOCK_WITNESS = "notary-clock"
-MAX_CLOCK_AGE_S = 60
+MAX_AGE_S = 60
+WITNESS_GROUP = "witnesses"
 PARTITIONER = "murmur2"
 
 
@@ -71,18 +73,26 @@ class Origins:
         return [partition * len(self.decisions) // partitions for partition in range(partitions)]
 
 
-def log_policy(origins: Origins, public_keys: Mapping[str, bytes]) -> bytes:
+def log_policy(origins: Origins, public_keys: Mapping[str, bytes], witnesses: Witnesses) -> bytes:
     """Return the text of `log.policy` (C2SP tlog-policy); `public_keys` are Vault's, by the names of the transit keys."""
     keys = [
         VerifierKey.make(origin, ED25519, public_keys[log_key(log_name(origin))])
         for origin in (*origins.decisions, origins.governance)
     ]
-    clock = VerifierKey.make(CLOCK_WITNESS, COSIGNATURE_V1, public_keys[CLOCK_KEY])
-    lines = (*(f"log {key}" for key in keys), f"witness {CLOCK_WITNESS} {clock}", "quorum none")
+    lines = [f"log {key}" for key in keys]
+    if witnesses.members:
+        named = {f"w{number}": witness for number, witness in enumerate(witnesses.members, start=1)}
+        lines += [f"witness {name} {witness.key} {witness.url}" for name, witness in named.items()]
+        lines += [f"group {WITNESS_GROUP} {witnesses.quorum} {' '.join(named)}", f"quorum {WITNESS_GROUP}"]
+    else:
+        clock = VerifierKey.make(CLOCK_WITNESS, COSIGNATURE_V1, public_keys[CLOCK_KEY])
+        lines += [f"witness {CLOCK_WITNESS} {clock}", "quorum none"]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str, partitions: int) -> bytes:
+def trust_toml(
+    origins: Origins, signers: Sequence[SignerKey], input_topic: str, partitions: int, witnesses: Witnesses
+) -> bytes:
     """Return the text of `trust.toml`."""
     lines = [
         "version = 1",
@@ -93,8 +103,8 @@ def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str,
         f"governance = {_quoted(origins.governance)}",
         "",
         "[freshness]",
-        f"witness = {_quoted(CLOCK_WITNESS)}",
-        f"max_age_s = {MAX_CLOCK_AGE_S}",
+        f"max_age_s = {MAX_AGE_S}",
+        *([] if witnesses.members else [f"witness = {_quoted(CLOCK_WITNESS)}"]),
         "",
         f"[topics.{_quoted(input_topic)}]",
         f"partitions = {partitions}",
@@ -113,13 +123,18 @@ def trust_toml(origins: Origins, signers: Sequence[SignerKey], input_topic: str,
 
 
 def policy_files(
-    origins: Origins, public_keys: Mapping[str, bytes], signers: Sequence[SignerKey], input_topic: str, partitions: int
+    origins: Origins,
+    public_keys: Mapping[str, bytes],
+    signers: Sequence[SignerKey],
+    input_topic: str,
+    partitions: int,
+    witnesses: Witnesses,
 ) -> dict[str, bytes]:
     """Return the trust policy's files by name. Raises ProvisionError if what reads them would not accept them."""
     try:
         files = {
-            "log.policy": log_policy(origins, public_keys),
-            "trust.toml": trust_toml(origins, signers, input_topic, partitions),
+            "log.policy": log_policy(origins, public_keys, witnesses),
+            "trust.toml": trust_toml(origins, signers, input_topic, partitions, witnesses),
         }
         TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     except ValueError as error:

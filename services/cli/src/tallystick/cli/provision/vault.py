@@ -50,17 +50,18 @@ def role_id(service: str) -> str:
     return f"tallystick-{service}"
 
 
-def provision_vault(client: hvac.Client, output: Path, logs: Iterable[str]) -> dict[str, bytes]:
+def provision_vault(client: hvac.Client, output: Path, logs: Iterable[str], *, clock: bool) -> dict[str, bytes]:
     """Set Vault up and return the public keys of the signing keys, 32 bytes each, by key name; `logs` are the logs' names.
 
-    Secret ids go to `<output>/<service>.secret-id`; one that Vault still accepts is kept. Blocking.
+    Without `clock`, the key that tells the time is not made, and nobody may use one that is there. Secret ids go to
+    `<output>/<service>.secret-id`; one that Vault still accepts is kept. Blocking.
 
     Raises:
         ProvisionError: A mount or key exists with other properties.
         hvac.exceptions.VaultError, requests.RequestException: Vault refuses, or does not answer.
     """
     _enable_engines(client)
-    signing_keys = [*map(log_key, logs), CLOCK_KEY]
+    signing_keys = [*map(log_key, logs), *([CLOCK_KEY] if clock else [])]
     for name, kind in (dict.fromkeys(signing_keys, "ed25519") | {CUSTOMER_KEYS: "aes256-gcm96"}).items():
         _ensure_key(client, name, kind)
     _ensure_lookup_key(client)
