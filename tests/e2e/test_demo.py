@@ -17,9 +17,10 @@ from .processes import command_line, descendants, wait_gone
 
 FIELDS = {
     *("transactions", "decisions", "rejected", "log_size", "roots", "decisions_per_s", "provable_p50_ms", "provable_p99_ms"),
-    *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical"),
+    *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "cosigned"),
 }
-SERVICES = 4
+PROCESSES = 7
+"""Services and witnesses."""
 
 
 def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
@@ -45,6 +46,7 @@ def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
     assert said["verified"]
     assert said["tampered_refused"]
     assert said["replay_identical"]
+    assert len(said["cosigned"]) >= 2, "two of the three witnesses must"
     assert said["average_precision"] > 5 * said["fraud"] / said["transactions"], "no better than chance"
     assert Path(said["bundle"]).exists()
     assert Path(said["policy"]).is_dir()
@@ -71,7 +73,7 @@ def _wait_for_services(demo: "subprocess.Popen[str]") -> list[int]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and demo.poll() is None:
         found = descendants(demo.pid)
-        if sum(b"tallystick-" in command_line(pid) for pid in found) >= SERVICES:
+        if sum(b"tallystick-" in command_line(pid) for pid in found) >= PROCESSES:
             return found
         time.sleep(0.1)
     pytest.fail("the demo's services did not start")

@@ -16,15 +16,13 @@ from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import wait_until
 from tallystick.cli.replay import Trees
 from tallystick.contracts import Activation, Decision, ModelStatement, PolicyStatement
-from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hash
-from tallystick.merkle.notes import Note
-from tallystick.notary.signer import NoteSigner
 from tallystick.runtime.log_reader import LogReader
 
 from .bank import DAY_MS, now_ms, send, sound, stream, transactions
-from .evidence import administrator, features
+from .evidence import features
+from .forging import COLLUDING, forged
 from .governing import (
     Record,
     Release,
@@ -103,7 +101,7 @@ def _stale(rough: Rough) -> str:
 
 
 def _rolled_back(rough: Rough) -> str:
-    """Serve an older log, freshly signed and cosigned: the operator has the keys."""
+    """Serve an older log, freshly signed and cosigned: the operator has the key, and two witnesses went over to him."""
     folder = rough.view.copy("governance")
     _sign(rough.platform, folder, size=2, root=_root(rough.platform, 2))
     rough.view.show("governance", folder)
@@ -130,6 +128,15 @@ def _rewritten(rough: Rough) -> str:
     return "do not lead to its checkpoint"
 
 
+def _unwitnessed(rough: Rough) -> str:
+    """Serve another tree that the operator signed, and one witness of three: without a quorum it is not even looked at."""
+    folder = rough.view.copy("governance")
+    size, root = logged(rough.platform), sha256(b"fork").digest()
+    (folder / "checkpoint").write_bytes(forged(rough.platform, "governance", size, root, ("w3",)))
+    rough.view.show("governance", folder)
+    return "lacks cosignatures that the policy's quorum witnesses asks for"
+
+
 def _unsigned(rough: Rough) -> str:
     """Serve a checkpoint whose signature is another text's."""
     folder = rough.view.copy("governance")
@@ -139,7 +146,7 @@ def _unsigned(rough: Rough) -> str:
     return "refused"
 
 
-@pytest.mark.parametrize("spoil", [_stale, _rolled_back, _forked, _rewritten, _unsigned])
+@pytest.mark.parametrize("spoil", [_stale, _rolled_back, _forked, _rewritten, _unwitnessed, _unsigned])
 def test_a_governance_log_that_cannot_be_believed_stops_scoring(rough: Rough, spoil: Spoil) -> None:
     """Scoring says what is wrong, and once the last good look is too old it decides nothing; put right, it goes on.
 
@@ -153,7 +160,7 @@ def test_a_governance_log_that_cannot_be_believed_stops_scoring(rough: Rough, sp
         wait_until(lambda: "s old" in platform.health("scoring")["components"]["scoring"], "scoring to stop")
         before = emitted(platform)
         asyncio.run(send(platform.kafka, [sound(f"{name}-{number}", now_ms()) for number in range(8)]))
-        if spoil in (_stale, _rewritten, _unsigned):  # the others differ only from what was seen before
+        if spoil in (_stale, _rewritten, _unwitnessed, _unsigned):  # the others differ only from what was seen before
             platform.services["scoring"].kill()
             platform.services["scoring"].start()
             platform.services["scoring"].wait_ready(url=f"{platform.services['scoring'].health_url}/live")
@@ -282,8 +289,5 @@ def _root(platform: Platform, size: int) -> bytes:
 
 
 def _sign(platform: Platform, folder: Path, size: int, root: bytes) -> None:
-    """Put a checkpoint there, signed and cosigned now with the notary's own keys."""
-    checkpoint = folder / "checkpoint"
-    origin = Checkpoint.parse(Note.parse(checkpoint.read_bytes()).text).origin
-    signer = NoteSigner(administrator(platform), "notary-governance", origin, clock_s=time.time)
-    checkpoint.write_bytes(asyncio.run(signer.sign(Checkpoint(origin, size, root))))
+    """Put a checkpoint there, signed now with the notary's own key, and cosigned by a quorum that colludes."""
+    (folder / "checkpoint").write_bytes(forged(platform, "governance", size, root, COLLUDING))

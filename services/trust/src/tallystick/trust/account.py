@@ -1,6 +1,7 @@
 """What the verification of one bundle looked at and what it could not, in plain words."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from tallystick.contracts import Decision, Outcome
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
@@ -19,9 +20,9 @@ def checks(
     anchors: Sequence[VerifiedAnchor],
 ) -> list[str]:
     """Return what was checked, one clause each."""
-    cosigned = f", cosigned by {', '.join(sorted(checkpoint.cosigned))}" if checkpoint.cosigned else ""
+    head, cosigned = checkpoint.checkpoint, _cosigned(checkpoint)
     out = [
-        f"the log {checkpoint.checkpoint.origin} signed a checkpoint of {checkpoint.checkpoint.size:,} entries{cosigned}",
+        f"the log {head.origin} signed a checkpoint of {head.size:,} entries{cosigned}",
         f"the decision is entry {index:,} of it",
         "the decision's fields agree with each other and with the trust policy",
     ]
@@ -44,7 +45,9 @@ def unchecked(
     out = []
     if logs.quorum is None:
         out.append("whether everybody is shown this same log: the quorum is none, so no witness had to look")
-    if not anchors:
+    else:
+        out.append("whether the witnesses are nobody's but their own: the trust policy chose them")
+    if logs.quorum is None and not anchors:
         out.append("when the checkpoint was made: nothing anchors it outside, it is the log's own word")
     out += [anchor.unchecked for anchor in anchors]
     out += [f"the anchor by {name}: the trust policy pins nobody of that name" for name in unpinned]
@@ -59,6 +62,20 @@ def unchecked(
         out.append(f"evidence that is not disclosed here: {', '.join(hidden)}")
     out.append("whether the model gives this margin: `tallystick replay` executes it again")
     return out
+
+
+def _cosigned(checkpoint: VerifiedCheckpoint) -> str:
+    if not checkpoint.cosigned:
+        return ""
+    names = f", cosigned by {', '.join(sorted(checkpoint.cosigned))}"
+    return names if checkpoint.quorum_time_s is None else f"{names}: a quorum, as of {_utc(checkpoint.quorum_time_s)}"
+
+
+def _utc(time_s: int) -> str:
+    try:
+        return datetime.fromtimestamp(time_s, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):  # a time that no calendar has
+        return f"{time_s} s after 1970"
 
 
 def _governance_checks(decision: Decision, governance: VerifiedGovernance) -> list[str]:

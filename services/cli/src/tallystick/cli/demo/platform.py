@@ -6,6 +6,7 @@ The demo runs on it, and so do the tests that need the whole chain.
 import asyncio
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,17 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, provision
+from tallystick.cli.demo.witnesses import create_states, local_witnesses
+from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
 from tallystick.embedded import EmbeddedStack, ServiceProcess, free_port
 from tallystick.runtime.settings import KafkaSettings
 
 SERVICES = ("notary", "audit-ingest", "audit", "scoring")
 """In the order in which they are started."""
+
+WITNESSES = ("w1", "w2", "w3")
+QUORUM = 2
+"""How many of the witnesses must stand by what is published."""
 
 ROLES = ("publisher", "approver")
 
@@ -41,7 +47,7 @@ class Platform:
         people: who may publish and approve.
         partitions: of the input topic.
         decisions_logs: how many logs hold the decisions on them.
-        extra: further settings by service, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
+        extra: further settings by service or witness, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Platform:
         self.decisions_logs = decisions_logs
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
+        self.witnesses = local_witnesses(self.directory / "witnesses", WITNESSES, self.logs, self._extra)
         self._provisioned: Provisioned | None = None
         self.evidence_token_file = self.directory / "evidence-token"
         self.evidence_token_file.touch(0o600)
@@ -95,7 +102,10 @@ class Platform:
 
     def start_servers(self) -> None:
         """Start Kafka, Vault and PostgreSQL, and provision them. Raises StartError, ProvisionError."""
-        self.stack.start()
+        with ThreadPoolExecutor(1) as beside:
+            states = beside.submit(create_states, self.witnesses)
+            self.stack.start()
+            states.result()
         self._provisioned = asyncio.run(
             provision(
                 ProvisionPlan(
@@ -107,9 +117,13 @@ class Platform:
                     partitions=self.partitions,
                     logs=self.decisions_logs,
                     signers=tuple(SignerKey(person.name, ROLES, _public_key(person)) for person in self.people.values()),
+                    witnesses=Witnesses.of([witness.described for witness in self.witnesses], QUORUM),
                 )
             )
         )
+        for witness in self.witnesses:
+            witness.know((self.policy / "log.policy").read_bytes())
+            self.services[witness.name] = witness.process
         ports = {service: free_port() for service in SERVICES}
         for service in SERVICES:
             environment = self._environment(service, ports) | dict(self._extra.get(service, {}))
@@ -118,9 +132,9 @@ class Platform:
             )
 
     def start_services(self) -> None:
-        """Start the services, without waiting for them. Raises StartError."""
-        for service in SERVICES:
-            self.services[service].start()
+        """Start witnesses and services, without waiting for them. Raises StartError."""
+        for process in self.services.values():
+            process.start()
 
     def wait_live(self, timeout_s: float = 30.0) -> None:
         """Wait until every service answers. Raises StartError."""
@@ -172,6 +186,7 @@ class Platform:
                 "TRUST_POLICY": str(self.policy),
                 "LOG_DIR": str(self.log_dir),
                 "STAGING_DIR": str(self.directory / "staging"),
+                "WITNESS_POLICY": str(self.policy / "log.policy"),
             },
             "audit-ingest": {},
             "audit": {

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tallystick.cli.demo.figures import Figures
+from tallystick.cli.demo.platform import QUORUM, WITNESSES
 from tallystick.cli.demo.proof import Verdict
 
 WIDTH = 80
@@ -136,6 +137,8 @@ def _decision(told: Told) -> Table:
     table.add_row(
         "verified", _mark(told.verified.code == 0, "offline, from the bundle and the trust policy alone", told.verified)
     )
+    if cosigned := said.get("log", {}).get("cosigned"):
+        table.add_row("witnessed by", f"{escape(', '.join(sorted(cosigned)))}: {QUORUM} of {len(WITNESSES)} must cosign")
     refusal = str(told.refused.said.get("reason")).partition(":")[0]
     table.add_row("one bit flipped", _mark(told.refused.code == 1, f"refused: {escape(refusal)}", told.refused))
     bits = (told.replayed.said.get("logged") or {}).get("margin_bits", "?")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tallystick.cli.demo.figures import Decided, Figures, figures, read_logs, rows_of
-from tallystick.cli.demo.platform import SERVICES, Platform
+from tallystick.cli.demo.platform import QUORUM, SERVICES, WITNESSES, Platform
 from tallystick.cli.demo.proof import fetch, flip_one_bit, offline
 from tallystick.cli.demo.report import Told, show, show_service
 from tallystick.cli.demo.steps import DemoError, activate, publish, stream, train, wait_until
@@ -64,6 +64,7 @@ def tell(plan: Plan, console: Console) -> int:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
         with Platform(plan.directory) as platform:
             say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES)} services, each its own process")
+            say(f"so do {len(WITNESSES)} witnesses, as others would run them: {QUORUM} must cosign what the log publishes")
             following = generating.result()
             say("the handbook's card stream: 1,754,155 transactions, hash as published")
             release = train(data, TRAINING_DAYS, plan.directory / "release")
@@ -152,6 +153,7 @@ def _result(told: Told) -> dict[str, object]:
         "verified": told.verified.code == 0,
         "tampered_refused": told.refused.code == 1,
         "replay_identical": told.replayed.code == 0,
+        "cosigned": sorted(told.verified.said.get("log", {}).get("cosigned", {})),
     }
 
 
