@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tallystick.cli.demo.figures import read_log
-from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.platform import WITNESSES, Platform
 from tallystick.cli.demo.proof import fetch, offline
 from tallystick.cli.demo.steps import wait_until
 from tallystick.merkle.checkpoints import Checkpoint
@@ -110,10 +110,11 @@ def test_a_rewritten_log_is_refused_by_witnesses_and_by_whoever_verifies(witness
     longer = Tree([*rewritten.entries, true[0]])
 
     size = len(true)
-    assert latest(witnessed, "w1") == Checkpoint(origin_of(witnessed, "decisions"), size, Tree(true).root)
+    true_head = Checkpoint(origin_of(witnessed, "decisions"), size, Tree(true).root)
+    wait_until(lambda: {latest(witnessed, name) for name in WITNESSES} == {true_head}, "all witnesses to know the true head")
     same = forged(witnessed, "decisions", size, rewritten.root)
     more = forged(witnessed, "decisions", size + 1, longer.root)
-    for witness in ("w1", "w2", "w3"):
+    for witness in WITNESSES:
         assert asked(witnessed, witness, size, [], same).status_code in (409, 422)
         proof = consistency_proof(size, size + 1, longer.read)
         assert asked(witnessed, witness, size, proof, more).status_code == 422
@@ -121,7 +122,7 @@ def test_a_rewritten_log_is_refused_by_witnesses_and_by_whoever_verifies(witness
 
     for cosigners, code in ((("w3",), 1), (COLLUDING, 0)):
         document["decision"]["proof"] = [b64encode(node).decode() for node in inclusion_proof(at, size, rewritten.read)]
-        document["checkpoint"] = forged(witnessed, "decisions", size, rewritten.root, cosigners).decode()
+        document["decision"]["checkpoint"] = forged(witnessed, "decisions", size, rewritten.root, cosigners).decode()
         bundle.write_text(json.dumps(document))
         verdict = offline(["verify", str(bundle), *policy])
         assert verdict.code == code, verdict.said
@@ -134,6 +135,7 @@ def test_a_rollback_is_refused_by_witnesses(witnessed: Platform) -> None:
     asyncio.run(stream(witnessed.kafka, transactions(100, "rolled")))
     read_run(witnessed)
     true = entries(witnessed)
+    wait_until(lambda: latest(witnessed, "w2").size == len(true), "the witness to follow")
     half = Tree(true[: len(true) // 2])
     note = forged(witnessed, "decisions", len(half.entries), half.root)
     for old in (0, len(half.entries) - 1):

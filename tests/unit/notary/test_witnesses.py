@@ -241,6 +241,17 @@ async def test_a_dead_witness_is_left_alone_for_a_while_and_keeps_nobody_waiting
         assert made.error("w2") == ""
 
 
+async def test_a_witness_that_was_dead_is_told_of_the_newest_head_though_none_follows() -> None:
+    """The more of them know it, the surer an old backup is found out; and health says at once that it is well again."""
+    async with bench(pause_s=0.05) as made:
+        made.fakes["w2"].fault = dead
+        for leaves in (3, 4):
+            assert await made.cosigned(leaves) == {"w1", "w3"}
+        made.fakes["w2"].fault = None
+        await asyncio.sleep(0.1)
+        assert (made.fakes["w2"].size, made.error("w2")) == (7, "")
+
+
 async def test_a_slow_witness_costs_one_grace_and_follows_as_well_as_it_can() -> None:
     """It is waited for once; from then on rounds go on without it, while it is still told of the newest head."""
     async with bench() as made:

@@ -122,8 +122,7 @@ class _Worker:
         except WitnessError as error:
             self._failed(str(error))
             turn.done(self.name)
-            if not turn.enough.is_set():
-                self._wake.set()  # it is needed: again, after the pause
+            self._wake.set()  # again, after the pause, though others make the quorum: whoever knows the newest head guards it
         except (UnavailableError, NotaryError) as error:
             turn.fail(error)
         else:
