@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tallystick.cli.provision import Provisioned, ProvisionError, ProvisionPlan, SignerKey, Witness, Witnesses
 from tallystick.cli.provision.policy import Origins, policy_files, trust_toml
 from tallystick.cli.provision.postgres import scram_verifier
-from tallystick.cli.provision.vault import CLOCK_KEY, DECISIONS_KEY, GOVERNANCE_KEY
+from tallystick.cli.provision.vault import CLOCK_KEY, log_key
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.policy import Freshness, TrustPolicy
 
@@ -33,7 +33,7 @@ def vkey(name: str, kind: int = COSIGNATURE_V1) -> VerifierKey:
 def test_the_policy_names_the_witnesses_and_how_many_must_cosign() -> None:
     """With witnesses: their addresses, a group of them as the quorum, and its time as the governance log's; no clock key."""
     members = [Witness.parse(f"{vkey(f'w.example/{at}')} http://127.0.0.1:{at}/") for at in (1, 2, 3)]
-    keys = {name: vkey("x").public_key for name in (DECISIONS_KEY, GOVERNANCE_KEY)}
+    keys = {name: vkey("x").public_key for name in (log_key("decisions"), log_key("governance"))}
     files = policy_files(Origins.under("bank.example"), keys, [], "in", 3, Witnesses.of(members))
     policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     assert policy.log_policy.witness_urls == {f"w{at}": f"http://127.0.0.1:{at}" for at in (1, 2, 3)}
@@ -43,7 +43,7 @@ def test_the_policy_names_the_witnesses_and_how_many_must_cosign() -> None:
 
 def test_without_witnesses_the_clock_tells_the_time() -> None:
     """Then the quorum is none, and the policy names the notary's own key."""
-    keys = {name: vkey("x").public_key for name in (DECISIONS_KEY, GOVERNANCE_KEY, CLOCK_KEY)}
+    keys = {name: vkey("x").public_key for name in (log_key("decisions"), log_key("governance"), CLOCK_KEY)}
     files = policy_files(Origins.under("bank.example"), keys, [], "in", 3, Witnesses())
     policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     assert policy.log_policy.quorum is None

@@ -187,3 +187,17 @@ def test_exactly_one_place_is_named(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(named)
     assert "pw" not in line
+
+
+def test_the_trust_policys_witnesses_are_asked_unless_others_are_named(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What verifiers ask for is what the notary gathers; a trust policy for verifiers alone, without addresses, is refused."""
+    policy = tmp_path / "log.policy"
+    policy.write_bytes(policy_text())
+    environment.setenv("TALLYSTICK_TRUST_POLICY", str(tmp_path))
+    assert load(NotarySettings).read_witness_policy() == LogPolicy.parse(policy_text())
+    policy.write_text(re.sub(r" http://\S+", "", policy_text().decode()))
+    with pytest.raises(SystemExit):
+        load(NotarySettings)
+    assert "TALLYSTICK_TRUST_POLICY: too few witnesses have an address" in capsys.readouterr().err

@@ -40,8 +40,9 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
     """The least time between two batches."""
     witness_policy: ExistingFile | None = None
-    """The witnesses to ask, with their addresses, and the quorum without which nothing is published (C2SP tlog-policy). Without
-    it, or with the quorum none, nobody is asked, and a key of the notary's own says when the governance log was published."""
+    """The witnesses to ask, with their addresses, and the quorum without which nothing is published (C2SP tlog-policy); the
+    trust policy's `log.policy` if none is given. With the quorum none nobody is asked, and a key of the notary's own says when
+    the governance log was published."""
     witness_deadline_s: Annotated[Seconds, Field(le=60)] = 2.0
     """How long a quorum is waited for before the log says that it lacks one and tries again."""
     refresh_s: Annotated[Seconds, Field(le=60)] = 10.0
@@ -49,20 +50,23 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
 
     @model_validator(mode="after")
     def _witnesses(self) -> Self:
+        name = "TALLYSTICK_WITNESS_POLICY" if self.witness_policy else "TALLYSTICK_TRUST_POLICY"
+        if self.witness_policy is None and not (self.trust_policy / "log.policy").is_file():
+            return self  # whoever loads the trust policy says so
         try:
             policy = self.read_witness_policy()
             for url in policy.witness_urls.values() if policy else ():
                 http_url(url)
         except (OSError, ValueError) as error:
-            raise ValueError(f"TALLYSTICK_WITNESS_POLICY: {error}") from error
+            raise ValueError(f"{name}: {error}") from error
         if policy and not policy.has_quorum(policy.witness_urls):
-            raise ValueError(f"TALLYSTICK_WITNESS_POLICY: too few witnesses have an address to make the quorum {policy.quorum}")
+            raise ValueError(f"{name}: too few witnesses have an address to make the quorum {policy.quorum}")
         return self
 
     def read_witness_policy(self) -> LogPolicy | None:
         """Return the witnesses' policy, None if no quorum is asked for. Raises OSError, PolicyError."""
-        policy = LogPolicy.parse(self.witness_policy.read_bytes()) if self.witness_policy else None
-        return policy if policy and policy.quorum is not None else None
+        policy = LogPolicy.parse((self.witness_policy or self.trust_policy / "log.policy").read_bytes())
+        return policy if policy.quorum is not None else None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -186,7 +186,6 @@ class Platform:
                 "TRUST_POLICY": str(self.policy),
                 "LOG_DIR": str(self.log_dir),
                 "STAGING_DIR": str(self.directory / "staging"),
-                "WITNESS_POLICY": str(self.policy / "log.policy"),
             },
             "audit-ingest": {},
             "audit": {

@@ -116,9 +116,7 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
     except TimeoutError as error:
         waiting = [f"{name} is {state}" for name, state in health.states().items() if state != OK]
         raise ProvisionError(f"gave up after {plan.wait_s:g} s: {'; '.join(waiting) or 'a server does not answer'}") from error
-    files = policy_files(
-        plan.origins, public_keys, plan.signers, plan.input_topic, plan.partitions, plan.witnesses
-    )
+    files = policy_files(plan.origins, public_keys, plan.signers, plan.input_topic, plan.partitions, plan.witnesses)
     write_policy(plan.output / "policy", files, replace=plan.replace_policy)
     return Provisioned(plan, tuple(created))
 
