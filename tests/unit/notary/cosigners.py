@@ -15,10 +15,10 @@ from tallystick.notary.errors import UnavailableError
 from tallystick.notary.witnesses import Prove
 
 NAMES = ("w1", "w2", "w3")
-_KEYS = {name: Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b".")) for name in NAMES}
+PRIVATE = {name: Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b".")) for name in NAMES}
 KEYS = {
     name: VerifierKey.make(f"{name}.example", COSIGNATURE_V1, key.public_key().public_bytes_raw())
-    for name, key in _KEYS.items()
+    for name, key in PRIVATE.items()
 }
 URLS = {name: f"http://{name}.example" for name in NAMES}
 
@@ -33,7 +33,7 @@ def policy_text(*logs: VerifierKey) -> bytes:
 def cosignature(name: str, text: bytes, time_s: int | None = None) -> SignatureLine:
     """Return a witness's cosignature, as of now unless a time is given."""
     at_s = int(time.time()) if time_s is None else time_s
-    return SignatureLine.by(KEYS[name], _KEYS[name].sign(cosignature_message(text, at_s)), at_s)
+    return SignatureLine.by(KEYS[name], PRIVATE[name].sign(cosignature_message(text, at_s)), at_s)
 
 
 @dataclass

@@ -4,10 +4,11 @@ import asyncio
 import gzip
 import re
 import time
-from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -17,15 +18,17 @@ from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.merkle.notes import Note, SignatureLine
 from tallystick.merkle.policy import LogPolicy
-from tallystick.merkle.proofs import verify_consistency
 from tallystick.merkle.tiles import TileBuilder, TilePath, consistency_proof
 from tallystick.notary.errors import UnavailableError
 from tallystick.notary.signer import NoteSigner
-from tallystick.notary.witness_messages import MAX_ANSWER_BYTES, SIZE_TYPE, head_path
+from tallystick.notary.witness_messages import MAX_ANSWER_BYTES, SIZE_TYPE, add_checkpoint
 from tallystick.notary.witnesses import Witnesses
 from tallystick.runtime.backoff import Backoff
+from tallystick.witness.key import WitnessKey
+from tallystick.witness.sqlite_store import SqliteStore
+from tallystick.witness.witness import Witness
 
-from .cosigners import NAMES, cosignature, policy_text
+from .cosigners import KEYS, NAMES, PRIVATE, cosignature, policy_text
 from .stand import ORIGIN, LocalKeys
 
 GRACE_S, DEADLINE_S = 0.05, 0.4
@@ -62,63 +65,51 @@ Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
 @dataclass
-class Fake:
-    """A witness as the specification has it, until a test puts a fault in its place."""
+class Wire:
+    """The way to a witness, the real service's own, until a test puts a fault in its place."""
 
-    name: str
-    size: int = 0
-    root: bytes = b""
-    note: bytes | None = None
+    witness: Witness
     fault: Handler | None = None
     requests: list[str] = field(default_factory=list)
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer."""
-        body = (await request.aread()).decode()
-        self.requests.append(body.partition("\n")[0] or request.url.path)
-        if self.fault is not None:
-            return await self.fault(request)
-        return self.cosign(body) if request.method == "POST" else self.head(request)
+        body = await request.aread()
+        self.requests.append(body.decode().partition("\n")[0] or request.url.path)
+        return await (self.fault or self.sound)(request)
 
-    def head(self, request: httpx.Request) -> httpx.Response:
-        """Show the latest checkpoint."""
-        assert request.url.path == f"/{head_path(ORIGIN)}"
-        return httpx.Response(200, content=self.note) if self.note else httpx.Response(404)
-
-    def cosign(self, body: str) -> httpx.Response:
-        """Cosign."""
-        head, _, note = body.partition("\n\n")
-        old, *lines = head.split("\n")
-        parsed = Note.parse(note.encode())
-        checkpoint = Checkpoint.parse(parsed.text)
-        if old != f"old {self.size}":
-            return httpx.Response(409, content=f"{self.size}\n", headers={"content-type": SIZE_TYPE})
-        if self.size:
-            proof = [b64decode(line) for line in lines]
-            verify_consistency(self.size, checkpoint.size, self.root, checkpoint.root, proof)
-        else:
-            assert not lines
-        line = cosignature(self.name, parsed.text)
-        self.size, self.root = checkpoint.size, checkpoint.root
-        self.note = Note(parsed.text, (parsed.signatures[0], line)).encode()
-        return httpx.Response(200, content=line.encode())
+    async def sound(self, request: httpx.Request) -> httpx.Response:
+        """Let the witness answer."""
+        if request.method == "POST":
+            answer = await self.witness.add_checkpoint(await request.aread())
+            return httpx.Response(answer.status, content=answer.text, headers={"content-type": answer.media_type})
+        note = await self.witness.latest(request.url.path.split("/")[1])
+        return httpx.Response(404) if note is None else httpx.Response(200, content=note)
 
 
 @dataclass
 class Bench:
     """Three witnesses behind a transport without a network, and those who ask them."""
 
-    fakes: dict[str, Fake]
+    wires: dict[str, Wire]
     witnesses: Witnesses
     policy: LogPolicy
     log: Log
     reports: list[str | None]
+    http: httpx.AsyncClient
 
     async def cosigned(self, leaves: int = 1) -> set[str]:
         """Let the log grow, have its head cosigned, verify the note under the policy; return who cosigned."""
         checkpoint = self.log.grow(leaves)
         note = await self.witnesses.cosign(checkpoint, await SIGNER.sign(checkpoint), self.log.prove)
         return set(self.policy.verify_checkpoint(note, ORIGIN).cosigned)
+
+    async def submit(self, name: str, old: int) -> None:
+        """Have a witness cosign the log's head without those who ask here knowing of it."""
+        checkpoint = Checkpoint(ORIGIN, self.log.builder.size, self.log.builder.root())
+        proof = await self.log.prove(old, checkpoint.size)
+        answer = await self.wires[name].witness.add_checkpoint(add_checkpoint(old, proof, await SIGNER.sign(checkpoint)))
+        assert answer.status == 200, answer
 
     def error(self, name: str) -> str:
         """Return what is said of a witness."""
@@ -128,12 +119,32 @@ class Bench:
 @asynccontextmanager
 async def bench(pause_s: float = 5.0) -> AsyncIterator[Bench]:
     """Give a bench; its workers end with the block."""
-    fakes = {f"{name}.example": Fake(name) for name in NAMES}
-    policy = LogPolicy.parse(policy_text(VerifierKey.make(ORIGIN, ED25519, await LocalKeys().public_key("notary-decisions"))))
+    log_key = VerifierKey.make(ORIGIN, ED25519, await LocalKeys().public_key("notary-decisions"))
+    policy = LogPolicy.parse(policy_text(log_key))
+    with TemporaryDirectory() as folder:
+        wires = {name: Wire(await sound_witness(name, Path(folder), log_key)) for name in NAMES}
+        async with asking(wires, policy, pause_s) as made:
+            yield made
+
+
+async def sound_witness(name: str, folder: Path, log_key: VerifierKey) -> Witness:
+    """Return the real service's witness, with a state of its own."""
+    key = WitnessKey(f"{name}.example", PRIVATE[name])
+    assert key.verifier == KEYS[name]
+    store = SqliteStore(folder / name)
+    await store.create(key.verifier)
+    witness = Witness(key, store, {ORIGIN: (log_key,)})
+    await witness.check()
+    return witness
+
+
+@asynccontextmanager
+async def asking(wires: dict[str, Wire], policy: LogPolicy, pause_s: float) -> AsyncIterator[Bench]:
+    """Let the notary's side run."""
     reports: list[str | None] = []
 
     async def route(request: httpx.Request) -> httpx.Response:
-        return await fakes[request.url.host](request)
+        return await wires[request.url.host.removesuffix(".example")](request)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(route), timeout=None) as http:  # noqa: S113  as the notary's
         witnesses = Witnesses(
@@ -147,7 +158,7 @@ async def bench(pause_s: float = 5.0) -> AsyncIterator[Bench]:
         )
         running = asyncio.create_task(witnesses.run())
         try:
-            yield Bench({fake.name: fake for fake in fakes.values()}, witnesses, policy, Log(), reports)
+            yield Bench(wires, witnesses, policy, Log(), reports, http)
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError):
@@ -210,7 +221,7 @@ async def test_all_that_answer_are_in_the_note() -> None:
     async with bench() as made:
         for leaves in (1, 300, 0, 7):
             assert await made.cosigned(leaves) == {"w1", "w2", "w3"}
-        assert made.fakes["w1"].requests == ["old 0", "old 1", "old 301", "old 301"]
+        assert made.wires["w1"].requests == ["old 0", "old 1", "old 301", "old 301"]
         state = made.witnesses.states["w1"]
         assert (state.size, state.error) == (308, None)
         assert abs((state.time_s or 0) - time.time()) < 5
@@ -226,14 +237,14 @@ async def test_a_log_without_entries_is_cosigned_too() -> None:
 async def test_a_dead_witness_is_left_alone_for_a_while_and_keeps_nobody_waiting() -> None:
     """Others make the quorum at once; it is asked again after a pause and not before; well again, it cosigns again."""
     async with bench(pause_s=0.3) as made:
-        made.fakes["w2"].fault = dead
+        made.wires["w2"].fault = dead
         started = time.monotonic()
         for _ in range(5):
             assert await made.cosigned() == {"w1", "w3"}
         assert time.monotonic() - started < GRACE_S * 4
-        assert len(made.fakes["w2"].requests) == 1
+        assert len(made.wires["w2"].requests) == 1
         assert made.error("w2") == "not reached: Connection refused"
-        made.fakes["w2"].fault = None
+        made.wires["w2"].fault = None
         await asyncio.sleep(0.35)
         assert await made.cosigned() >= {"w1", "w3"}
         await asyncio.sleep(0.02)
@@ -244,12 +255,12 @@ async def test_a_dead_witness_is_left_alone_for_a_while_and_keeps_nobody_waiting
 async def test_a_witness_that_was_dead_is_told_of_the_newest_head_though_none_follows() -> None:
     """The more of them know it, the surer an old backup is found out; and health says at once that it is well again."""
     async with bench(pause_s=0.05) as made:
-        made.fakes["w2"].fault = dead
+        made.wires["w2"].fault = dead
         for leaves in (3, 4):
             assert await made.cosigned(leaves) == {"w1", "w3"}
-        made.fakes["w2"].fault = None
+        made.wires["w2"].fault = None
         await asyncio.sleep(0.1)
-        assert (made.fakes["w2"].size, made.error("w2")) == (7, "")
+        assert (made.witnesses.states["w2"].size, made.error("w2")) == (7, "")
 
 
 async def test_a_slow_witness_costs_one_grace_and_follows_as_well_as_it_can() -> None:
@@ -259,17 +270,17 @@ async def test_a_slow_witness_costs_one_grace_and_follows_as_well_as_it_can() ->
 
         async def slow(request: httpx.Request) -> httpx.Response:
             await gate.wait()
-            return made.fakes["w3"].cosign((await request.aread()).decode())
+            return await made.wires["w3"].sound(request)
 
-        made.fakes["w3"].fault = slow
+        made.wires["w3"].fault = slow
         started = time.monotonic()
         for _ in range(6):
             assert await made.cosigned() == {"w1", "w2"}
         assert GRACE_S <= time.monotonic() - started < 3 * GRACE_S
-        assert len(made.fakes["w3"].requests) == 1
+        assert len(made.wires["w3"].requests) == 1
         gate.set()
         await asyncio.sleep(0.05)
-        assert made.fakes["w3"].requests == ["old 0", "old 1"]
+        assert made.wires["w3"].requests == ["old 0", "old 1"]
         assert made.witnesses.states["w3"].size == 6
         assert await made.cosigned() == {"w1", "w2", "w3"}
 
@@ -277,7 +288,7 @@ async def test_a_slow_witness_costs_one_grace_and_follows_as_well_as_it_can() ->
 async def test_a_witness_that_never_answers_is_given_up_after_the_deadline() -> None:
     """Its request ends then, and it counts as failing."""
     async with bench() as made:
-        made.fakes["w1"].fault = never
+        made.wires["w1"].fault = never
         assert await made.cosigned() == {"w2", "w3"}
         await asyncio.sleep(DEADLINE_S + 0.05)
         assert made.error("w1") == "no answer within 0.4 s"
@@ -315,7 +326,7 @@ async def test_a_witness_that_never_answers_is_given_up_after_the_deadline() -> 
 async def test_whatever_a_witness_does_is_its_own_fault_and_in_nobodys_way(fault: Handler, said: str) -> None:
     """The two others make the quorum, nothing of its answer gets into the note, and what it did is said."""
     async with bench() as made:
-        made.fakes["w2"].fault = fault
+        made.wires["w2"].fault = fault
         assert await made.cosigned(40) == {"w1", "w3"}
         if not made.error("w2"):
             await asyncio.sleep(DEADLINE_S + 0.05)
@@ -331,25 +342,31 @@ async def test_lines_of_keys_that_the_policy_does_not_name_are_left_out() -> Non
         def both(text: bytes) -> bytes:
             return (SignatureLine("new.example", b"abcd", bytes(72)).encode() + cosignature("w2", text).encode()).encode()
 
-        made.fakes["w2"].fault = cosigns(both)
+        made.wires["w2"].fault = cosigns(both)
         assert await made.cosigned() == {"w1", "w2", "w3"}
 
 
 async def test_a_witness_that_stands_elsewhere_is_followed() -> None:
-    """Told another size, the log proves from there: a witness that others told, and one restored from a backup."""
+    """Told another size, the log proves from there: somebody else had submitted the log's head, while we did not reach it."""
     async with bench() as made:
-        for leaves in (10, 20):
-            await made.cosigned(leaves)
-        made.fakes["w1"].size, made.fakes["w1"].root = 10, made.log.roots[10]
-        assert await made.cosigned(5) == {"w1", "w2", "w3"}
-        assert made.fakes["w1"].requests[-2:] == ["old 30", "old 10"]
+        await made.cosigned(10)
+        made.wires["w1"].fault = never
+        await made.cosigned(20)
+        await made.submit("w1", 10)
+        made.wires["w1"].fault = None
+        await asyncio.sleep(DEADLINE_S)
+        made.witnesses = Witnesses(made.policy, ORIGIN, made.http, deadline_s=DEADLINE_S)  # another notary, that knows nothing
+        running = asyncio.create_task(made.witnesses.run())
+        assert await made.cosigned(5) >= {"w1"}
+        assert made.wires["w1"].requests[-2:] == ["old 0", "old 30"]
+        running.cancel()
 
 
 async def test_without_a_quorum_there_is_no_note_and_with_one_there_is_again() -> None:
     """Two dead: UnavailableError within the deadline, saying who and why; one returns, and the next attempt holds."""
     async with bench(pause_s=0.1) as made:
         await made.cosigned()
-        made.fakes["w1"].fault, made.fakes["w2"].fault = dead, never
+        made.wires["w1"].fault, made.wires["w2"].fault = dead, never
         started = time.monotonic()
         with pytest.raises(UnavailableError) as lacking:
             await made.cosigned()
@@ -357,7 +374,7 @@ async def test_without_a_quorum_there_is_no_note_and_with_one_there_is_again() -
         assert lacking.value.component == "witnesses"
         assert re.match(r"w3 for the quorum witnesses; w1: not reached: .*; w2: no answer", lacking.value.reason)
         assert made.reports[-1] == lacking.value.reason
-        made.fakes["w2"].fault = None
+        made.wires["w2"].fault = None
         assert await made.cosigned() == {"w2", "w3"}
         assert made.reports[-1] is None
 
@@ -365,10 +382,10 @@ async def test_without_a_quorum_there_is_no_note_and_with_one_there_is_again() -
 async def test_a_witness_that_returns_within_the_deadline_is_asked_again_within_it() -> None:
     """A round that lacks a quorum asks those who failed again, after their pause."""
     async with bench(pause_s=0.05) as made:
-        made.fakes["w1"].fault = made.fakes["w2"].fault = dead
+        made.wires["w1"].fault = made.wires["w2"].fault = dead
         asking = asyncio.create_task(made.cosigned())
         await asyncio.sleep(0.12)
-        made.fakes["w2"].fault = None
+        made.wires["w2"].fault = None
         assert await asking == {"w2", "w3"}
 
 
@@ -387,18 +404,20 @@ async def test_a_proof_that_cannot_be_made_is_no_witnesss_fault() -> None:
 
 
 async def test_heads_are_what_witnesses_show_and_nothing_is_an_answer_too() -> None:
-    """Each sound answer counts, 404 included; sizes are kept, so that the first request is right at once."""
+    """Each sound answer counts, 404 included; sizes are kept, so that a notary's first request is right at once."""
     async with bench() as made:
-        await made.cosigned(12)
-        made.fakes["w3"].note, made.fakes["w3"].size = None, 0
         log_keys = await SIGNER.log_keys()
+        assert await made.witnesses.heads(log_keys) == []
+        made.log.grow(12)
+        for name in ("w1", "w2"):
+            await made.submit(name, 0)
         heads = await made.witnesses.heads(log_keys)
         assert {head.who: head.checkpoint.size for head in heads} == {
             "the checkpoint that witness w1 cosigned": 12,
             "the checkpoint that witness w2 cosigned": 12,
         }
-        await made.cosigned(1)
-        assert made.fakes["w3"].requests[-1] == "old 0"
+        assert await made.cosigned(1) == {"w1", "w2", "w3"}
+        assert [made.wires[name].requests[-1] for name in NAMES] == ["old 12", "old 12", "old 0"]
 
 
 @pytest.mark.parametrize(
@@ -415,9 +434,9 @@ async def test_as_many_heads_as_make_a_quorum_are_needed(fault: Handler, said: s
     """One witness may fail; with two, nobody can tell whether this log is the one that they know."""
     async with bench() as made:
         log_keys = await SIGNER.log_keys()
-        made.fakes["w1"].fault = fault
+        made.wires["w1"].fault = fault
         assert await made.witnesses.heads(log_keys) == []
-        made.fakes["w2"].fault = fault
+        made.wires["w2"].fault = fault
         with pytest.raises(UnavailableError, match=f"w3 for the quorum witnesses; w1: .*{said}"):
             await made.witnesses.heads(log_keys)
 
@@ -435,7 +454,7 @@ async def test_a_head_counts_only_with_both_signatures() -> None:
             Note(signed.text, (*signed.signatures, cosignature("w1", signed.text + b"x\n"))).encode(),
         ]
         for note in lying:
-            made.fakes["w1"].note = note
+            made.wires["w1"].fault = answers(200, note)
             assert await made.witnesses.heads(log_keys) == []
             assert "is refused" in made.error("w1")
 
@@ -444,8 +463,8 @@ async def test_nothing_is_left_behind() -> None:
     """With requests under way, the end of `run` ends them at once."""
     before = asyncio.all_tasks()
     async with bench() as made:
-        for fake in made.fakes.values():
-            fake.fault = never
+        for wire in made.wires.values():
+            wire.fault = never
         with pytest.raises(UnavailableError):
             await made.cosigned()
         started = time.monotonic()

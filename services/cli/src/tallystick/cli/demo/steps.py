@@ -121,17 +121,19 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = _STA
     raise DemoError(f"waited {timeout_s:.0f} s for {what}, in vain")
 
 
-def stream(platform: Platform, table: pa.Table, now_ms: int, console: Console) -> float:
+def stream(platform: Platform, table: pa.Table, now_ms: int, console: Console, rate: float | None = None) -> float:
     """Stream a table until every decision is in the published log, with a progress bar; return when it began (s since 1970).
+
+    `rate` is in transactions a second, None for as fast as it goes.
 
     Raises:
         DemoError: if nothing moves any more.
         StreamError: if Kafka does not take it.
     """
-    return asyncio.run(_stream(platform, table, now_ms, console))
+    return asyncio.run(_stream(platform, table, now_ms, console, rate))
 
 
-async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Console) -> float:
+async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Console, rate: float | None) -> float:
     columns = (
         TextColumn("[bold]streaming"),
         BarColumn(),
@@ -141,7 +143,7 @@ async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Con
         TextColumn("lag {task.fields[lag]:,}"),
         TimeElapsedColumn(),
     )
-    settings = StreamSettings(kafka=platform.kafka, shift=Shift.WHOLE_WEEKS, now_ms=now_ms)
+    settings = StreamSettings(kafka=platform.kafka, shift=Shift.WHOLE_WEEKS, now_ms=now_ms, rate=rate)
     before = published_decisions(platform.health("notary"))
     total = before + table.num_rows
     started = time.time()
@@ -161,8 +163,8 @@ async def _stream(platform: Platform, table: pa.Table, now_ms: int, console: Con
                         published, moved = size, time.monotonic()
                     elif time.monotonic() - moved > _STALLED_S:
                         raise DemoError(f"the log stands still at {published:,} of {total:,} entries")
-                    rate = decided / (time.time() - started)
-                    bar.update(task, completed=decided, rate=rate, log=published, lag=max(decided - published, 0))
+                    reached = decided / (time.time() - started)
+                    bar.update(task, completed=decided, rate=reached, log=published, lag=max(decided - published, 0))
         finally:
             sending.cancel()
             await asyncio.wait([sending])
