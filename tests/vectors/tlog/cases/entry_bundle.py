@@ -103,6 +103,9 @@ def _broken() -> list[Case]:
         ("gzip: checksum altered", "the checksum does not fit", whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:]),
         ("gzip: length altered", "the length does not fit", whole[:-1] + b"\1"),
         ("gzip: cut short", "the stream does not end", whole[:-9]),
+        ("gzip: nothing", "no gzip header", b""),
+        ("gzip: something behind", "nothing follows the stream", whole + b"\0"),
+        ("gzip: bytes of another stream behind", "one bundle, one stream", whole + gzip(b"")),
         ("gzip: not gzip", "no gzip header", row),
         ("gzip: a good stream of a broken bundle", "ends within an entry", gzip(row[:-1])),
     ]
@@ -122,7 +125,9 @@ def cases() -> list[Case]:
 
 
 def _unzip(data: bytes) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
     try:
-        return zlib.decompress(data, wbits=31)
+        whole = stream.decompress(data)
     except zlib.error:
         return b""
+    return whole if stream.eof and not stream.unused_data else b""

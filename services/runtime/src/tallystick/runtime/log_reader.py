@@ -15,6 +15,7 @@ from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, encode_bundle
 from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
+from tallystick.runtime.content_coding import ACCEPT_ENCODING, Body, ContentCodingError
 from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
@@ -52,9 +53,8 @@ class LogReader:
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
             self._root = Path(unquote(parts.path))
         elif parts.scheme in ("http", "https") and parts.hostname:
-            self._http = httpx.AsyncClient(
-                timeout=TIMEOUT_S, follow_redirects=False, headers={"authorization": f"Bearer {token}"} if token else None
-            )
+            headers = {"accept-encoding": ACCEPT_ENCODING} | ({"authorization": f"Bearer {token}"} if token else {})
+            self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, headers=headers)
         elif parts.scheme == "s3" and s3 is not None:
             self._bucket = Bucket(url, s3)
         else:
@@ -145,20 +145,20 @@ class LogReader:
         return await asyncio.to_thread(_read_file, self._root / path, limit)
 
     async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
-        data = bytearray()
         try:
             async with http.stream("GET", url) as response:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     raise LogNotFoundError(f"{url}: not found")
                 if response.status_code != httpx.codes.OK:
                     raise LogUnavailableError(f"{url}: HTTP status {response.status_code}")
-                async for chunk in response.aiter_bytes():
-                    data += chunk
-                    if len(data) > limit:
-                        raise ValueError(f"{url}: more than {limit} bytes")
+                body = Body(response.headers.get("content-encoding", ""), limit)
+                async for piece in response.aiter_raw():
+                    body.add(piece)
+                return body.end()
+        except ContentCodingError as error:
+            raise ValueError(f"{url}: {error}") from error
         except httpx.HTTPError as error:
             raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
-        return bytes(data)
 
 
 def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:
