@@ -1,7 +1,9 @@
 """The suite, tried on the product."""
 
+import ast
 import base64
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -219,6 +221,16 @@ def test_verdicts(name: str) -> None:
 def test_files_are_what_the_generator_writes() -> None:
     """The data is the generator's, to the byte: nobody has edited a verdict by hand."""
     assert differing() == []
+
+
+def test_the_generator_is_independent() -> None:
+    """Nothing that states a verdict imports the product, or what the product verifies signatures with."""
+    modules = [FOLDER / name for name in ("generate.py", "case.py", "documents.py")]
+    for path in [*modules, *FOLDER.glob("cases/*.py"), *FOLDER.glob("reference/*.py")]:
+        tree = ast.parse(path.read_text())
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+        assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names, path
 
 
 def test_every_file_is_tried() -> None:
