@@ -10,9 +10,11 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import chain, scoring, tree  # noqa: E402  the line above is what makes it importable
+from tests.bench import chain, notary, scoring, tree  # noqa: E402  the line above is what makes it importable
 from tests.bench.figures import Row, write  # noqa: E402
 from tests.bench.material import prepare  # noqa: E402
+
+ENTRIES_A_TRANSACTION = 3  # the notary alone is faster than the rest: more of them, for a run of some seconds
 
 
 def main() -> None:
@@ -20,14 +22,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Tallystick on this machine.")
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
-    parser.add_argument("--only", choices=("tree", "scoring", "chain"), help="one bench alone")
+    parser.add_argument("--only", choices=("tree", "notary", "scoring", "chain"), help="one bench alone")
     args = parser.parse_args()
     console = Console()
     rows: list[Row] = []
     with TemporaryDirectory(prefix="tallystick-bench-") as directory:
         if args.only in (None, "tree"):
             rows += tree.run(args.runs)
-        if args.only != "tree":
+        if args.only in (None, "notary"):
+            console.print("the notary alone …")
+            rows += notary.run(ENTRIES_A_TRANSACTION * args.transactions, args.runs)
+        if args.only not in ("tree", "notary"):
             material = prepare(Path(directory), args.transactions)
         if args.only in (None, "scoring"):
             console.print("scoring alone, and the copy loop beside it …")
