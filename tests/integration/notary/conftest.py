@@ -7,13 +7,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tallystick.cli.provision import ProvisionPlan, provision
+from tallystick.cli.provision import ProvisionPlan, SignerKey, provision
 from tallystick.embedded import EmbeddedStack, Tansu
 from tallystick.notary.signer import CLOCK
 
 from ..s3 import S3Server
 from .ground import Ground, vault_client
-from .installation import PARTITIONS, Installation
+from .installation import PARTITIONS, Installation, person
 from .recorder import SigningRecorder
 
 
@@ -47,6 +47,7 @@ async def installation(
         new_passwords=True,
         partitions=PARTITIONS,
         logs=getattr(request, "param", 1),
+        signers=tuple(SignerKey(name, ("approver",), person(name).public_key().public_bytes_raw()) for name in ("ada", "bob")),
     )
     made = Installation(stack, broker, await provision(plan), tmp_path)
     try:

@@ -11,9 +11,10 @@ from typing import Any
 import asyncpg
 import httpx
 from aiokafka import AIOKafkaProducer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallystick.cli.provision import Provisioned
-from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
+from tallystick.contracts import Decision, EntryKind, Incident, IncidentStatement, LogEntry, Outcome, Signature
 from tallystick.embedded import EmbeddedStack, ServiceProcess, Tansu, free_port
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
@@ -21,6 +22,7 @@ from tallystick.merkle.hashing import leaf_hashes
 from tallystick.merkle.notes import Note
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader
 from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.statements import signing_input
 
 from ..s3 import BUCKET, S3Server
 
@@ -46,6 +48,11 @@ def decision(partition: int, sequence: int) -> bytes:
         activation_index=2,
         evidence_digest=digest,
     ).SerializeToString()
+
+
+def person(name: str) -> Ed25519PrivateKey:
+    """Return somebody's key, made from the name."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
 
 
 @dataclass
@@ -132,6 +139,34 @@ class Installation:
     async def send_decisions(self, sequences: range) -> None:
         """Send decisions with these sequence numbers to every partition."""
         await self.send((partition, decision(partition, at)) for at in sequences for partition in range(PARTITIONS))
+
+    async def send_incident(
+        self, partition: int, from_sequence: int, to_sequence: int, record_offset: int, *signers: str
+    ) -> None:
+        """Send an incident, signed by ada and bob unless told otherwise."""
+        statement = IncidentStatement(
+            topic="transactions",
+            partition=partition,
+            from_sequence=from_sequence,
+            to_sequence=to_sequence,
+            record_offset=record_offset,
+            log=self.policy.decisions_origin("transactions", partition),
+            explanation="a test lost them",
+        ).SerializeToString()
+        message = signing_input("IncidentStatement", statement)
+        signatures = [Signature(signer=name, signature=person(name).sign(message)) for name in signers or ("ada", "bob")]
+        value = Incident(statement=statement, signatures=signatures).SerializeToString()
+        await self.send([(0, value)], "governance", b"incident/test")
+
+    async def stops(self, process: ServiceProcess, count: int, words: str, log: str = "decisions") -> None:
+        """Wait until so many of a log's partitions are stopped, with these words."""
+
+        async def stopped() -> list[str]:
+            return list((await self.health(process))["logs"][log]["stopped_partitions"].values())
+
+        async with asyncio.timeout(DEADLINE_S):
+            while len(reasons := await stopped()) != count or not all(words in reason for reason in reasons):  # noqa: ASYNC110  as below
+                await asyncio.sleep(0.05)
 
     async def verify(self, log: str = "decisions") -> tuple[Checkpoint, list[LogEntry]]:
         """Check the whole public log as a stranger would, and that it continues what was seen of it before."""

@@ -8,9 +8,10 @@ import signal
 import pytest
 
 from tallystick.cli.provision import provision
+from tallystick.contracts import EntryKind
 
 from ..hanging import suspend_database
-from .installation import PARTITIONS, Installation, eventually, every_partition, logged_sequences
+from .installation import PARTITIONS, Installation, decision, eventually, every_partition, logged_sequences
 
 
 async def test_kill_9_in_mid_stream_loses_and_doubles_nothing(installation: Installation) -> None:
@@ -130,7 +131,10 @@ async def test_nothing_is_signed_while_the_database_is_down(installation: Instal
 
 
 async def test_a_topic_that_lost_its_records_is_not_read_as_if_nothing_had_happened(installation: Installation) -> None:
-    """A broker that comes back empty is said in health, and nothing of the new topic is taken for the old one's."""
+    """A broker that comes back empty is said in health, and nothing of the new topic is taken for the old one's.
+
+    Two people who have looked let it go on.
+    """
     notary = await installation.started()
     await installation.send_decisions(range(100))
     await installation.wait_for(400)
@@ -140,9 +144,15 @@ async def test_a_topic_that_lost_its_records_is_not_read_as_if_nothing_had_happe
     await provision(installation.provisioned.plan)
     await installation.send_decisions(range(10))
 
-    await installation.says(notary, "decisions", "was read up to 100")
+    await installation.stops(notary, PARTITIONS, "read up to 100")
     checkpoint, _ = await installation.verify()
     assert checkpoint.size == 400
+
+    await installation.send([(0, decision(0, 100))])
+    await installation.send_incident(0, 100, 100, 0)
+    _, entries = await installation.wait_for(402)
+    assert [entry.kind for entry in entries[400:]] == [EntryKind.ENTRY_KIND_INCIDENT, EntryKind.ENTRY_KIND_DECISION]
+    await installation.stops(notary, PARTITIONS - 1, "read up to 100")
 
 
 async def test_a_full_disk_is_waited_out(installation: Installation) -> None:

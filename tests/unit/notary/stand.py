@@ -17,6 +17,7 @@ from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle
 from tallystick.notary.directory import LogDirectory
 from tallystick.notary.effects import KnownHead, Opened
 from tallystick.notary.errors import FencedError
+from tallystick.notary.incidents import IncidentSource
 from tallystick.notary.intake import Batch, DecisionIntake, Intake
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.signer import NoteSigner
@@ -120,11 +121,12 @@ class Topic:
     batches: Sequence[Batch]
     stops: dict[int, str] = field(default_factory=dict)
     _next: dict[int, int] = field(default_factory=dict)
+    _paused: set[int] = field(default_factory=set)
     exhausted: bool = False
 
     async def seek(self, progress: Progress) -> None:
         """See `Source`."""
-        self._next, self.stops, self.exhausted = dict(progress.offsets), {}, False
+        self._next, self.stops, self._paused, self.exhausted = dict(progress.offsets), {}, set(), False
 
     async def fetch(self, timeout_s: float) -> Batch:
         """See `Source`. Gives the first batch of which anything is new."""
@@ -138,6 +140,16 @@ class Topic:
     def stop(self, partition: int, reason: str) -> None:
         """See `Source`."""
         self.stops[partition] = reason
+        self._paused.add(partition)
+
+    def resume(self, partition: int, offset: int) -> None:
+        """See `Source`."""
+        self._paused.discard(partition)
+        self._next[partition] = offset
+
+    def going(self, partition: int) -> None:
+        """See `Source`."""
+        self.stops.pop(partition, None)
 
     def lag(self, progress: Progress) -> int:
         """See `Source`."""
@@ -152,7 +164,7 @@ class Topic:
         new = {
             partition: [record for record in records if record.offset >= self._next.get(partition, 0)]
             for partition, records in batch.items()
-            if partition not in self.stops
+            if partition not in self._paused
         }
         return {partition: records for partition, records in new.items() if records}
 
@@ -178,6 +190,7 @@ class Stand:
     announcements: Announcements = field(default_factory=Announcements)
     keys: LocalKeys = field(default_factory=LocalKeys)
     intake: Intake = field(default_factory=lambda: DecisionIntake("transactions"))
+    incidents: IncidentSource | None = None
     now_s: float = 0.0
     witnesses: MemoryWitnesses = field(default_factory=MemoryWitnesses)
     elsewhere: Sequence[Callable[[], Awaitable[Sequence[KnownHead]]]] = ()
@@ -197,7 +210,9 @@ class Stand:
     def notary(self, refresh_s: float | None = None) -> tuple[Pipeline, Topic]:
         """Return a notary that has done nothing yet, and its source."""
         topic = Topic(self.batches)
-        return Pipeline(ORIGIN, self.intake, self.world(), topic, clock=lambda: self.now_s, refresh_s=refresh_s), topic
+        clock, incidents = (lambda: self.now_s), self.incidents
+        pipeline = Pipeline(ORIGIN, self.intake, self.world(), topic, clock=clock, incidents=incidents, refresh_s=refresh_s)
+        return pipeline, topic
 
     async def run(self) -> Pipeline:
         """Run a notary until it has read everything."""

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "provision": ("tallystick.cli.provision", "prepare Vault, PostgreSQL and topics"),
     "activate": ("tallystick.cli.activate", "sign and publish a model's activation"),
     "enrol": ("tallystick.cli.enrol", "give a person roles, signed by two others"),
+    "incident": ("tallystick.cli.incident", "let a partition go on after a gap, signed by two"),
     "revoke": ("tallystick.cli.enrol.revoking", "take a person's roles away, signed by two others"),
 }
 """Each command's module, which has `add_arguments(parser)` and `run(args) -> int`, and its one-line help."""

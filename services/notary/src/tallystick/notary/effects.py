@@ -128,7 +128,15 @@ class Source(Protocol):
         ...
 
     def stop(self, partition: int, reason: str) -> None:
-        """Read a partition no further."""
+        """Read a partition no further for now."""
+        ...
+
+    def resume(self, partition: int, offset: int) -> None:
+        """Read a stopped partition again, from this record on, to see whether it can go on; it still counts as stopped."""
+        ...
+
+    def going(self, partition: int) -> None:
+        """Take note that a partition goes on."""
         ...
 
     def lag(self, progress: Progress) -> int:

@@ -65,12 +65,22 @@ def malformed_entry(record: Record, reason: str) -> bytes:
     return _envelope(EntryKind.ENTRY_KIND_MALFORMED, record, stand_in.SerializeToString(deterministic=True))
 
 
-def _envelope(kind: EntryKind, record: Record, value: bytes) -> bytes:
+def missing_entry(record: Record, first: int) -> bytes:
+    """Return the entry that stands for the offsets from `first` up to `record`, at which its topic has no records."""
+    reason = (
+        f"the topic has no records from offset {first} to {record.offset - 1}: deleted before they were logged, or never any"
+    )
+    stand_in = Malformed(digest=hashlib.sha256().digest(), reason=reason)
+    value = stand_in.SerializeToString(deterministic=True)
+    return _envelope(EntryKind.ENTRY_KIND_MALFORMED, record, value, first)
+
+
+def _envelope(kind: EntryKind, record: Record, value: bytes, offset: int | None = None) -> bytes:
     return LogEntry(
         kind=kind,
         topic=record.topic,
         partition=record.partition,
-        offset=record.offset,
+        offset=record.offset if offset is None else offset,
         timestamp_ms=record.timestamp,
         value=value,
     ).SerializeToString()

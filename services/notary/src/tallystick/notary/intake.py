@@ -20,8 +20,9 @@ from tallystick.contracts import (
 )
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import MAX_ENTRY_SIZE
-from tallystick.notary.entries import Record, entry, fits, malformed_entry
+from tallystick.notary.entries import Record, entry, fits, malformed_entry, missing_entry
 from tallystick.notary.state import IndexRow, Position, Progress
+from tallystick.trust.incidents import NO_INCIDENTS, Incidents, not_due
 
 Batch = Mapping[int, Sequence[Record]]
 """Records as fetched, by partition, in the order of their offsets."""
@@ -50,8 +51,8 @@ class Admission:
 class Intake(Protocol):
     """A log's rule for what becomes an entry."""
 
-    def admit(self, batch: Batch, progress: Progress, first_index: int) -> Admission:
-        """Return what `batch` adds to a log of size `first_index` that stands at `progress`."""
+    def admit(self, batch: Batch, progress: Progress, first_index: int, incidents: Incidents = NO_INCIDENTS) -> Admission:
+        """Return what `batch` adds to a log of size `first_index` that stands at `progress`, `incidents` being known."""
         ...
 
 
@@ -59,23 +60,29 @@ class Intake(Protocol):
 class DecisionIntake:
     """Topic `decisions`: each partition's sequence numbers from 0 upwards, each once, whatever is sent twice or lost.
 
-    A sequence number that was logged already is a repeat, skipped and counted. One too high means that decisions are missing:
-    the partition stops before that record, the others go on. So it does if the input's offset does not grow, or if a decision
-    was made under an earlier activation than the one before it, or under none after there was one. What is no decision of this
-    topic's partition is logged as `Malformed` and takes no number.
+    A sequence number that was logged already is a repeat, skipped and counted. At a decision that is not due (`trust.incidents`
+    has the rule) the partition stops, and the others go on. Then only an incident helps: its entry is logged before the
+    decision with which the partition goes on, and what it passes over as `Malformed`. So is whatever is no decision of this
+    topic's partition; it takes no number.
     """
 
     source_topic: str
 
-    def admit(self, batch: Batch, progress: Progress, first_index: int) -> Admission:
+    def admit(self, batch: Batch, progress: Progress, first_index: int, incidents: Incidents = NO_INCIDENTS) -> Admission:
         """See `Intake`."""
         out = Admission()
         for partition, records in batch.items():
-            self._admit_partition(partition, records, progress.positions.get(partition), first_index, out)
+            self._admit_partition(partition, records, progress.positions.get(partition), first_index, incidents, out)
         return out
 
     def _admit_partition(
-        self, partition: int, records: Sequence[Record], position: Position | None, first_index: int, out: Admission
+        self,
+        partition: int,
+        records: Sequence[Record],
+        position: Position | None,
+        first_index: int,
+        incidents: Incidents,
+        out: Admission,
     ) -> None:
         expected = position.next_sequence if position else 0
         source_offset = position.source_offset if position else -1
@@ -87,19 +94,29 @@ class DecisionIntake:
                 out.entries.append(malformed_entry(record, decision))
             elif decision.sequence < expected:
                 out.repeats += 1
-            elif (
-                decision.sequence > expected
-                or decision.source_offset <= source_offset
-                or _in_force(_activation(decision)) < in_force
-            ):
-                out.stops[partition] = _stop_reason(decision, record, expected, source_offset, in_force)
-                break
             else:
+                activation = _in_force(_activation(decision))
+                if incident := incidents.resuming(partition, expected, decision.sequence, record.offset):
+                    out.entries.append(incident.entry)
+                elif reason := not_due(
+                    decision.sequence,
+                    decision.source_offset,
+                    activation,
+                    expected=expected,
+                    last_source_offset=source_offset,
+                    in_force=in_force,
+                ):
+                    if passing := incidents.passing_over(partition, expected, record.offset):
+                        out.entries.append(malformed_entry(record, f"passed over by the incident at {passing.index}: {reason}"))
+                        out.offsets[partition] = record.offset + 1
+                        continue
+                    out.stops[partition] = f"{reason} (record at offset {record.offset})"
+                    break
                 index = first_index + len(out.entries)
                 out.entries.append(entry(_DECISION, record))
-                out.rows.append(IndexRow(partition, expected, index, record.offset))
-                expected, source_offset, last = expected + 1, decision.source_offset, (decision, record, index)
-                in_force = _in_force(_activation(decision))
+                out.rows.append(IndexRow(partition, decision.sequence, index, record.offset))
+                expected, source_offset, in_force = decision.sequence + 1, decision.source_offset, activation
+                last = decision, record, index
             out.offsets[partition] = record.offset + 1
         if last:
             out.positions[partition] = _position(*last)
@@ -140,15 +157,21 @@ GOVERNANCE_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {
 
 @dataclass(frozen=True, slots=True)
 class GovernanceIntake:
-    """Topic `governance`: every record, in order. Whether what it says is allowed, readers of the log judge."""
+    """Topic `governance`: every record, in order. Whether what it says is allowed, readers of the log judge.
 
-    def admit(self, batch: Batch, progress: Progress, first_index: int) -> Admission:
+    Nothing stops it. Offsets at which the topic has no record any more leave an entry that says so.
+    """
+
+    def admit(self, batch: Batch, progress: Progress, first_index: int, incidents: Incidents = NO_INCIDENTS) -> Admission:
         """See `Intake`."""
         out = Admission()
         for partition, records in batch.items():
-            out.entries.extend(_governance_entry(record) for record in records)
-            if records:
-                out.offsets[partition] = records[-1].offset + 1
+            expected = progress.offsets.get(partition, 0)
+            for record in records:
+                if record.offset > expected:
+                    out.entries.append(missing_entry(record, expected))
+                out.entries.append(_governance_entry(record))
+                expected = out.offsets[partition] = record.offset + 1
         return out
 
 
@@ -184,15 +207,3 @@ def _activation(decision: Decision) -> int | None:
 def _in_force(activation_index: int | None) -> int:
     """Return what only grows in a partition: no activation comes before all others."""
     return -1 if activation_index is None else activation_index
-
-
-def _stop_reason(decision: Decision, record: Record, expected: int, source_offset: int, in_force: int) -> str:
-    if decision.sequence > expected:
-        wrong = f"sequence {decision.sequence} where {expected} is next: decisions are missing"
-    elif decision.source_offset <= source_offset:
-        wrong = f"source offset {decision.source_offset} after {source_offset}: the input topic went back or was made anew"
-    else:
-        now = _activation(decision)
-        made = "no activation" if now is None else f"the activation at {now}"
-        wrong = f"decided under {made} after the one at {in_force}: scoring went back to a model that was superseded"
-    return f"{wrong} (record at offset {record.offset})"

@@ -11,6 +11,7 @@ from tallystick.notary import http
 from tallystick.notary.bucket import LogBucket
 from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
+from tallystick.notary.incidents import GovernanceIncidents
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
 from tallystick.notary.logs import GOVERNANCE, Log, LogChoiceError, chosen
 from tallystick.notary.pipeline import Pipeline
@@ -30,10 +31,11 @@ from tallystick.runtime.bucket import Bucket
 from tallystick.runtime.database import watch
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
+from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.trust.errors import TrustError
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 
 MAX_SILENCE_S = 60.0  # longer than any one wait for a server
 BACKOFF = Backoff(first_s=0.1, cap_s=5.0)
@@ -43,13 +45,14 @@ def main() -> None:
     """Run the notary until it is told to stop; exit code as `tallystick.runtime.service` says."""
     settings = load(NotarySettings)
     logging.configure("notary", settings.log_level)
-    logs = _logs(settings)
-    sys.exit(service.run(_run(settings, logs)))
+    trust, logs = _logs(settings)
+    sys.exit(service.run(_run(settings, trust, logs)))
 
 
-def _logs(settings: NotarySettings) -> Sequence[Log]:
+def _logs(settings: NotarySettings) -> tuple[TrustPolicy, Sequence[Log]]:
     try:
-        return chosen(TrustPolicy.load(settings.trust_policy), settings.source_topic, settings.logs)
+        trust = TrustPolicy.load(settings.trust_policy)
+        return trust, chosen(trust, settings.source_topic, settings.logs)
     except TrustError as error:
         refuse("trust_policy", str(error))
     except LogChoiceError as error:
@@ -65,7 +68,12 @@ def storage_of(settings: NotarySettings, log: str) -> LogStorage:
     return LogDirectory(settings.log_dir / log, settings.staging_dir / log)
 
 
-async def _run(settings: NotarySettings, logs: Sequence[Log]) -> None:
+def _governance_reader(settings: NotarySettings, trust: TrustPolicy) -> LogReader:
+    prefix = settings.log_store or (settings.log_dir.resolve().as_uri() if settings.log_dir else "")
+    return LogReader(f"{prefix}/{log_name(trust.governance_origin)}", settings)
+
+
+async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]) -> None:
     policy, names = settings.read_witness_policy(), [log.name for log in logs]
     storages = {name: storage_of(settings, name) for name in names}
     for storage in storages.values():
@@ -80,6 +88,8 @@ async def _run(settings: NotarySettings, logs: Sequence[Log]) -> None:
         stack.push_async_callback(database.close)
         stack.push_async_callback(topic.close)
         client = await stack.enter_async_context(witness_client())
+
+        incidents = GovernanceIncidents(lambda: _governance_reader(settings, trust), trust, settings.source_topic)
 
         def pipeline(log: Log) -> Pipeline:
             governs = log.topic == GOVERNANCE
@@ -101,6 +111,7 @@ async def _run(settings: NotarySettings, logs: Sequence[Log]) -> None:
                 world,
                 source,
                 clock=time.monotonic,
+                incidents=None if governs else incidents,
                 refresh_s=settings.refresh_s if governs else None,
                 linger_s=settings.linger_ms / 1000,
             )

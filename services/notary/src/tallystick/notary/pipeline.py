@@ -28,12 +28,15 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.tiles import root_hash
 from tallystick.notary.effects import Effects, KnownHead, Source
 from tallystick.notary.errors import CorruptLogError, FencedError, ForkError
+from tallystick.notary.incidents import IncidentSource
 from tallystick.notary.intake import Admission, Batch, Intake
 from tallystick.notary.staging import Staged
 from tallystick.notary.state import Commit, Head, Progress
 from tallystick.notary.tree import Tree
+from tallystick.trust.incidents import NO_INCIDENTS
 
 FETCH_TIMEOUT_S = 1.0
+LOOK_AGAIN_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +48,7 @@ class Pipeline:
         intake: which records become entries.
         effects: what is done to the world.
         source: where records come from.
+        incidents: what stopped partitions go on by; none for a log that never stops.
         refresh_s: publish again after this many seconds even if nothing changed (None: never), so that a cosignature with the
             time shows that the log is alive.
         linger_s: the least time between the starts of two batches; lets a slow stream fill a batch.
@@ -60,6 +64,7 @@ class Pipeline:
         source: Source,
         *,
         clock: Callable[[], float],
+        incidents: IncidentSource | None = None,
         refresh_s: float | None = None,
         linger_s: float = 0.0,
     ) -> None:
@@ -69,6 +74,8 @@ class Pipeline:
         self._epoch: int | None = None
         self._head = Head(0, b"")
         self._progress = Progress({}, {})
+        self._incident_source, self._incidents = incidents, NO_INCIDENTS
+        self._looked_s = float("-inf")
         self._tree = Tree()
         self._compared = False
         self._batch_started_s = self._published_s = float("-inf")
@@ -131,6 +138,8 @@ class Pipeline:
     async def round(self) -> None:
         """Wait for records and append them; publish anew when that is due. Raises as `recover` does."""
         await asyncio.sleep(self._batch_started_s + self._linger_s - self._clock())
+        if self._source.stops and self._clock() - self._looked_s >= LOOK_AGAIN_S:
+            await self._look_again()
         batch = await self._source.fetch(FETCH_TIMEOUT_S)
         self._batch_started_s = self._clock()
         if batch:
@@ -144,6 +153,18 @@ class Pipeline:
         if not self._compared:  # later heads are all of our own making, or the epoch is no longer ours
             heads += await self._effects.known_heads()
         return heads
+
+    async def _look_again(self) -> None:
+        """Let stopped partitions be read again: what made them stop may have passed, or an incident let them go on."""
+        if self._incident_source is not None:
+            self._incidents = await self._incident_source.read()
+        for partition in self._source.stops:
+            position = self._progress.positions.get(partition)
+            following = self._progress.offsets.get(partition, 0)
+            resumed = self._incidents.first_offset(partition, position.next_sequence if position else 0)
+            # An incident may go on before what was read: in a topic that was made anew.
+            self._source.resume(partition, following if resumed is None else min(following, resumed))
+        self._looked_s = self._clock()
 
     async def _append(self, batch: Batch) -> None:
         # In a thread, so that health answers and Kafka's fetches go on while this computes. Should anything below fail, tree
@@ -169,15 +190,18 @@ class Pipeline:
         await self._publish()
 
     def _prepare(self, batch: Batch) -> tuple[Admission, Staged]:
-        admission = self._intake.admit(batch, self._progress, self._head.size)
+        admission = self._intake.admit(batch, self._progress, self._head.size, self._incidents)
         files = self._tree.append(admission.entries) if admission.entries else {}
         return admission, Staged(self._tree.size, self._tree.root(), files)
 
     def _advance(self, admission: Admission) -> None:
         self._progress = self._progress.advanced(admission.offsets, admission.positions)
         self.repeats += admission.repeats
+        for partition in admission.offsets:
+            self._source.going(partition)
         for partition, reason in admission.stops.items():
-            _log.error("stopped reading partition %d: %s", partition, reason, extra={"origin": self.origin})
+            if self._source.stops.get(partition) != reason:
+                _log.error("stopped reading partition %d: %s", partition, reason, extra={"origin": self.origin})
             self._source.stop(partition, reason)
 
     async def _copy(self, staged: Staged, name: str) -> None:

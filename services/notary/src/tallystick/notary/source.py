@@ -1,7 +1,7 @@
 """A log's part of a topic in Kafka: partitions assigned by hand, read from where the database says, not a group's offsets."""
 
-import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,12 +16,14 @@ from tallystick.runtime.backoff import retry
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings
 
+_SHORT = "was the topic made anew, or a broker restored that had lost records?"
 MAX_BATCH_RECORDS = 16_384
 FETCH_OPTIONS: dict[str, Any] = {
     "max_partition_fetch_bytes": 4 * 2**20,
     "request_timeout_ms": 10_000,
     "metadata_max_age_ms": 30_000,
 }
+_log = logging.getLogger(__name__)
 
 
 class TopicSource:
@@ -32,6 +34,7 @@ class TopicSource:
         self._health, self._loop = health, loop
         self._consumer: AIOKafkaConsumer | None = None
         self._stops: dict[int, str] = {}
+        self._paused: set[int] = set()
 
     @property
     def stops(self) -> dict[int, str]:
@@ -57,26 +60,42 @@ class TopicSource:
             consumer.assign([TopicPartition(self._topic, partition) for partition in self._partitions])
             for partition in self._partitions:
                 consumer.seek(TopicPartition(self._topic, partition), progress.offsets.get(partition, 0))
-            self._consumer, self._stops = consumer, {}
+            self._consumer, self._stops, self._paused = consumer, {}, set()
 
     async def fetch(self, timeout_s: float) -> Batch:
         """See `Source`."""
         self._health.progress(self._loop)
         # aiokafka answers with nothing while brokers are gone: that is no sign of life, `kafka.watch` looks for one.
-        with waiting_for("kafka", self._health), self._out_of_range():
+        with waiting_for("kafka", self._health):
             consumer = self._started()
-            fetched = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=MAX_BATCH_RECORDS)
-            if not fetched:
-                await self._refuse_lost_topic(consumer)
+            try:
+                fetched = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=MAX_BATCH_RECORDS)
+            except OffsetOutOfRangeError as error:
+                await self._out_of_range(consumer, error.args[0])
+                return {}
+            await self._stop_where_short(consumer, consumer.assignment() - fetched.keys())
             return {
-                partition.partition: records for partition, records in fetched.items() if partition.partition not in self._stops
+                partition.partition: records
+                for partition, records in fetched.items()
+                if partition.partition not in self._paused
             }
-        return {}
 
     def stop(self, partition: int, reason: str) -> None:
         """See `Source`."""
         self._stops[partition] = reason
+        self._paused.add(partition)
         self._started().pause(TopicPartition(self._topic, partition))
+
+    def resume(self, partition: int, offset: int) -> None:
+        """See `Source`."""
+        where = TopicPartition(self._topic, partition)
+        self._paused.discard(partition)
+        self._started().seek(where, offset)
+        self._started().resume(where)
+
+    def going(self, partition: int) -> None:
+        """See `Source`."""
+        self._stops.pop(partition, None)
 
     def lag(self, progress: Progress) -> int:
         """See `Source`."""
@@ -96,31 +115,26 @@ class TopicSource:
             raise UnavailableError("kafka", "not connected")
         return self._consumer
 
-    async def _refuse_lost_topic(self, consumer: AIOKafkaConsumer) -> None:
-        """Raise UnavailableError if a partition ends before what was read of it.
+    async def _out_of_range(self, consumer: AIOKafkaConsumer, refused: Mapping[TopicPartition, int]) -> None:
+        """Read on where the brokers' records begin, if those before were deleted; what is missing then, the intake sees."""
+        beginnings = await consumer.beginning_offsets(list(refused))
+        for where, offset in refused.items():
+            if offset < (beginning := beginnings[where]):
+                _log.error("%s/%d: offsets %d to %d were deleted unread", *where, offset, beginning - 1)
+                consumer.seek(where, beginning)
+            else:
+                self.stop(where.partition, f"offset {offset} is beyond the end of {self._topic}/{where.partition}: {_SHORT}")
+
+    async def _stop_where_short(self, consumer: AIOKafkaConsumer, silent: Iterable[TopicPartition]) -> None:
+        """Stop those partitions of which nothing came and that end before what was read of them.
 
         Brokers should refuse such a fetch, but not all do, and after a failover a good one may be behind for a moment. Waiting
         in silence for records that would be other ones is the one thing not to do.
         """
-        for partition in consumer.assignment():
-            end, following = consumer.highwater(partition), await consumer.position(partition)
-            if end is not None and end < following:
-                reason = f"{self._topic}/{partition.partition} ends at {end}, but was read up to {following}: was it made anew?"
-                self._health.failing("kafka", reason, "lost records")
-                raise UnavailableError("kafka", reason)
-
-    @contextlib.contextmanager
-    def _out_of_range(self) -> Iterator[None]:
-        """Stop the partitions whose next record the brokers do not have; the others go on."""
-        try:
-            yield
-        except OffsetOutOfRangeError as error:
-            for partition, offset in error.args[0].items():
-                self.stop(
-                    partition.partition,
-                    f"offset {offset} is not in topic {self._topic}: records were deleted before they were logged, "
-                    "or the topic was made anew",
-                )
+        for where in silent:
+            end, following = consumer.highwater(where), await consumer.position(where)
+            if end is not None and end < following and where.partition not in self._paused:
+                self.stop(where.partition, f"{self._topic}/{where.partition} ends at {end}, read up to {following}: {_SHORT}")
 
 
 async def watch_brokers(settings: KafkaSettings, health: Health) -> None:

@@ -22,6 +22,7 @@ from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.settings import ScoringSettings
+from tallystick.trust.incidents import Incidents, SignedIncident
 from tallystick.trust.policy import TrustPolicy
 
 FETCH_WAIT_MS = 100
@@ -44,6 +45,8 @@ class Session:
     logs: FollowedLogs
     partitions: dict[int, Partition]
     chain_keys: dict[int, dict[int, bytes]]
+    left_out: frozenset[int]
+    incidents: tuple[SignedIncident, ...]
     since_s: float = field(default_factory=time.monotonic)
 
 
@@ -78,6 +81,7 @@ class Acquisition:
         """
         async with AsyncExitStack() as stack:
             settings, topic = self._settings, self._settings.source_topic
+            incidents = self._gate.incidents
             logs = await FollowedLogs.followed(stack, settings, self._policy, owned, time.monotonic)
             # The producer first: on brokers that fence, it ends whoever owned these partitions before.
             producer, compressing = [
@@ -88,7 +92,7 @@ class Acquisition:
             fetching = {"max_partition_fetch_bytes": _FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS}
             consumer = await _started(stack, kafka.consumer(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS, **fetching))
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=_NOTARY_TIMEOUT_S))
-            positions = Positions(http, settings.notary_url, logs, topic)
+            positions = Positions(http, settings.notary_url, logs, topic, Incidents.of(incidents, topic))
             partitions, unlogged = await self._acquire_all(owned, positions, consumer)
             _wait_for(unlogged, logs)
             chain_keys = {
@@ -100,7 +104,7 @@ class Acquisition:
                 consumer.seek(TopicPartition(topic, number), partition.next_offset)
             emitter = Emitter(producer, compressing, topic, time.time)
             sealer = Sealer(self._custody.lookup_key, os.urandom)
-            yield Session(consumer, emitter, sealer, logs, partitions, chain_keys)
+            yield Session(consumer, emitter, sealer, logs, partitions, chain_keys, owned - partitions.keys(), incidents)
 
     async def _acquire_all(
         self, owned: frozenset[int], positions: Positions, consumer: AIOKafkaConsumer

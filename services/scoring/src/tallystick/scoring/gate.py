@@ -20,6 +20,7 @@ from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.vectors import Vectoriser
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.governance import VerifiedActivation, replay
+from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy, log_name
 
 CHAMPION = "champion"
@@ -48,6 +49,7 @@ class Gate:
         self._frontier = Frontier()
         self._fresh_s = 0.0
         self.actives = Actives()
+        self.incidents: tuple[SignedIncident, ...] = ()
 
     @property
     def size(self) -> int:
@@ -143,6 +145,7 @@ class Gate:
                 active = self.actives.by_index(activation.index)
                 loaded.append(active if active is not None else await asyncio.to_thread(self._load, activation))
         self._entries, self._frontier, self.actives = entries, frontier, Actives(tuple(loaded))
+        self.incidents = governance.incidents
         for active in loaded:
             if active.index >= known:
                 _log.info("activation %d is verified: model %s", active.number, active.model_digest.hex())

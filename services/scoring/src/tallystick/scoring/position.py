@@ -6,6 +6,7 @@ what coverage has to wait for. The windows are rebuilt from the transactions tha
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from tallystick.runtime.kafka import batches_to_end
 from tallystick.scoring.coverage import decision_leaf
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.logs import FollowedLogs
+from tallystick.scoring.records import RejectionError
+from tallystick.trust.incidents import NO_INCIDENTS, Incidents, not_due
 
 DECISIONS = "decisions"
 
@@ -53,12 +56,18 @@ class History:
         first_offset: the input offset of the oldest decision that is still there; None if none is.
         rejected: the rejected input offsets since then.
         unlogged: what the log does not hold yet.
+        missing: the input offsets whose decisions an incident says are missing, as ranges.
     """
 
     newest: Decision | None = None
     first_offset: int | None = None
     rejected: set[int] = field(default_factory=set)
     unlogged: list[Unlogged] = field(default_factory=list)
+    missing: list[range] = field(default_factory=list)
+
+    def is_missing(self, offset: int) -> bool:
+        """Whether nobody can say any more how the input at this offset was decided."""
+        return any(offset in missing for missing in self.missing)
 
 
 class Positions:
@@ -69,13 +78,17 @@ class Positions:
         notary_url: where it answers.
         logs: the decisions' logs.
         topic: the input topic.
+        incidents: how partitions go on after something went wrong.
     """
 
-    def __init__(self, http: httpx.AsyncClient, notary_url: str, logs: FollowedLogs, topic: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, notary_url: str, logs: FollowedLogs, topic: str, incidents: Incidents = NO_INCIDENTS
+    ) -> None:
         self._http = http
         self._notary_url = notary_url
         self._logs = logs
         self._topic = topic
+        self._incidents = incidents
 
     async def logged(self, partition: int) -> Logged | None:
         """Return the newest logged decision of a partition, by the notary's index and the log's own proof.
@@ -135,8 +148,11 @@ class Positions:
             progress()
             await asyncio.sleep(0)
         if logged is not None:
+            following = logged.decision.sequence + 1
             if history.newest is None:  # retention has emptied the topic
                 history.newest = logged.decision
+            elif history.newest.sequence < following - 1 and self._incidents.first_offset(partition, following) is not None:
+                history.newest = logged.decision  # the topic lost what the log has, and two people said so
             elif history.newest.sequence < logged.decision.sequence:
                 raise PositionError(
                     f"{DECISIONS}/{partition} ends at sequence {history.newest.sequence}, "
@@ -151,11 +167,24 @@ class Positions:
             return  # not ours; the notary logs it as malformed
         if (decision.source_topic, decision.source_partition) != (self._topic, partition):
             return
-        expected = decision.sequence if history.newest is None else history.newest.sequence + 1
-        if decision.sequence < expected:
-            return  # decided twice: the first one counts
-        if decision.sequence > expected:
-            raise PositionError(f"{DECISIONS}/{partition} lacks sequence {expected}: it goes on with {decision.sequence}")
+        newest = history.newest
+        if newest is not None:
+            expected = newest.sequence + 1
+            if decision.sequence < expected:
+                return  # decided twice: the first one counts
+            if self._incidents.resuming(partition, expected, decision.sequence, record.offset):
+                history.missing.append(range(newest.source_offset + 1, decision.source_offset))
+            elif reason := not_due(
+                decision.sequence,
+                decision.source_offset,
+                _activation(decision),
+                expected=expected,
+                last_source_offset=newest.source_offset,
+                in_force=_activation(newest),
+            ):
+                if self._incidents.passing_over(partition, expected, record.offset):
+                    return
+                raise PositionError(f"{DECISIONS}/{partition}: {reason} (record at offset {record.offset})")
         if history.newest is None:
             history.first_offset = decision.source_offset
         history.newest = decision
@@ -167,6 +196,10 @@ class Positions:
                 history.unlogged.append(Unlogged(record.timestamp, leaf))
             elif leaf != logged.leaf:
                 raise PositionError(f"{DECISIONS}/{partition} and the log hold different decisions for {decision.sequence}")
+
+
+def _activation(decision: Decision) -> int:
+    return decision.activation_index if decision.HasField("activation_index") else -1
 
 
 async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: History, progress: Callable[[], None]) -> None:
@@ -195,7 +228,10 @@ async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: His
         for record in records:
             if record.offset > newest.source_offset:
                 return
-            if record.offset not in history.rejected:
+            if record.offset in history.rejected:
+                continue
+            # What would be rejected today was, or would have been.
+            with suppress(RejectionError) if history.is_missing(record.offset) else nullcontext():
                 partition.replay(record)
         progress()
         await asyncio.sleep(0)

@@ -39,7 +39,7 @@ _STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError)
 
 
 class OwnershipChangedError(Exception):
-    """The group has divided the partitions anew."""
+    """The group has divided the partitions anew, or one that was left out may go on."""
 
 
 class Scorer:
@@ -125,6 +125,7 @@ class Scorer:
             self._health.ok("scoring")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._until_ownership_changes())
+                tasks.create_task(self._until_partitions_may_go_on(session))
                 tasks.create_task(kafka.watch(session.consumer, self._health))
                 tasks.create_task(self._follow_log(session))
                 tasks.create_task(self._score(session, tasks))
@@ -132,6 +133,13 @@ class Scorer:
     async def _until_ownership_changes(self) -> None:
         await self._ownership.changed.wait()
         raise OwnershipChangedError
+
+    async def _until_partitions_may_go_on(self, session: Session) -> None:
+        """Begin afresh when a new incident may let a partition go on that was left out."""
+        while True:
+            if session.left_out and self._gate.incidents != session.incidents:
+                raise OwnershipChangedError
+            await asyncio.sleep(self._settings.poll_governance_s)
 
     async def _follow_log(self, session: Session) -> None:
         while True:

@@ -4,15 +4,16 @@ A bundle shows that one decision is in the log. That none is missing, doubled or
 back to a superseded activation, only the whole log can show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
 from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
-from tallystick.trust.decisions import check_decision, check_outcome
+from tallystick.trust.decisions import check_decision, check_log, check_outcome
 from tallystick.trust.errors import TrustError
 from tallystick.trust.governance import VerifiedActivation
+from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import CHAMPION, kind_name, open_entry
@@ -24,25 +25,33 @@ class DecisionLogError(TrustError):
 
 @dataclass(slots=True)
 class PartitionState:
-    """Where one input partition stands after an entry; activation -1 is none."""
+    """Where one input partition stands after an entry.
+
+    -1 is none: no activation yet, and no incident by which the next decision is taken.
+    """
 
     next_sequence: int = 0
     source_offset: int = -1
     record_offset: int = -1
     activation_index: int = -1
+    incident: int = -1
 
 
 @dataclass(slots=True)
 class DecisionLog:
     """The state after the entries taken so far: a few numbers a partition, whatever the log's length.
 
-    `activations` are the governance log's, by index. `counts` holds how many entries there were of each kind or outcome.
+    `origin` is the log's; `activations` (by index) and `incidents` (in its order) are the governance log's. `counts` holds how
+    many entries there were of each kind or outcome, `taken` the indexes of the incidents by which it has gone on.
     """
 
+    origin: str
     policy: TrustPolicy
     activations: Mapping[int, VerifiedActivation]
+    incidents: Sequence[SignedIncident] = ()
     partitions: dict[tuple[str, int], PartitionState] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    taken: set[int] = field(default_factory=set)
 
     def take(self, data: bytes) -> None:
         """Take the log's next entry; after an error the state is of no use any more.
@@ -55,43 +64,91 @@ class DecisionLog:
             self._count("MALFORMED")
         elif entry.kind == EntryKind.ENTRY_KIND_DECISION:
             self._take_decision(entry)
+        elif entry.kind == EntryKind.ENTRY_KIND_INCIDENT:
+            self._take_incident(data)
         else:
             raise DecisionLogError(f"an entry of kind {kind_name(entry.kind)} does not belong into a log of decisions")
+
+    def passed(self) -> list[SignedIncident]:
+        """Return the incidents by which the log has gone on, in the governance log's order."""
+        return [incident for incident in self.incidents if incident.index in self.taken]
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values, for `from_json`."""
         return {
             "partitions": [[*place, asdict(state)] for place, state in self.partitions.items()],
             "counts": self.counts,
+            "incidents": sorted(self.taken),
         }
 
     @classmethod
     def from_json(
-        cls, value: Mapping[str, Any], policy: TrustPolicy, activations: Mapping[int, VerifiedActivation]
+        cls,
+        value: Mapping[str, Any],
+        origin: str,
+        policy: TrustPolicy,
+        activations: Mapping[int, VerifiedActivation],
+        incidents: Sequence[SignedIncident] = (),
     ) -> "DecisionLog":
         """Return the log as `to_json` left it. Raises KeyError, TypeError or ValueError if `value` is something else."""
         partitions = {(str(topic), int(number)): PartitionState(**state) for topic, number, state in value["partitions"]}
-        return cls(policy, activations, partitions, {str(name): int(count) for name, count in value["counts"].items()})
+        return cls(
+            origin,
+            policy,
+            activations,
+            incidents,
+            partitions,
+            {str(name): int(count) for name, count in value["counts"].items()},
+            set(map(int, value["incidents"])),
+        )
 
     def _take_decision(self, entry: LogEntry) -> None:
         decision = parse_message(Decision, entry.value, "the record")
         check_decision(decision, self.policy)
+        check_log(decision, self.origin, self.policy)
         if entry.partition != decision.source_partition:
             raise DecisionLogError(f"it is of partition {decision.source_partition}, and was logged from {entry.partition}")
         place = (decision.source_topic, decision.source_partition)
         state = self.partitions.setdefault(place, PartitionState())
-        self._check_turn(decision, entry, state)
         in_force = decision.activation_index if decision.HasField("activation_index") else -1
-        if in_force < state.activation_index:
-            raise DecisionLogError(
-                f"it was decided under activation {in_force}, and its partition had moved on to {state.activation_index}"
-            )
+        if state.incident >= 0:
+            self._check_resumed(decision, entry, state.incident)
+        else:
+            self._check_turn(decision, entry, state)
+            if in_force < state.activation_index:
+                raise DecisionLogError(
+                    f"it was decided under activation {in_force}, and its partition had moved on to {state.activation_index}"
+                )
         if in_force >= 0:
             self._check_activation(decision, switching=in_force > state.activation_index)
-        state.next_sequence += 1
+        state.next_sequence, state.incident = decision.sequence + 1, -1
         state.source_offset, state.record_offset = decision.source_offset, entry.offset
         state.activation_index = in_force
         self._count(Outcome.Name(decision.outcome).removeprefix("OUTCOME_"))
+
+    def _take_incident(self, data: bytes) -> None:
+        incident = next((incident for incident in self.incidents if incident.entry == data), None)
+        if incident is None:
+            raise DecisionLogError("it is an incident that the governance log does not have")
+        said = incident.statement
+        state = self.partitions.setdefault((said.topic, said.partition), PartitionState())
+        if said.log != self.origin or said.from_sequence != state.next_sequence or state.incident >= 0:
+            raise DecisionLogError(
+                f"it is an incident of {said.log}, of sequence {said.from_sequence} in partition {said.partition}, where"
+                f" {state.next_sequence} is next"
+            )
+        state.incident = incident.index
+        self.taken.add(incident.index)
+        self._count("INCIDENT")
+
+    def _check_resumed(self, decision: Decision, entry: LogEntry, index: int) -> None:
+        """Check that a decision is the one with which an incident lets its partition go on."""
+        said = next(incident.statement for incident in self.incidents if incident.index == index)
+        if decision.sequence != said.to_sequence or entry.offset < said.record_offset:
+            raise DecisionLogError(
+                f"it has sequence {decision.sequence} at offset {entry.offset}, and by the incident at {index} its partition"
+                f" goes on with {said.to_sequence} from offset {said.record_offset}"
+            )
 
     def _check_turn(self, decision: Decision, entry: LogEntry, state: PartitionState) -> None:
         where = f"partition {decision.source_partition} of {decision.source_topic}"

@@ -12,6 +12,9 @@ The rules, each of which makes an entry count or not; nothing stops the replay, 
   (the first none). An old activation logged again, a skipped number and a roll-back to an old number therefore fail. Going
   back to an old *model* is a new activation with two new signatures.
 
+- an incident needs two approvers' signatures (`incidents` says what it brings about); a topology that is not the trust policy's
+  is reported as an entry without effect: a partition belongs to one log for ever, and a topic keeps its partitions.
+
 `effective_at_ms` may go backwards from one activation to the next: whoever replaces a planned model before it ever took effect
 needs that. Each takes effect in its own turn: a partition moves to an activation when a record's time stamp has reached it,
 and never to a lower number.
@@ -20,9 +23,11 @@ and never to a lower number.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tallystick.contracts import EntryKind, LogEntry, ModelStatement, PolicyStatement
+from tallystick.contracts import EntryKind, ModelStatement, PolicyStatement, Topology
 from tallystick.trust.enrolments import Roster, SignedEnrolment, open_enrolment
 from tallystick.trust.errors import TrustError
+from tallystick.trust.incidents import SignedIncident, open_incident
+from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import (
     RecordError,
@@ -57,14 +62,15 @@ class Governance:
     """What a governance log amounts to.
 
     `models` and `policies` are by digest: (index in the log, statement). `activations` are in log order, which within a slot is
-    the order of their numbers. `enrolments` are in log order, `roster` is who may sign the next entry. `rejected` holds (index,
-    reason) of each entry that has no effect.
+    the order of their numbers. `enrolments` and `incidents` are in log order, `roster` is who may sign the next entry.
+    `rejected` holds (index, reason) of each entry that has no effect.
     """
 
     models: dict[bytes, tuple[int, ModelStatement]]
     policies: dict[bytes, tuple[int, PolicyStatement]]
     activations: tuple[VerifiedActivation, ...]
     enrolments: tuple[SignedEnrolment, ...]
+    incidents: tuple[SignedIncident, ...]
     roster: Roster
     rejected: list[tuple[int, str]]
 
@@ -82,7 +88,7 @@ def replay(entries: Iterable[bytes], policy: TrustPolicy) -> Governance:
     rejected: list[tuple[int, str]] = []
     for index, data in enumerate(entries):
         try:
-            log.take(index, open_entry(data))
+            log.take(index, data)
         except TrustError as error:
             rejected.append((index, str(error)))
     return Governance(
@@ -90,6 +96,7 @@ def replay(entries: Iterable[bytes], policy: TrustPolicy) -> Governance:
         policies={digest: (version.index, version.statement) for digest, version in log.policies.items()},
         activations=tuple(log.activations),
         enrolments=tuple(log.enrolments),
+        incidents=tuple(log.incidents),
         roster=log.roster,
         rejected=rejected,
     )
@@ -124,11 +131,14 @@ class _Replay:
         self.policies: dict[bytes, SignedPolicy] = {}
         self.activations: list[VerifiedActivation] = []
         self.enrolments: list[SignedEnrolment] = []
+        self.incidents: list[SignedIncident] = []
         self.roster = Roster.founders(policy)
         self._last: dict[str, VerifiedActivation] = {}
+        self._policy = policy
 
-    def take(self, index: int, entry: LogEntry) -> None:
+    def take(self, index: int, data: bytes) -> None:
         """Apply one entry; kinds that govern nothing pass unseen."""
+        entry = open_entry(data)
         if entry.kind == EntryKind.ENTRY_KIND_MODEL_VERSION:
             model = open_model(index, entry.value, self.roster.signers)
             _check_new(self.models.get(model.statement.digest), "model")
@@ -143,6 +153,10 @@ class _Replay:
             enrolment = open_enrolment(index, entry.value, self.roster)
             self.enrolments.append(enrolment)
             self.roster = self.roster.after(enrolment)
+        elif entry.kind == EntryKind.ENTRY_KIND_INCIDENT:
+            self.incidents.append(open_incident(index, data, entry.value, self.roster.signers, self._policy))
+        elif entry.kind == EntryKind.ENTRY_KIND_TOPOLOGY:
+            _check_topology(parse_message(Topology, entry.value, "the record"), self._policy)
 
     def _activate(self, activation: SignedActivation) -> None:
         statement = activation.statement
@@ -171,3 +185,15 @@ class _Replay:
 def _check_new(known: SignedModel | SignedPolicy | None, what: str) -> None:
     if known is not None:
         raise RecordError(f"the same {what} was published before, at index {known.index}")
+
+
+def _check_topology(topology: Topology, policy: TrustPolicy) -> None:
+    topic = policy.topics.get(topology.topic)
+    if topic is None:
+        raise RecordError(f"the topology is of the topic {topology.topic!r}, which is not in the trust policy")
+    said = topology.partitions, topology.partitioner, tuple(topology.origins)
+    if said != (topic.partitions, topic.partitioner, topic.origins):
+        raise RecordError(
+            f"the topology of {topology.topic!r} is not the trust policy's: a topic's partitions, their partitioner and each"
+            " partition's log stay for ever"
+        )

@@ -15,7 +15,8 @@ from tallystick.merkle.tiles import TileBuilder
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.decision_log import DecisionLog
 from tallystick.trust.errors import TrustError
-from tallystick.trust.governance import Governance, VerifiedActivation, replay
+from tallystick.trust.governance import Governance, replay
+from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy
 
 SAVE_EVERY = 64
@@ -61,8 +62,7 @@ class Fsck:
             SavedError: The place cannot be saved.
         """
         governance, finding = await self._check_governance(self._policy.governance_origin)
-        activations = {activation.index: activation for activation in governance.activations}
-        return [finding, *[await self._check_decisions(origin, activations) for origin in self._policy.decisions_origins]]
+        return [finding, *[await self._check_decisions(origin, governance) for origin in self._policy.decisions_origins]]
 
     async def _check_governance(self, origin: str) -> tuple[Governance, Finding]:
         """Check all of it anew each time: it is small, and its meaning hangs on its beginning."""
@@ -82,11 +82,11 @@ class Fsck:
         notes = [f"entry {index:,} has no effect: {reason}" for index, reason in governance.rejected]
         return governance, Finding(verified, counts, notes)
 
-    async def _check_decisions(self, origin: str, activations: Mapping[int, VerifiedActivation]) -> Finding:
+    async def _check_decisions(self, origin: str, governance: Governance) -> Finding:
         async with self._reader(origin) as reader:
             verified = await self._checkpoint(reader, origin)
             with _in(origin):
-                builder, log = await self._begin(reader, verified.checkpoint, activations)
+                builder, log = await self._begin(reader, verified.checkpoint, governance)
                 stretches = 0
                 async for stretch in walk(reader, verified.checkpoint, builder):
                     _take(log, builder.size - len(stretch), stretch)
@@ -95,16 +95,17 @@ class Fsck:
                     if stretches % SAVE_EVERY == 0:
                         self._save(origin, builder, log)
                 self._save(origin, builder, log)
-        return Finding(verified, dict(sorted(log.counts.items())), [])
+        return Finding(verified, dict(sorted(log.counts.items())), [_told(incident) for incident in log.passed()])
 
     async def _begin(
-        self, reader: LogReader, checkpoint: Checkpoint, activations: Mapping[int, VerifiedActivation]
+        self, reader: LogReader, checkpoint: Checkpoint, governance: Governance
     ) -> tuple[TileBuilder, DecisionLog]:
-        place = self._saved.get(checkpoint.origin)
+        origin, place = checkpoint.origin, self._saved.get(checkpoint.origin)
+        activations = {activation.index: activation for activation in governance.activations}
         if place is None:
-            return TileBuilder(), DecisionLog(self._policy, activations)
+            return TileBuilder(), DecisionLog(origin, self._policy, activations, governance.incidents)
         builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root))
-        return builder, DecisionLog.from_json(place.state, self._policy, activations)
+        return builder, DecisionLog.from_json(place.state, origin, self._policy, activations, governance.incidents)
 
     def _save(self, origin: str, builder: TileBuilder, log: DecisionLog) -> None:
         self._saved.put(origin, Place(builder.size, builder.root().hex(), log.to_json()))
@@ -160,6 +161,15 @@ def _in(origin: str) -> Iterator[None]:
         yield
     except BrokenError as error:
         raise BrokenError(f"{origin}: {error}") from error
+
+
+def _told(incident: SignedIncident) -> str:
+    said = incident.statement
+    lost = said.to_sequence - said.from_sequence
+    return (
+        f"partition {said.partition} of {said.topic} goes on with sequence {said.to_sequence:,} by the incident at"
+        f" {incident.index:,}, {lost:,} decisions missing; signed by {' and '.join(incident.approvers)}: {said.explanation}"
+    )
 
 
 def location_of(text: str) -> str:

@@ -171,18 +171,22 @@ class Incident(_message.Message):
     def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
 
 class IncidentStatement(_message.Message):
-    __slots__ = ("topic", "partition", "from_sequence", "to_sequence", "explanation")
+    __slots__ = ("topic", "partition", "from_sequence", "to_sequence", "explanation", "log", "record_offset")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TO_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    RECORD_OFFSET_FIELD_NUMBER: _ClassVar[int]
     topic: str
     partition: int
     from_sequence: int
     to_sequence: int
     explanation: str
-    def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., from_sequence: _Optional[int] = ..., to_sequence: _Optional[int] = ..., explanation: _Optional[str] = ...) -> None: ...
+    log: str
+    record_offset: int
+    def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., from_sequence: _Optional[int] = ..., to_sequence: _Optional[int] = ..., explanation: _Optional[str] = ..., log: _Optional[str] = ..., record_offset: _Optional[int] = ...) -> None: ...
 
 class Topology(_message.Message):
     __slots__ = ("topic", "partitions", "partitioner", "origins")
