@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from tallystick.contracts import Decision, Outcome, Transaction
+from tallystick.contracts import Decision, IncidentStatement, Outcome, Transaction
 from tallystick.runtime import kafka
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import PositionError, Positions, rebuild
+from tallystick.trust.incidents import NO_INCIDENTS, Incidents, SignedIncident
 
 from ..stack import ProvisionedStack
 
@@ -42,8 +43,15 @@ async def _send(stack: ProvisionedStack, topic: str, values: list[bytes]) -> Non
             await producer.send_and_wait(topic, value, key=b"ann", partition=0)
 
 
-def _positions(stack: ProvisionedStack) -> Positions:
-    return Positions(None, "", FollowedLogs({}), "transactions")  # type: ignore[arg-type]  # no notary is asked
+def _positions(stack: ProvisionedStack, incidents: Incidents = NO_INCIDENTS) -> Positions:
+    return Positions(None, "", FollowedLogs({}), "transactions", incidents)  # type: ignore[arg-type]  # no notary is asked
+
+
+def _incident(from_sequence: int, to_sequence: int, record_offset: int) -> Incidents:
+    statement = IncidentStatement(
+        topic="transactions", from_sequence=from_sequence, to_sequence=to_sequence, record_offset=record_offset
+    )
+    return Incidents.of([SignedIncident(0, b"", statement, ())], "transactions")
 
 
 async def test_a_rejected_record_whose_decision_has_expired_is_left_out(
@@ -72,11 +80,39 @@ async def test_a_rejected_record_whose_decision_has_expired_is_left_out(
     assert windows == [4, 400]
 
 
-async def test_a_hole_in_the_decisions_stops_the_partition(
+async def test_a_hole_in_the_decisions_stops_the_partition_until_an_incident_passes_it(
     fresh_stack: ProvisionedStack,
     consumer: AIOKafkaConsumer,
 ) -> None:
-    """Decisions that lack a sequence are nobody's work to continue."""
-    await _send(fresh_stack, "decisions", [_decision(number, number, Outcome.OUTCOME_APPROVE) for number in (0, 1, 3)])
-    with pytest.raises(PositionError, match="lacks sequence 2"):
+    """Decisions that lack a sequence are nobody's work to continue; by an incident, windows hold what was or may be decided."""
+    await _send(
+        fresh_stack, "transactions", [_transaction(0), _transaction(1), b"\xff broken", _transaction(3), _transaction(4)]
+    )
+    kept = [_decision(number, number, Outcome.OUTCOME_APPROVE) for number in (0, 1, 4)]
+    await _send(fresh_stack, "decisions", kept)
+    with pytest.raises(PositionError, match="sequence 4 where 2 is next"):
         await _positions(fresh_stack).history(consumer, 0, None, lambda: None)
+    with pytest.raises(PositionError, match="sequence 4 where 2 is next"):
+        await _positions(fresh_stack, _incident(2, 3, 2)).history(consumer, 0, None, lambda: None)
+
+    history = await _positions(fresh_stack, _incident(2, 4, 2)).history(consumer, 0, None, lambda: None)
+    partition = Partition("transactions", 0, lambda _: 0)
+    await rebuild(consumer, partition, history, lambda: None)
+    assert (partition.next_offset, partition.next_sequence, partition.chain) == (5, 5, bytes([4]) * 32)
+    windows = partition._customer(b"ann", Transaction(customer_id="ann")).observe("tx-9", "EUR", _NOW_MS + 9, 100, (_DAY_MS,))
+    assert windows == [5, 500]
+
+
+async def test_what_an_incident_passes_over_is_not_what_the_partition_continues(
+    fresh_stack: ProvisionedStack,
+    consumer: AIOKafkaConsumer,
+) -> None:
+    """A forged decision stops its partition; by an incident it is as if it were not there, for scoring as for the notary."""
+    forged, back = _decision(9, 9, Outcome.OUTCOME_APPROVE), _decision(2, 1, Outcome.OUTCOME_APPROVE)
+    kept = [_decision(number, number, Outcome.OUTCOME_APPROVE) for number in (0, 1)]
+    await _send(fresh_stack, "decisions", [*kept, forged, back])
+    history = await _positions(fresh_stack, _incident(2, 2, 4)).history(consumer, 0, None, lambda: None)
+    assert history.newest is not None
+    assert (history.newest.sequence, len(history.unlogged)) == (1, 2)
+    with pytest.raises(PositionError, match="source offset 1 after 1"):
+        await _positions(fresh_stack, _incident(2, 5, 3)).history(consumer, 0, None, lambda: None)
