@@ -1,10 +1,11 @@
-"""Kafka, Vault and PostgreSQL from wheels, as child processes on loopback, for one machine without Docker or root rights.
+"""Kafka, Vault, PostgreSQL and an EVM chain from wheels, as child processes on loopback, without Docker or root rights.
 
 `EmbeddedStack` runs all three in a directory; `ServiceProcess` runs one of Tallystick's own services beside them. Nothing here
 knows what Tallystick keeps in these servers: that is `tallystick provision`. Not for production: one node each, no TLS, and
 Kafka (Tansu) keeps its records in memory.
 """
 
+from tallystick.embedded.evm import Evm
 from tallystick.embedded.openbao import OpenBao
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.postgres import Postgres
@@ -12,5 +13,18 @@ from tallystick.embedded.process import StartError
 from tallystick.embedded.service_process import ServiceProcess
 from tallystick.embedded.stack import EmbeddedStack
 from tallystick.embedded.tansu import Tansu
+from tallystick.embedded.tsa import Tsa
+from tallystick.embedded.tsa import is_available as tsa_is_available
 
-__all__ = ["EmbeddedStack", "OpenBao", "Postgres", "ServiceProcess", "StartError", "Tansu", "free_port"]
+__all__ = [
+    "EmbeddedStack",
+    "Evm",
+    "OpenBao",
+    "Postgres",
+    "ServiceProcess",
+    "StartError",
+    "Tansu",
+    "Tsa",
+    "free_port",
+    "tsa_is_available",
+]

@@ -7,6 +7,7 @@ A transaction is in a block at once; with a block time, empty blocks follow. Bes
     evm_mine n, evm_snapshot, evm_revert    make blocks; go back to an earlier chain, as a reorganisation does
     dev_hold, dev_release, dev_drop        keep transactions waiting, where a replacement must pay a tenth more; forget them
     dev_fund address wei                   give an account something to pay with
+    dev_account                            make an account with an ether, and return its private key
 """
 
 import json
@@ -55,6 +56,7 @@ class Chain:
             "dev_release": self._release,
             "dev_drop": self._drop,
             "dev_fund": self._fund,
+            "dev_account": self._account,
         }
 
     def answer(self, method: str, parameters: list[Any]) -> dict[str, Any]:
@@ -125,6 +127,11 @@ class Chain:
         dropped = len(self._held)
         self._holding, self._held = False, {}
         return dropped
+
+    def _account(self) -> str:
+        account = Account.create()
+        self._fund(account.address, hex(10**18))
+        return f"0x{bytes(account.key).hex()}"
 
     def _fund(self, address: str, wei: str) -> Any:
         return self._result("eth_sendTransaction", {"from": self._purse, "to": address, "value": int(wei, 16), "gas": 21_000})

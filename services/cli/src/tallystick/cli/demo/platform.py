@@ -16,6 +16,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from tallystick.cli.demo.anchoring import LocalAnchors
 from tallystick.cli.demo.witnesses import create_states, local_witnesses
 from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
 from tallystick.embedded import EmbeddedStack, ServiceProcess, free_port
@@ -23,6 +24,9 @@ from tallystick.runtime.settings import KafkaSettings
 
 SERVICES = ("notary", "audit-ingest", "audit", "scoring")
 """In the order in which they are started."""
+
+ANCHOR = "anchor"
+"""The process that anchors, where anything does."""
 
 WITNESSES = ("w1", "w2", "w3")
 QUORUM = 2
@@ -47,6 +51,7 @@ class Platform:
         people: who may publish and approve.
         partitions: of the input topic.
         decisions_logs: how many logs hold the decisions on them.
+        anchored: whether a chain and, where there is openssl, an authority run too, and heads are anchored with them.
         extra: further settings by service or witness, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
     """
 
@@ -56,6 +61,7 @@ class Platform:
         people: tuple[str, ...] = ("ada", "grace"),
         partitions: int = 4,
         decisions_logs: int = 1,
+        anchored: bool = False,
         extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.directory = directory.resolve()
@@ -71,6 +77,7 @@ class Platform:
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
         self.witnesses = local_witnesses(self.directory / "witnesses", WITNESSES, self.logs, self._extra)
+        self.anchors = LocalAnchors(self.directory / "anchors") if anchored else None
         self._provisioned: Provisioned | None = None
         self.evidence_token_file = self.directory / "evidence-token"
         self.evidence_token_file.touch(0o600)
@@ -80,6 +87,11 @@ class Platform:
     def policy(self) -> Path:
         """The trust policy's folder."""
         return self._made.policy
+
+    @property
+    def anchored_by(self) -> set[str]:
+        """By what names those who anchor the logs' heads are pinned."""
+        return self.anchors.names if self.anchors else set()
 
     @property
     def log_url(self) -> str:
@@ -102,10 +114,13 @@ class Platform:
 
     def start_servers(self) -> None:
         """Start Kafka, Vault and PostgreSQL, and provision them. Raises StartError, ProvisionError."""
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(2) as beside:
             states = beside.submit(create_states, self.witnesses)
+            anchors = beside.submit(self.anchors.start) if self.anchors else None
             self.stack.start()
             states.result()
+            if anchors:
+                anchors.result()
         self._provisioned = asyncio.run(
             provision(
                 ProvisionPlan(
@@ -118,14 +133,17 @@ class Platform:
                     logs=self.decisions_logs,
                     signers=tuple(SignerKey(person.name, ROLES, _public_key(person)) for person in self.people.values()),
                     witnesses=Witnesses.of([witness.described for witness in self.witnesses], QUORUM),
+                    authorities=self.anchors.authorities if self.anchors else (),
+                    contracts=self.anchors.contracts if self.anchors else (),
                 )
             )
         )
         for witness in self.witnesses:
             witness.know((self.policy / "log.policy").read_bytes())
             self.services[witness.name] = witness.process
-        ports = {service: free_port() for service in SERVICES}
-        for service in SERVICES:
+        services = (*SERVICES, ANCHOR) if self.anchors else SERVICES
+        ports = {service: free_port() for service in services}
+        for service in services:
             environment = self._environment(service, ports) | dict(self._extra.get(service, {}))
             self.services[service] = ServiceProcess(
                 service, [f"tallystick-{service}"], environment, self.logs / f"{service}.log"
@@ -150,6 +168,8 @@ class Platform:
         """Stop everything that was started, the services first."""
         with ExitStack() as everything:  # the last one in goes first, whatever becomes of the others
             everything.callback(self.stack.stop)
+            if self.anchors:
+                everything.callback(self.anchors.stop)
             for service in self.services.values():
                 everything.callback(service.stop)
 
@@ -173,13 +193,14 @@ class Platform:
 
     def _environment(self, service: str, ports: Mapping[str, int]) -> dict[str, str]:
         made = self._made
-        everything = made.environment("audit" if service == "audit-ingest" else service)
+        role = {"audit-ingest": "audit", ANCHOR: "notary"}.get(service, service)
+        everything = made.environment(role)
         reach = {
             "kafka": ("KAFKA_BOOTSTRAP",),
             "vault": ("VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID_FILE"),
             "database": ("DATABASE_URL", "DATABASE_PASSWORD_FILE"),
         }
-        uses = {"audit-ingest": ("kafka", "database"), "audit": ("vault", "database")}.get(service, tuple(reach))
+        uses = {"audit-ingest": ("kafka", "database"), "audit": ("vault", "database"), ANCHOR: ()}.get(service, tuple(reach))
         names = {f"TALLYSTICK_{name}" for use in uses for name in reach[use]}
         own = {
             "notary": {
@@ -201,6 +222,8 @@ class Platform:
                 "NOTARY_URL": f"http://127.0.0.1:{ports['notary']}",
                 "PARTITIONS": "all",
             },
+            ANCHOR: {"LOG_URL": self.log_url, "TRUST_POLICY": str(self.policy)}
+            | (self.anchors.settings() if self.anchors else {}),
         }[service]
         own["HTTP_PORT"] = str(ports[service])
         return {name: value for name, value in everything.items() if name in names} | {

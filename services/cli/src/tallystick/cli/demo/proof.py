@@ -54,12 +54,16 @@ def fetch(platform: Platform, transaction_id: str, bundle: Path) -> None:
             headers={"authorization": f"Bearer {platform.evidence_token}"},
             timeout=10,
         )
-        if answer.status_code == httpx.codes.OK:
+        if answer.status_code == httpx.codes.OK and _anchored_by(answer.json()) == platform.anchored_by:
             bundle.write_bytes(answer.content)
             return
         if time.monotonic() > deadline:
             raise DemoError(f"the audit service answers {answer.status_code}: {answer.text[:500]}")
-        time.sleep(0.2)  # evidence is ingested a moment after its decision is logged
+        time.sleep(0.2)  # evidence is ingested, and heads are anchored, a moment after the decision is logged
+
+
+def _anchored_by(bundle: dict[str, Any]) -> set[str]:
+    return {anchor["receipt"]["by"] for anchor in bundle["anchors"]}
 
 
 def flip_one_bit(bundle: Path, tampered: Path) -> None:

@@ -139,6 +139,9 @@ def _decision(told: Told) -> Table:
     )
     if cosigned := said.get("log", {}).get("cosigned"):
         table.add_row("witnessed by", f"{escape(', '.join(sorted(cosigned)))}: {QUORUM} of {len(WITNESSES)} must cosign")
+    for anchor in said.get("anchors", []):
+        kind = {"rfc3161": "an RFC 3161 time stamp", "evm": "a contract on an EVM chain"}[anchor["kind"]]
+        table.add_row("anchored by", f"{escape(anchor['by'])}: {kind} [dim]{escape(anchor['time'][11:19])}[/]")
     refusal = str(told.refused.said.get("reason")).partition(":")[0]
     table.add_row("one bit flipped", _mark(told.refused.code == 1, f"refused: {escape(refusal)}", told.refused))
     bits = (told.replayed.said.get("logged") or {}).get("margin_bits", "?")

@@ -62,9 +62,10 @@ def tell(plan: Plan, console: Console) -> int:
     data = plan.directory.parent / "handbook.parquet"
     with ThreadPoolExecutor(1) as pool:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
-        with Platform(plan.directory) as platform:
+        with Platform(plan.directory, anchored=True) as platform:
             say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES)} services, each its own process")
             say(f"so do {len(WITNESSES)} witnesses, as others would run them: {QUORUM} must cosign what the log publishes")
+            say(f"and who anchors its heads outside: {' and '.join(sorted(platform.anchored_by))}")
             following = generating.result()
             say("the handbook's card stream: 1,754,155 transactions, hash as published")
             release = train(data, TRAINING_DAYS, plan.directory / "release")
@@ -153,6 +154,7 @@ def _result(told: Told) -> dict[str, object]:
         "verified": told.verified.code == 0,
         "tampered_refused": told.refused.code == 1,
         "replay_identical": told.replayed.code == 0,
+        "anchored": sorted(anchor["by"] for anchor in told.verified.said.get("anchors", [])),
         "cosigned": sorted(told.verified.said.get("log", {}).get("cosigned", {})),
     }
 

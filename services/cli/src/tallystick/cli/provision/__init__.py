@@ -5,6 +5,7 @@ The same for the embedded stack, compose and Kubernetes, and safe to run again: 
     result = await provision(ProvisionPlan(...))
 """
 
+from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.command import add_arguments, run
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.plan import SERVICES, Provisioned, ProvisionPlan, provision
@@ -13,6 +14,8 @@ from tallystick.cli.provision.witnesses import Witness, Witnesses
 
 __all__ = [
     "SERVICES",
+    "Authority",
+    "ContractPin",
     "ProvisionError",
     "ProvisionPlan",
     "Provisioned",

@@ -10,6 +10,7 @@ from typing import Literal
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.plan import DEFAULT_PARTITIONS, DEFAULT_PREFIX, SERVICES, Provisioned, ProvisionPlan, provision
 from tallystick.cli.provision.policy import SignerKey
@@ -71,6 +72,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who must cosign what is published: a witness's verifier key and address; repeat",
     )
     parser.add_argument("--quorum", type=int, metavar="K", help="how many of the witnesses must (a majority of them)")
+    parser.add_argument(
+        "--timestamp-authority",
+        action="append",
+        default=[],
+        metavar="NAME:ROOTS_FILE",
+        help="an RFC 3161 authority whose stamps count, by its root certificates in PEM; repeat",
+    )
+    parser.add_argument(
+        "--contract",
+        action="append",
+        default=[],
+        metavar="NAME:CHAIN_ID:ADDRESS",
+        help="a contract on an EVM chain whose word counts; repeat",
+    )
     parser.add_argument("--new-passwords", action="store_true", help="make new database passwords where their files are gone")
     parser.add_argument("--replace-policy", action="store_true", help="overwrite a trust policy that says something else")
     parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="for servers not up yet (%(default)s)")
@@ -115,6 +130,8 @@ def _plan(args: argparse.Namespace, settings: ProvisionSettings) -> ProvisionPla
         input_topic=args.input_topic,
         signers=tuple(SignerKey.parse(text) for text in args.signer),
         witnesses=Witnesses.of([Witness.parse(text) for text in args.witness], args.quorum),
+        authorities=tuple(Authority.parse(text) for text in args.timestamp_authority),
+        contracts=tuple(ContractPin.parse(text) for text in args.contract),
         new_passwords=args.new_passwords,
         replace_policy=args.replace_policy,
         wait_s=args.wait,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import hvac
 
+from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.kafka import provision_kafka, topics
 from tallystick.cli.provision.policy import Origins, SignerKey, policy_files, write_policy
@@ -48,6 +49,8 @@ class ProvisionPlan:
     input_topic: str = "transactions"
     signers: tuple[SignerKey, ...] = ()
     witnesses: Witnesses = field(default_factory=Witnesses)
+    authorities: tuple[Authority, ...] = ()
+    contracts: tuple[ContractPin, ...] = ()
     new_passwords: bool = False
     replace_policy: bool = False
     wait_s: float = 60.0
@@ -116,7 +119,16 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
     except TimeoutError as error:
         waiting = [f"{name} is {state}" for name, state in health.states().items() if state != OK]
         raise ProvisionError(f"gave up after {plan.wait_s:g} s: {'; '.join(waiting) or 'a server does not answer'}") from error
-    files = policy_files(plan.origins, public_keys, plan.signers, plan.input_topic, plan.partitions, plan.witnesses)
+    files = policy_files(
+        plan.origins,
+        public_keys,
+        plan.signers,
+        plan.input_topic,
+        plan.partitions,
+        plan.witnesses,
+        plan.authorities,
+        plan.contracts,
+    )
     write_policy(plan.output / "policy", files, replace=plan.replace_policy)
     return Provisioned(plan, tuple(created))
 

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from tallystick.cli.provision.anchorers import Authority, ContractPin, pins
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.vault import CLOCK_KEY, log_key
 from tallystick.cli.provision.witnesses import Witnesses
@@ -91,9 +92,14 @@ def log_policy(origins: Origins, public_keys: Mapping[str, bytes], witnesses: Wi
 
 
 def trust_toml(
-    origins: Origins, signers: Sequence[SignerKey], input_topic: str, partitions: int, witnesses: Witnesses
+    origins: Origins,
+    signers: Sequence[SignerKey],
+    input_topic: str,
+    partitions: int,
+    witnesses: Witnesses,
+    anchorers: Sequence[str] = (),
 ) -> bytes:
-    """Return the text of `trust.toml`."""
+    """Return the text of `trust.toml`; `anchorers` are the lines that pin those."""
     lines = [
         "version = 1",
         *([] if signers else ["signers = []"]),
@@ -119,7 +125,7 @@ def trust_toml(
             f"public_key = {_quoted(base64.b64encode(signer.public_key).decode())}",
             f"roles = [{', '.join(_quoted(role) for role in signer.roles)}]",
         ]
-    return "".join(f"{line}\n" for line in lines).encode()
+    return "".join(f"{line}\n" for line in (*lines, *anchorers)).encode()
 
 
 def policy_files(
@@ -129,12 +135,14 @@ def policy_files(
     input_topic: str,
     partitions: int,
     witnesses: Witnesses,
+    authorities: Sequence[Authority] = (),
+    contracts: Sequence[ContractPin] = (),
 ) -> dict[str, bytes]:
     """Return the trust policy's files by name. Raises ProvisionError if what reads them would not accept them."""
     try:
         files = {
             "log.policy": log_policy(origins, public_keys, witnesses),
-            "trust.toml": trust_toml(origins, signers, input_topic, partitions, witnesses),
+            "trust.toml": trust_toml(origins, signers, input_topic, partitions, witnesses, pins(authorities, contracts)),
         }
         TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     except ValueError as error:

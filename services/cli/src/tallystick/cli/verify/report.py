@@ -40,6 +40,10 @@ def summary(bundle: VerifiedBundle) -> dict[str, Any]:
             "cosigned": {name: utc(time_s * 1000) for name, time_s in bundle.checkpoint.cosigned.items()},
         },
         "governance": _governance_summary(bundle.governance) if bundle.governance else None,
+        "anchors": [
+            {"by": anchor.by, "kind": anchor.kind, "size": anchor.size, "time": utc(anchor.time_s * 1000)}
+            for anchor in bundle.anchors
+        ],
         "disclosed": _told(bundle),
         "checks": bundle.checks,
         "unchecked": bundle.unchecked,
