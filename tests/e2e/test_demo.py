@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from .processes import command_line, descendants, wait_gone
 
 FIELDS = {
     *("transactions", "decisions", "rejected", "log_size", "roots", "decisions_per_s", "provable_p50_ms", "provable_p99_ms"),
-    *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "cosigned"),
+    *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "anchored", "cosigned"),
 }
 PROCESSES = 7
 """Services and witnesses."""
@@ -47,6 +48,7 @@ def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
     assert said["tampered_refused"]
     assert said["replay_identical"]
     assert len(said["cosigned"]) >= 2, "two of the three witnesses must"
+    assert said["anchored"] == (["chain1", "tsa1"] if shutil.which("openssl") else ["chain1"])
     assert said["average_precision"] > 5 * said["fraud"] / said["transactions"], "no better than chance"
     assert Path(said["bundle"]).exists()
     assert Path(said["policy"]).is_dir()

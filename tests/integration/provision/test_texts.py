@@ -8,10 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallystick.cli.provision import Provisioned, ProvisionError, ProvisionPlan, SignerKey, Witness, Witnesses
+from tallystick.cli.provision.anchorers import Authority, ContractPin, pins
 from tallystick.cli.provision.policy import Origins, policy_files, trust_toml
 from tallystick.cli.provision.postgres import scram_verifier
 from tallystick.cli.provision.vault import CLOCK_KEY, log_key
+from tallystick.embedded import Tsa
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
+from tallystick.trust.anchors.pins import Contract, TimestampAuthority
 from tallystick.trust.policy import Freshness, TrustPolicy
 
 
@@ -83,3 +86,28 @@ def test_a_verifier_is_the_known_one() -> None:
     assert verifier == (
         "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
     )
+
+
+def test_who_anchors_is_pinned(tmp_path: Path) -> None:
+    """Authorities by their roots, all that are in the file, and contracts by chain and address, come back from the policy."""
+    authority = Tsa(tmp_path)
+    authority.make_keys()
+    roots = tmp_path / "roots.pem"
+    roots.write_text(2 * authority.root_pem)
+    pinned = pins([Authority.parse(f"tsa1:{roots}")], [ContractPin.parse(f"chain1:17:0x{'ab' * 20}")])
+    keys = {name: vkey("x").public_key for name in (log_key("decisions"), log_key("governance"), CLOCK_KEY)}
+    origins = Origins.under("bank.example")
+    log_lines = policy_files(origins, keys, [], "in", 3, Witnesses())["log.policy"]
+    policy = TrustPolicy.parse(log_lines, trust_toml(origins, [], "in", 3, Witnesses(), pinned))
+    tsa, contract = policy.anchorers["tsa1"], policy.anchorers["chain1"]
+    assert isinstance(tsa, TimestampAuthority)
+    assert len(tsa.roots) == 2
+    assert contract == Contract("chain1", 17, b"\xab" * 20)
+
+
+@pytest.mark.parametrize("text", ["tsa1", "tsa1:/nowhere", "chain1:x:0x00", "chain1:1"])
+def test_what_names_nobody_is_refused(text: str) -> None:
+    """Each with what was expected."""
+    parse = Authority.parse if text.startswith("tsa") else ContractPin.parse
+    with pytest.raises(ProvisionError):
+        parse(text)
