@@ -18,6 +18,7 @@ from tallystick.witness.store import StateError, StateUnavailableError, Store
 from ...unit.witness.logs import NOW_S, Log, witness_key
 
 LOG, KEY = Log(), witness_key()
+DURABLE = {"synchronous": 2, "journal_mode": "wal"}
 OTHER = Log("other.example/log")
 OpenStore = Callable[[], Store]
 
@@ -125,6 +126,15 @@ async def test_a_path_that_cannot_be_is_said(tmp_path: Path) -> None:
         await store.check(KEY.verifier)
     with pytest.raises(StateUnavailableError, match="No such file"):
         await store.create(KEY.verifier)
+    await store.close()
+
+
+async def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """Write-ahead log, and an fsync of it at every commit: what no test can show without cutting the power."""
+    store = SqliteStore(tmp_path / "state")
+    await store.create(KEY.verifier)
+    pragmas = await store._run(lambda: [store._open().execute(f"PRAGMA {name}").fetchone()[0] for name in DURABLE])
+    assert dict(zip(DURABLE, pragmas, strict=True)) == DURABLE
     await store.close()
 
 

@@ -1,12 +1,10 @@
 """One process: the HTTP server, what goes on beside it, and the signals that end it."""
 
 import asyncio
-import contextlib
 import errno
 import logging
 import signal
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 
@@ -65,10 +63,15 @@ async def serve(witness: Witness, settings: WitnessSettings, listener: socket.so
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
-    server = _Server(config)
+    server = uvicorn.Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        # uvicorn obeys these by itself, but then raises them once more, and by default that is death.
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     _log.info("witness", extra={"vkey": str(witness.verifier), "port": listener.getsockname()[1], "logs": len(witness.logs)})
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -83,16 +86,5 @@ async def serve(witness: Witness, settings: WitnessSettings, listener: socket.so
     finally:
         for task in beside:
             task.cancel()
-        server.stop()
+        stop()
         await serving
-
-
-class _Server(uvicorn.Server):
-    def stop(self) -> None:
-        """Take no more requests, finish those under way, end."""
-        self.should_exit = True
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # uvicorn would end the process by the very signal that it caught; here a signal that is obeyed is a success.
-        yield
