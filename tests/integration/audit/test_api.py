@@ -25,6 +25,7 @@ CLOSED = [
     "/v1/positions/0/0",
     "/v1/positions/0/0/bundle",
     "/v1/positions/0/0/bundle?disclose=features",
+    *(f"/v1/positions/0/0/{form}" for form in ("tlog-proof", "receipt", "entry")),
     "/v1/positions/3/77",
     "/v1/positions/zero/0",
     f"/v1/models/{hashlib.sha256(MODEL_FILE).hexdigest()}",

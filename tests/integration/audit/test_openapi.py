@@ -26,7 +26,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def test_every_operation_has_an_example(document: dict[str, Any]) -> None:
     """Every operation shows a good answer and every error it may give, and says in words what it does."""
-    assert len(operations(document)) == 14
+    assert len(operations(document)) == 21
     for path, operation in operations(document):
         assert operation["description"], path
         for status, response in operation["responses"].items():
@@ -72,6 +72,9 @@ def test_what_needs_the_token_says_so(document: dict[str, Any]) -> None:
         "/v1/decisions/{transaction_id}/bundle": sometimes,
         "/v1/positions/{partition}/{sequence}": always,
         "/v1/positions/{partition}/{sequence}/bundle": always,
+        "/v1/positions/{partition}/{sequence}/tlog-proof": always,
+        "/v1/positions/{partition}/{sequence}/receipt": always,
+        "/v1/positions/{partition}/{sequence}/entry": always,
         "/v1/models/{digest}": always,
         "/decisions/tile/{tile}": sometimes,
     }

@@ -14,7 +14,10 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from tallystick.embedded import ServiceProcess, free_port
+from tallystick.merkle.hashing import leaf_hashes
 from tallystick.merkle.notes import VerifierKey
+from tallystick.merkle.signed_roots import RootHeader, SignedRoot
+from tallystick.merkle.tiles import TileBuilder
 from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.database import connect_options
 from tallystick.runtime.kafka import producer
@@ -29,9 +32,12 @@ from .bank import MODEL_FILE, Bank, LogFolder, Made
 TOKEN = "a token for tests"
 PUBLISHED = 600
 """Entries in the decisions' log: two full tiles and a partial one."""
+SIGNED_FOR_RECEIPTS = 400
+"""Entries in the newest tree of it that has been signed for receipts."""
 _NOTARY_TABLES = """
 CREATE TABLE notary.rows (source_topic text, source_partition int, sequence bigint, log_index bigint);
 CREATE VIEW notary.decision_index AS SELECT * FROM notary.rows;
+CREATE TABLE notary.receipts (log text, size bigint, root bytea, receipt bytea);
 """
 _SCORING_TABLES = """
 CREATE TABLE scoring.customer_keys (customer bytea PRIMARY KEY, key_id bytea NOT NULL UNIQUE, wrapped text NOT NULL);
@@ -122,7 +128,7 @@ async def _build(servers: ProvisionedStack, directory: Path) -> World:
     rows += [(2, 900, PUBLISHED + 5), (2, 901, 0)]  # beyond the checkpoint; at another decision's place
     await asyncio.to_thread(logs[0].publish, [made.entry for made in logged])
     await _anchor(logs[0])
-    await _fill_notary(servers, rows)
+    await _fill_notary(servers, rows, await _receipts(servers, logs))
     await _fill_scoring(servers, vault, bank)
     evidence = [(made.decision.source_partition, made.evidence) for made in logged if made.evidence] + extra_evidence
     await send_evidence(servers, evidence)
@@ -168,11 +174,28 @@ async def _log_folder(servers: ProvisionedStack, directory: Path, name: str) -> 
     return LogFolder(directory / name, key, lambda text: asyncio.run(vault.sign(f"notary-{name}", text)))
 
 
-async def _fill_notary(servers: ProvisionedStack, rows: list[tuple[int, int, int]]) -> None:
+async def _receipts(servers: ProvisionedStack, logs: list[LogFolder]) -> list[tuple[str, int, bytes, bytes]]:
+    """Sign for receipts an older tree of the decisions' log, and what is no tree of the governance log."""
+    vault, policy = Vault(servers.vault_settings("notary")), TrustPolicy.load(servers.policy)
+    builder = TileBuilder()
+    builder.append(leaf_hashes(logs[0].entries[:SIGNED_FOR_RECEIPTS]))
+    signed = []
+    for name, size, root in (("decisions", SIGNED_FOR_RECEIPTS, builder.root()), ("governance", 3, bytes(32))):
+        key = next(key for key in policy.receipt_keys if key.origin == policy.origins[name])
+        header = RootHeader(key.origin, size, key.key_id)
+        signature = await vault.sign(f"notary-receipts-{name}", header.signing_input(root))
+        signed.append((name, size, root, SignedRoot(header, signature).encode()))
+    return signed
+
+
+async def _fill_notary(
+    servers: ProvisionedStack, rows: list[tuple[int, int, int]], receipts: list[tuple[str, int, bytes, bytes]]
+) -> None:
     async with database(servers, "notary") as connection:
         await connection.execute(_NOTARY_TABLES)
         records = [("transactions", *row) for row in rows]
         await connection.copy_records_to_table("rows", schema_name="notary", records=records)
+        await connection.copy_records_to_table("receipts", schema_name="notary", records=receipts)
 
 
 async def _fill_scoring(servers: ProvisionedStack, vault: Vault, bank: Bank) -> None:

@@ -203,6 +203,12 @@ class Installation:
             while words not in (await self.health(process))["components"][component]:  # noqa: ASYNC110  as below
                 await asyncio.sleep(0.05)
 
+    async def says_receipts(self, process: ServiceProcess, words: str) -> None:
+        """Wait until a notary's health says something of the decisions' receipts."""
+        async with asyncio.timeout(DEADLINE_S):
+            while words not in (await self.health(process))["receipts"]["decisions"]:  # noqa: ASYNC110  as below
+                await asyncio.sleep(0.05)
+
     async def health(self, process: ServiceProcess) -> dict[str, Any]:
         """Return what a notary says of itself."""
         async with httpx.AsyncClient() as client:

@@ -4,8 +4,10 @@ import asyncio
 import time
 
 import httpx
+import hvac
 
 from tallystick.contracts import Decision, EntryKind, ModelVersion
+from tallystick.merkle.signed_roots import SignedRoot
 
 from .installation import Installation, decision, eventually, every_partition, logged_sequences
 
@@ -29,6 +31,46 @@ async def test_decisions_are_logged_indexed_and_published(installation: Installa
     last = entries[position["log_index"]]
     assert (last.partition, last.offset) == (2, 999)
     assert notary.stop() == 0
+
+
+async def test_heads_are_signed_for_receipts(installation: Installation) -> None:
+    """The newest head's root is in the database, signed in COSE by the key that the trust policy names; health says so."""
+    notary = await installation.started()
+    await installation.send_decisions(range(10))
+    checkpoint, _ = await installation.wait_for(40)
+    await installation.says_receipts(notary, "ok")
+    connection = await installation.connect()
+    try:
+        async with asyncio.timeout(10):
+            # The file is public before the row is there.
+            while not (rows := await connection.fetch(_NEWEST_RECEIPT, checkpoint.size)):  # noqa: ASYNC110  another process's
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
+    signed = SignedRoot.parse(rows[0]["receipt"])
+    signed.verify(checkpoint.root, installation.policy.receipt_keys)
+    assert (rows[0]["root"], signed.header.size) == (checkpoint.root, 40)
+
+
+async def test_a_receipt_key_that_is_gone_does_not_stop_the_log(installation: Installation) -> None:
+    """Deleted in Vault: decisions are logged and published, the notary is ready, and says what is wrong."""
+    vault = installation.stack.vault
+    root = hvac.Client(url=vault.address, token=vault.root_token)
+    key = "notary-receipts-decisions"
+    root.secrets.transit.update_key_configuration(name=key, deletion_allowed=True)
+    root.secrets.transit.delete_key(name=key)
+    try:
+        notary = await installation.started()
+        await installation.send_decisions(range(10))
+        await installation.wait_for(40)
+        await installation.says_receipts(notary, key)
+        assert (await installation.health(notary))["ready"]
+    finally:
+        root.secrets.transit.create_key(name=key, key_type="ed25519", exportable=False, allow_plaintext_backup=False)
+        root.adapter.close()
+
+
+_NEWEST_RECEIPT = "SELECT root, receipt FROM notary.receipts WHERE log = 'decisions' AND size = $1"
 
 
 async def test_both_logs_are_published_before_anything_is_sent(installation: Installation) -> None:

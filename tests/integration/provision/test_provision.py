@@ -91,6 +91,10 @@ async def test_the_trust_policy_holds_vaults_keys_and_the_signers(stack: Provisi
         policy.governance_origin: await vault.public_key("notary-governance"),
     }
     assert policy.log_policy.witnesses["notary-clock"].public_key == await vault.public_key("notary-clock")
+    assert {key.origin: key.public_key for key in policy.receipt_keys} == {
+        policy.origins["decisions"]: await vault.public_key("notary-receipts-decisions"),
+        policy.governance_origin: await vault.public_key("notary-receipts-governance"),
+    }
     assert {signer.name: signer.public_key for signer in policy.signers} == {
         name: key.public_key().public_bytes_raw() for name, key in stack.signers.items()
     }

@@ -11,7 +11,7 @@ from tallystick.cli.provision import Provisioned, ProvisionError, ProvisionPlan,
 from tallystick.cli.provision.anchorers import Authority, ContractPin, pins
 from tallystick.cli.provision.policy import Origins, policy_files, trust_toml
 from tallystick.cli.provision.postgres import scram_verifier
-from tallystick.cli.provision.vault import CLOCK_KEY, log_key
+from tallystick.cli.provision.vault import CLOCK_KEY, log_key, receipt_key
 from tallystick.embedded import Tsa
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.anchors.pins import Contract, TimestampAuthority
@@ -33,20 +33,29 @@ def vkey(name: str, kind: int = COSIGNATURE_V1) -> VerifierKey:
     return VerifierKey.make(name, kind, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
 
 
+def transit_keys(*more: str) -> dict[str, bytes]:
+    """Return public keys such as Vault holds for two logs."""
+    names = [made(log) for log in ("decisions", "governance") for made in (log_key, receipt_key)]
+    return {name: vkey("x").public_key for name in (*names, *more)}
+
+
 def test_the_policy_names_the_witnesses_and_how_many_must_cosign() -> None:
     """With witnesses: their addresses, a group of them as the quorum, and its time as the governance log's; no clock key."""
     members = [Witness.parse(f"{vkey(f'w.example/{at}')} http://127.0.0.1:{at}/") for at in (1, 2, 3)]
-    keys = {name: vkey("x").public_key for name in (log_key("decisions"), log_key("governance"))}
+    keys = transit_keys()
     files = policy_files(Origins.under("bank.example"), keys, [], "in", 3, Witnesses.of(members))
     policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     assert policy.log_policy.witness_urls == {f"w{at}": f"http://127.0.0.1:{at}" for at in (1, 2, 3)}
     assert [policy.log_policy.has_quorum(names) for names in (["w1"], ["w1", "w3"])] == [False, True]
     assert policy.freshness == Freshness(None, 60)
+    assert {key.origin: key.public_key for key in policy.receipt_keys} == {
+        f"bank.example/{log}": keys[receipt_key(log)] for log in ("decisions", "governance")
+    }
 
 
 def test_without_witnesses_the_clock_tells_the_time() -> None:
     """Then the quorum is none, and the policy names the notary's own key."""
-    keys = {name: vkey("x").public_key for name in (log_key("decisions"), log_key("governance"), CLOCK_KEY)}
+    keys = transit_keys(CLOCK_KEY)
     files = policy_files(Origins.under("bank.example"), keys, [], "in", 3, Witnesses())
     policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     assert policy.log_policy.quorum is None

@@ -20,6 +20,7 @@ from tallystick.notary.errors import FencedError
 from tallystick.notary.incidents import IncidentSource
 from tallystick.notary.intake import Batch, DecisionIntake, Intake
 from tallystick.notary.pipeline import Pipeline
+from tallystick.notary.receipts import ReceiptSigner
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.state import Commit, Head, IndexRow, Position, Progress
 from tallystick.notary.world import World
@@ -28,6 +29,7 @@ from tallystick.runtime.health import Health
 from .cosigners import MemoryWitnesses, policy_text
 
 ORIGIN = "tallystick.example/test/decisions"
+RECEIPT_KEY = "notary-receipts-decisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class MemoryLedger:
     positions: dict[int, Position] = field(default_factory=dict)
     rows: list[IndexRow] = field(default_factory=list)
     checkpoints: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    receipts: dict[int, bytes] = field(default_factory=dict)
 
     async def open(self, epoch: int | None) -> Opened:
         """See `Effects`."""
@@ -106,10 +109,12 @@ class MemoryLedger:
         self.offsets.update(change.offsets)
         self.positions.update(change.positions)
 
-    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
-        """See `Effects`."""
+    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, receipt: bytes | None, epoch: int) -> None:
+        """See `LogLedger`."""
         if epoch != self.epoch:
             raise FencedError("fenced")
+        if receipt is not None:
+            self.receipts[checkpoint.size] = receipt
         assert self.checkpoints.get(checkpoint.size, (checkpoint.root,))[0] == checkpoint.root
         self.checkpoints[checkpoint.size] = (checkpoint.root, note)
 
@@ -204,8 +209,10 @@ class Stand:
         """Return effects on this stand."""
         directory = LogDirectory(self.public, self.home / "staging")
         signer = NoteSigner(self.keys, "notary-decisions", ORIGIN)
-        health = Health("test")
-        return World(directory, self.ledger, signer, self.announcements, health, "main", self.witnesses, self.elsewhere)
+        health, receipts = Health("test"), ReceiptSigner(self.keys, RECEIPT_KEY, ORIGIN)
+        return World(
+            directory, self.ledger, signer, self.announcements, health, "main", self.witnesses, self.elsewhere, receipts
+        )
 
     def notary(self, refresh_s: float | None = None) -> tuple[Pipeline, Topic]:
         """Return a notary that has done nothing yet, and its source."""

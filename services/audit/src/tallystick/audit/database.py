@@ -1,6 +1,6 @@
 """What the API asks of PostgreSQL: only reads, each one statement, none of whose answers is trusted unchecked.
 
-Reads `audit.evidence` (ours), the view `notary.decision_index` and `scoring.customer_keys`.
+Reads `audit.evidence` (ours), the views `notary.decision_index` and `notary.receipts`, and `scoring.customer_keys`.
 """
 
 from collections.abc import Sequence
@@ -35,10 +35,14 @@ SELECT
   EXISTS (SELECT FROM audit.evidence WHERE partition = $2 AND sequence = $3) AS has_evidence
 """
 _EVIDENCE = "SELECT value FROM audit.evidence WHERE partition = $1 AND sequence = $2 AND digest = $3 LIMIT 1"
+_RECEIPT = """
+SELECT root, receipt FROM notary.receipts WHERE log = $1 AND size > greatest($2, 1::bigint) AND size <= $3
+ORDER BY size DESC LIMIT 1
+"""
 _WRAPPED_KEY = "SELECT wrapped FROM scoring.customer_keys WHERE key_id = $1"
 _PROBE = """
 SELECT (SELECT 1 FROM audit.evidence LIMIT 1), (SELECT 1 FROM notary.decision_index LIMIT 1),
-       (SELECT 1 FROM scoring.customer_keys LIMIT 1)
+       (SELECT 1 FROM notary.receipts LIMIT 1), (SELECT 1 FROM scoring.customer_keys LIMIT 1)
 """
 
 
@@ -82,6 +86,14 @@ class Database:
         """Return the `Evidence` value with this SHA-256 at a place."""
         rows = await self._fetch(_EVIDENCE, place.partition, place.sequence, digest)
         return rows[0][0] if rows else None
+
+    async def signed_root(self, log: str, above: int, largest: int) -> tuple[bytes, bytes] | None:
+        """Return root and signed root of a log's newest tree that has one, of more than `above`, at most `largest` entries.
+
+        Never that of a tree of one entry: its path is empty, which no receipt can say.
+        """
+        rows = await self._fetch(_RECEIPT, log, above, largest)
+        return (rows[0][0], rows[0][1]) if rows else None
 
     async def wrapped_key(self, key_id: bytes) -> str | None:
         """Return a customer's key as Vault wrapped it; None if it was destroyed."""

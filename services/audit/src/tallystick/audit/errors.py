@@ -17,6 +17,10 @@ class EvidenceMissingError(AuditError):
     """The decision has no evidence here that could be disclosed."""
 
 
+class ReceiptMissingError(AuditError):
+    """No head that covers what was asked for has been signed for receipts."""
+
+
 class EvidenceErasedError(AuditError):
     """The key that the evidence is encrypted under has been destroyed."""
 

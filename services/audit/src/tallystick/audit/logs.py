@@ -109,10 +109,18 @@ class PublishedLog:
         Raises:
             InconsistentError: the stored entry, tiles and checkpoint do not agree.
         """
+        return await self.prove_in(index, head.size, head.checkpoint.root, head)
+
+    async def prove_in(self, index: int, size: int, root: bytes, head: Head) -> LoggedEntry:
+        """Return entry `index` with its proof of inclusion in the tree of `size` entries, an older one perhaps than the head's.
+
+        Raises:
+            InconsistentError: the stored entry, tiles and `root` do not agree.
+        """
         entry = await self.entry(index, head)
-        proof = await self._compute(lambda read: inclusion_proof(index, head.size, read), head)
+        proof = await self._compute(lambda read: inclusion_proof(index, size, read), head)
         try:
-            verify_inclusion(index, head.size, leaf_hash(entry), proof, head.checkpoint.root)
+            verify_inclusion(index, size, leaf_hash(entry), proof, root)
         except ProofError as error:
             raise InconsistentError(f"The stored {self.name} log does not agree with its checkpoint: {error}.") from error
         return LoggedEntry(index, entry, proof)

@@ -15,6 +15,7 @@ from tallystick.audit.database import Database
 from tallystick.audit.finding import Finder
 from tallystick.audit.governing import Governing
 from tallystick.audit.keys import EvidenceKeys
+from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
 from tallystick.audit.proving import Prover
@@ -57,6 +58,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
         audit = Audit(
             finder=Finder(settings.source_topic, _by_partition(settings, policy, logs), store, vault_keys),
             prover=Prover(governance, Governing(governance, policy), anchors, store, vault_keys),
+            log_prover=LogProver(store, policy.receipt_keys),
             logs=logs,
             anchors=anchors,
             closed=frozenset(log_name(origin) for origin in policy.decisions_origins),

@@ -149,17 +149,20 @@ class Ledger:
                 )
             await self._write_progress(connection, change)
 
-    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
-        """See `Effects.record_checkpoint`. The time of a size's first publication is kept."""
+    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, receipt: bytes | None, epoch: int) -> None:
+        """See `Effects.record_checkpoint`. The time of a size's first publication is kept, and a receipt once there is one."""
         async with self._database.transaction() as connection:
             recorded = await connection.fetchval(
-                "INSERT INTO notary.checkpoints AS present (log, size, root, note)"
-                " SELECT log, $2, $3, $4 FROM notary.logs WHERE log = $1 AND epoch = $5"
-                " ON CONFLICT (log, size) DO UPDATE SET note = excluded.note WHERE present.root = excluded.root RETURNING size",
+                "INSERT INTO notary.checkpoints AS present (log, size, root, note, receipt)"
+                " SELECT log, $2, $3, $4, $5 FROM notary.logs WHERE log = $1 AND epoch = $6"
+                " ON CONFLICT (log, size) DO UPDATE"
+                " SET note = excluded.note, receipt = coalesce(excluded.receipt, present.receipt)"
+                " WHERE present.root = excluded.root RETURNING size",
                 self._log,
                 checkpoint.size,
                 checkpoint.root,
                 note,
+                receipt,
                 epoch,
             )
             if recorded is None:

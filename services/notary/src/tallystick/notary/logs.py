@@ -28,6 +28,11 @@ class Log:
         return f"notary-{self.name}"
 
     @property
+    def receipt_key(self) -> str:
+        """The name in Vault of the key that signs its heads for COSE receipts, and nothing else."""
+        return f"notary-receipts-{self.name}"
+
+    @property
     def input_partitions(self) -> frozenset[int]:
         """The partitions of the input topic whose decisions it holds; a decision has its transaction's partition."""
         return self.partitions if self.topic == DECISIONS else frozenset()

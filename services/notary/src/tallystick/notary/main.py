@@ -15,6 +15,7 @@ from tallystick.notary.incidents import GovernanceIncidents
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
 from tallystick.notary.logs import GOVERNANCE, Log, LogChoiceError, chosen
 from tallystick.notary.pipeline import Pipeline
+from tallystick.notary.receipts import ReceiptSigner, report_receipts
 from tallystick.notary.service import keep_going, report
 from tallystick.notary.settings import NotarySettings
 from tallystick.notary.signer import NoteSigner
@@ -83,6 +84,7 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
     health = Health("notary", components, names, max_silence_s=MAX_SILENCE_S)
     vault, quorums = Vault(settings), Quorums(health)
     witnesses: dict[str, Witnesses] = {}
+    receipts: dict[str, ReceiptSigner] = {}
     async with AsyncExitStack() as stack:
         database, topic = Database(settings), CheckpointTopic(settings, "checkpoints")
         stack.push_async_callback(database.close)
@@ -104,7 +106,9 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
                 say = partial(quorums.say, log.name)
                 deadline_s = settings.witness_deadline_s
                 witnesses[log.name] = Witnesses(policy, log.origin, client, deadline_s=deadline_s, report=say)
-            world = World(storages[log.name], ledger, signer, topic, health, log.name, witnesses.get(log.name))
+            receipts[log.name] = ReceiptSigner(vault, log.receipt_key, log.origin)
+            storage, cosigners = storages[log.name], witnesses.get(log.name)
+            world = World(storage, ledger, signer, topic, health, log.name, cosigners=cosigners, receipts=receipts[log.name])
             return Pipeline(
                 log.origin,
                 intake,
@@ -119,6 +123,7 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
         pipelines = {log.name: pipeline(log) for log in logs}
         report(health, pipelines)
         report_witnesses(health, witnesses)
+        report_receipts(health, receipts)
         app = health.app(http.routes(database, health))
         # HTTP first: a notary that cannot have its address must not have fenced the one before it.
         async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:

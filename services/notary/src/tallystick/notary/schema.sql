@@ -74,6 +74,10 @@ CREATE TABLE IF NOT EXISTS notary.checkpoints (
   size bigint NOT NULL,
   root bytea NOT NULL,
   note bytea NOT NULL,
+  receipt bytea,                -- the root in COSE (RFC 9942), for receipts; none if its key did not answer
   published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (log, size)
 );
+
+CREATE OR REPLACE VIEW notary.receipts AS
+  SELECT log, size, root, receipt FROM notary.checkpoints WHERE receipt IS NOT NULL;

@@ -37,8 +37,8 @@ class LogLedger(Protocol):
         """See `Effects`."""
         ...
 
-    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
-        """See `Effects`."""
+    async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, receipt: bytes | None, epoch: int) -> None:
+        """See `Effects`; `receipt` is the root as signed for receipts, if it could be."""
         ...
 
 
@@ -62,6 +62,14 @@ class Cosigners(Protocol):
         ...
 
 
+class Receipts(Protocol):
+    """Who signs heads for receipts; `tallystick.notary.receipts.ReceiptSigner` does."""
+
+    async def sign(self, checkpoint: Checkpoint) -> bytes | None:
+        """Return the signed root, None if it cannot be had now. Does not raise, nor take long."""
+        ...
+
+
 class World:
     """One log's `Effects`.
 
@@ -74,6 +82,7 @@ class World:
         loop: the log's loop in health.
         cosigners: its witnesses; None where the policy asks for no quorum.
         elsewhere: others that keep heads of the log, each a function that returns them; a fork or an old backup shows by them.
+        receipts: who signs published heads for receipts; None if nobody does.
 
     """
 
@@ -87,10 +96,11 @@ class World:
         loop: str,
         cosigners: Cosigners | None = None,
         elsewhere: Sequence[Callable[[], Awaitable[Sequence[KnownHead]]]] = (),
+        receipts: Receipts | None = None,
     ) -> None:
         self._storage, self._ledger, self._signer, self._announcer = storage, ledger, signer, announcer
         self._health, self._loop = health, loop
-        self._cosigners, self._elsewhere = cosigners, elsewhere
+        self._cosigners, self._elsewhere, self._receipts = cosigners, elsewhere, receipts
 
     async def open(self, epoch: int | None) -> Opened:
         """See `Effects`."""
@@ -168,8 +178,9 @@ class World:
 
     async def record_checkpoint(self, checkpoint: Checkpoint, note: bytes, epoch: int) -> None:
         """See `Effects`."""
+        receipt = None if self._receipts is None else await self._receipts.sign(checkpoint)
         with answering("database", self._health):
-            await self._ledger.record_checkpoint(checkpoint, note, epoch)
+            await self._ledger.record_checkpoint(checkpoint, note, receipt, epoch)
 
     async def announce(self, checkpoint: Checkpoint, note: bytes) -> None:
         """See `Effects`."""

@@ -42,7 +42,7 @@ Disclose = Annotated[
 ]
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
-_FAILURES = (problems.UNKNOWN, problems.NOT_YET_LOGGED, problems.INCONSISTENT, problems.UNAVAILABLE)
+FAILURES = (problems.UNKNOWN, problems.NOT_YET_LOGGED, problems.INCONSISTENT, problems.UNAVAILABLE)
 _DECISION: dict[int | str, dict[str, Any]] = {
     200: {"description": "The decision", "content": {"application/json": {"example": examples.DECISION}}}
 }
@@ -51,7 +51,7 @@ _BUNDLE: dict[int | str, dict[str, Any]] = {
         "description": "A proof bundle, tallystick/proof-bundle/v1; verify it with a trust policy of your own",
         "content": {"application/json": {"schema": {"type": "object"}, "example": examples.BUNDLE}},
     },
-    **problems.declared(*_FAILURES, problems.NO_EVIDENCE, problems.TOKEN_MISSING, problems.CLOSED, problems.ERASED),
+    **problems.declared(*FAILURES, problems.NO_EVIDENCE, problems.TOKEN_MISSING, problems.CLOSED, problems.ERASED),
 }
 
 
@@ -69,7 +69,7 @@ async def get_transaction_bundle(
     return await _bundle(audit, await audit.finder.by_transaction(transaction_id), disclose)
 
 
-@router.get("/decisions/{transaction_id:path}", responses={**_DECISION, **problems.declared(*_FAILURES)})
+@router.get("/decisions/{transaction_id:path}", responses={**_DECISION, **problems.declared(*FAILURES)})
 async def get_decision(audit: Served, transaction_id: TransactionId) -> DecisionAnswer:
     """Return the newest decision on a transaction, and where older ones on the same id are.
 
@@ -82,7 +82,7 @@ async def get_decision(audit: Served, transaction_id: TransactionId) -> Decision
 
 @router.get(
     "/positions/{partition}/{sequence}",
-    responses={**_DECISION, **problems.declared(*_FAILURES, problems.TOKEN_MISSING, problems.CLOSED)},
+    responses={**_DECISION, **problems.declared(*FAILURES, problems.TOKEN_MISSING, problems.CLOSED)},
     dependencies=[TOKEN],
     openapi_extra=TOKEN_NEEDED,
 )

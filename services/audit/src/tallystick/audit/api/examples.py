@@ -59,6 +59,11 @@ BUNDLE["anchors"] = [{"size": 4096, "consistency": [], "receipt": _STAMP}]
 ANCHORED: dict[str, Any] = {"origin": _ORIGIN, "sizes": [1024, 4096]}
 ANCHORS: dict[str, Any] = {"origin": _ORIGIN, "size": 4096, "checkpoint": _NOTE, "receipts": [_STAMP]}
 CHECKPOINT = _NOTE
+PROOF_FILE = f"c2sp.org/tlog-proof@v1\nextra CAESCWRlY2lzaW9ucw==\nindex 1234\n{_HASH}\n\n{_NOTE}"
+RECEIPT = (
+    "<CBOR: 18([<<{1: -19, 4: kid, 15: {1: origin}, 395: 1, -65537: size}>>, {396: {-1: [<<[size, index, path]>>]}}, null, …])>"
+)
+ENTRY = "<a LogEntry's bytes>"
 MODEL: dict[str, Any] = {"learner": {}, "version": [3, 2, 0]}
 LOG_POLICY = f"log {_ORIGIN}+70d37b46+AXn…\nquorum none\n"
 TRUST_TOML = 'version = 1\n[logs]\ndecisions = "' + _ORIGIN + '"\n'

@@ -60,7 +60,7 @@ async def get_consistency(
     ] = None,
 ) -> ConsistencyAnswer:
     """Return the proof that the log only grew between two sizes; compare the roots with checkpoints that you have kept."""
-    served = _served(audit, log)
+    served = served_log(audit, log)
     proven = await served.consistency(first, second)
     return ConsistencyAnswer(
         origin=served.origin,
@@ -86,7 +86,7 @@ async def get_anchors(
     limit: Annotated[int, Query(ge=1, le=1000, description="How many to list", examples=[100])] = 100,
 ) -> AnchoredSizes:
     """Return which heads of a log are anchored outside; for the next ones ask from the last size + 1."""
-    served = _served(audit, log)
+    served = served_log(audit, log)
     return AnchoredSizes(origin=served.origin, sizes=list(await audit.anchors.sizes(served, first, limit)))
 
 
@@ -103,15 +103,15 @@ async def get_anchor(
     size: Annotated[int, Path(ge=1, le=2**63 - 1, description="An anchored size", examples=[4096])],
 ) -> AnchorsAnswer:
     """Return the receipts for one head, and the signed checkpoint that states it."""
-    served = _served(audit, log)
+    served = served_log(audit, log)
     note, receipts = await audit.anchors.of(served, size)
     return AnchorsAnswer(
         origin=served.origin, size=size, checkpoint=note.decode(), receipts=[receipt_to_json(receipt) for receipt in receipts]
     )
 
 
-def _served(audit: Audit, log: str) -> PublishedLog:
-    served = audit.logs.get(log)
-    if served is None:
+def served_log(audit: Audit, name: str) -> PublishedLog:
+    """Return a log by its name. Raises UnknownError."""
+    if name not in audit.logs:
         raise UnknownError(f"There is no such log here; there are {', '.join(audit.logs)}.")
-    return served
+    return audit.logs[name]

@@ -20,6 +20,7 @@ from tallystick.audit.errors import (
     InconsistentError,
     NotYetLoggedError,
     OutOfRangeError,
+    ReceiptMissingError,
     TokenMissingError,
     UnavailableError,
     UnknownError,
@@ -86,6 +87,13 @@ TOKEN_MISSING = Kind(
 )
 CLOSED = Kind("closed", 403, "Closed to everybody", "This needs a token, and the service is set up without one.")
 NO_EVIDENCE = Kind("no-evidence", 404, "No such evidence", "This decision has no evidence: the record was rejected.")
+NO_RECEIPT = Kind(
+    "no-receipt",
+    404,
+    "Not signed for receipts",
+    "No head that covers this has been signed for receipts yet; the proof file proves the same.",
+    {"Retry-After": "5"},
+)
 ERASED = Kind("evidence-erased", 410, "Erased", "The key that this evidence was encrypted under has been destroyed.")
 UNAVAILABLE = Kind(
     "unavailable", 503, "Try again shortly", "database is not answering; try again shortly", {"Retry-After": "5"}
@@ -107,6 +115,7 @@ _KINDS: dict[type[AuditError], Kind] = {
     ClosedError: CLOSED,
     EvidenceMissingError: NO_EVIDENCE,
     EvidenceErasedError: ERASED,
+    ReceiptMissingError: NO_RECEIPT,
     UnavailableError: UNAVAILABLE,
     InconsistentError: INCONSISTENT,
 }

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request
 from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import TokenGate
 from tallystick.audit.finding import Finder
+from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
 from tallystick.audit.proving import Prover
@@ -24,6 +25,7 @@ class Audit:
 
     finder: Finder
     prover: Prover
+    log_prover: LogProver
     logs: Mapping[str, PublishedLog]
     anchors: Anchors
     closed: frozenset[str]

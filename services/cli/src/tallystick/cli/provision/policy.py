@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tallystick.cli.provision.anchorers import Authority, ContractPin, pins
 from tallystick.cli.provision.errors import ProvisionError
-from tallystick.cli.provision.vault import CLOCK_KEY, log_key
+from tallystick.cli.provision.vault import CLOCK_KEY, log_key, receipt_key
 from tallystick.cli.provision.witnesses import Witnesses
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.policy import TrustPolicy, log_name
@@ -97,9 +97,9 @@ def trust_toml(
     input_topic: str,
     partitions: int,
     witnesses: Witnesses,
-    anchorers: Sequence[str] = (),
+    pinned: Sequence[str] = (),
 ) -> bytes:
-    """Return the text of `trust.toml`; `anchorers` are the lines that pin those."""
+    """Return the text of `trust.toml`; `pinned` are lines that pin anchorers and receipt keys."""
     lines = [
         "version = 1",
         *([] if signers else ["signers = []"]),
@@ -125,7 +125,16 @@ def trust_toml(
             f"public_key = {_quoted(base64.b64encode(signer.public_key).decode())}",
             f"roles = [{', '.join(_quoted(role) for role in signer.roles)}]",
         ]
-    return "".join(f"{line}\n" for line in (*lines, *anchorers)).encode()
+    return "".join(f"{line}\n" for line in (*lines, *pinned)).encode()
+
+
+def receipt_pins(origins: Origins, public_keys: Mapping[str, bytes]) -> list[str]:
+    """Return the lines of `trust.toml` that pin each log's receipt key; `public_keys` are Vault's, as for `log_policy`."""
+    lines = []
+    for origin in (*origins.decisions, origins.governance):
+        key = base64.b64encode(public_keys[receipt_key(log_name(origin))]).decode()
+        lines += ["", "[[receipt_keys]]", f"origin = {_quoted(origin)}", f"public_key = {_quoted(key)}"]
+    return lines
 
 
 def policy_files(
@@ -142,7 +151,14 @@ def policy_files(
     try:
         files = {
             "log.policy": log_policy(origins, public_keys, witnesses),
-            "trust.toml": trust_toml(origins, signers, input_topic, partitions, witnesses, pins(authorities, contracts)),
+            "trust.toml": trust_toml(
+                origins,
+                signers,
+                input_topic,
+                partitions,
+                witnesses,
+                [*receipt_pins(origins, public_keys), *pins(authorities, contracts)],
+            ),
         }
         TrustPolicy.parse(files["log.policy"], files["trust.toml"])
     except ValueError as error:

@@ -27,6 +27,11 @@ def log_key(name: str) -> str:
     return f"notary-{name}"
 
 
+def receipt_key(name: str) -> str:
+    """Return the name of the transit key that signs a log's heads for COSE receipts."""
+    return f"notary-receipts-{name}"
+
+
 def policies(signing_keys: Iterable[str]) -> Mapping[str, Rules]:
     """Return what each service may do. `create` without `update`: a chain key is made once and never replaced."""
     signing = {f"{_TRANSIT}/sign/{key}": ("update",) for key in signing_keys}
@@ -61,7 +66,8 @@ def provision_vault(client: hvac.Client, output: Path, logs: Iterable[str], *, c
         hvac.exceptions.VaultError, requests.RequestException: Vault refuses, or does not answer.
     """
     _enable_engines(client)
-    signing_keys = [*map(log_key, logs), *([CLOCK_KEY] if clock else [])]
+    names = list(logs)
+    signing_keys = [*map(log_key, names), *map(receipt_key, names), *([CLOCK_KEY] if clock else [])]
     for name, kind in (dict.fromkeys(signing_keys, "ed25519") | {CUSTOMER_KEYS: "aes256-gcm96"}).items():
         _ensure_key(client, name, kind)
     _ensure_lookup_key(client)
