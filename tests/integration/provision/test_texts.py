@@ -63,7 +63,9 @@ def test_without_witnesses_the_clock_tells_the_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "w+0+AA== http://w.example", str(vkey("w.example")), f"{vkey('w')} ftp://w", f"{vkey('w', ED25519)} http://w"]
+    "text",
+    ["", "w+0+AA== http://w.example", str(vkey("w.example")), f"{vkey('w')} ftp://w", f"{vkey('w', ED25519)} http://w"],
+    ids=["nothing", "no key", "no address", "another scheme", "another kind of key"],  # keys are made anew in each worker
 )
 def test_what_is_no_witness_is_refused(text: str) -> None:
     """A key and an address, and the key of the kind that cosigns."""
@@ -104,7 +106,7 @@ def test_who_anchors_is_pinned(tmp_path: Path) -> None:
     roots = tmp_path / "roots.pem"
     roots.write_text(2 * authority.root_pem)
     pinned = pins([Authority.parse(f"tsa1:{roots}")], [ContractPin.parse(f"chain1:17:0x{'ab' * 20}")])
-    keys = {name: vkey("x").public_key for name in (log_key("decisions"), log_key("governance"), CLOCK_KEY)}
+    keys = transit_keys(CLOCK_KEY)
     origins = Origins.under("bank.example")
     log_lines = policy_files(origins, keys, [], "in", 3, Witnesses())["log.policy"]
     policy = TrustPolicy.parse(log_lines, trust_toml(origins, [], "in", 3, Witnesses(), pinned))
