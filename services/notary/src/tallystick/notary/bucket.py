@@ -118,8 +118,6 @@ class LogBucket:
         for _ in range(MAX_TRIES):
             present = self._checkpoint()
             if present is not None:
-                if present.data == note:  # perhaps by ourselves, and only the answer was lost
-                    return
                 refuse_if_after(present.data, checkpoint)
             with suppress(ObjectExistsError, ObjectChangedError):
                 if present is None:
