@@ -64,7 +64,7 @@ def tell(plan: Plan, console: Console) -> int:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
         with Platform(plan.directory, anchored=True) as platform:
             say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES)} services, each its own process")
-            say(f"so do {len(WITNESSES)} witnesses, as others would run them: {QUORUM} must cosign what the log publishes")
+            say(f"so do {len(WITNESSES)} witnesses: what a log publishes, {QUORUM} of them must cosign")
             say(f"and who anchors its heads outside: {' and '.join(sorted(platform.anchored_by))}")
             following = generating.result()
             say("the handbook's card stream: 1,754,155 transactions, hash as published")
