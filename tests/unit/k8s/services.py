@@ -10,6 +10,7 @@ import pytest
 from tallystick.audit.ingest.settings import IngestSettings
 from tallystick.audit.settings import AuditSettings
 from tallystick.cli.provision.command import ProvisionSettings
+from tallystick.notary.anchors.settings import AnchorSettings
 from tallystick.notary.settings import NotarySettings
 from tallystick.runtime.settings import PREFIX, ServiceSettings, load
 from tallystick.scoring.settings import ScoringSettings
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
     "scoring": ScoringSettings,
     "notary": NotarySettings,
+    "anchor": AnchorSettings,
     "witness": witness.WitnessSettings,
     "audit": AuditSettings,
     "audit-ingest": IngestSettings,

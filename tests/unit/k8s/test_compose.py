@@ -69,13 +69,13 @@ def test_what_is_published_is_on_loopback() -> None:
 
 
 def test_only_the_writer_may_write() -> None:
-    """The log is mounted for writing by the notary alone; credentials by `provision`, each service's apart."""
+    """The log is mounted for writing by the notary, and for receipts by the anchor; credentials by `provision`, each apart."""
     writers: dict[str, set[str]] = {}
     for name, service in SERVICES.items():
         for volume in service.get("volumes", ()):
             if not volume.endswith(":ro"):
                 writers.setdefault(volume.split(":")[0], set()).add(name)
-    assert writers["log"] == {"notary"}
+    assert writers["log"] == {"notary", "anchor"}
     assert {source: who for source, who in writers.items() if source.endswith("-credentials")} == {
         f"{role}-credentials": {"provision"} for role in ("scoring", "notary", "audit")
     }

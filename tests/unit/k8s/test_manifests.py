@@ -9,9 +9,9 @@ from k8s import rules, validate
 from .services import ROOT, SETTINGS, expand, load_as_deployed
 
 FOLDERS = {folder.name: folder for folder in validate.kustomizations()}
-DEPLOYED = {
-    overlay: set(SETTINGS) - ({"witness"} if overlay == "base" else set()) for overlay in FOLDERS
-}  # others run witnesses
+WITHOUT = {"base": {"witness", "anchor"}, "anchored": {"witness"}, "dev": {"anchor"}}
+"""What others run, or an overlay adds."""
+DEPLOYED = {overlay: set(SETTINGS) - WITHOUT[overlay] for overlay in FOLDERS}
 every_overlay = pytest.mark.parametrize("overlay", FOLDERS)
 every_service = pytest.mark.parametrize(("overlay", "service"), [(o, s) for o in FOLDERS for s in sorted(DEPLOYED[o])])
 
@@ -84,7 +84,8 @@ def test_only_the_writer_may_write(overlay: str) -> None:
             for mount in container.get("volumeMounts", ()):
                 if mount["name"] in writers and not mount.get("readOnly"):
                     writers[mount["name"]].add(container["name"])
-    assert writers == {"log": {"notary"}, "models": {"models"}, "provisioned": {"provision"}}
+    beside = {"anchor"} & DEPLOYED[overlay]  # it puts receipts there, and nothing else
+    assert writers == {"log": {"notary"} | beside, "models": {"models"}, "provisioned": {"provision"}}
 
 
 @every_overlay
@@ -95,7 +96,7 @@ def test_a_service_sees_no_credentials_but_its_own(overlay: str) -> None:
         for workload in rules.workloads(built(overlay))
         for container in rules.containers(workload)
         for mount in container.get("volumeMounts", ())
-        if mount["name"] == "provisioned"
+        if mount["name"] == "provisioned" and mount.get("subPath") != "policy"  # which is public
     }
     assert seeing == {"provision", "credentials"}
 
@@ -117,7 +118,7 @@ def test_images_are_those_that_we_build(overlay: str) -> None:
     """Our images are the Dockerfile's services, all in one version."""
     ours = {c["image"] for w in rules.workloads(built(overlay)) for c in rules.containers(w) if "tallystick" in c["image"]}
     names = {image.partition(":")[0].removeprefix("tallystick/") for image in ours}
-    assert names == (DEPLOYED[overlay] - {"audit-ingest", "provision"}) | {"cli"}
+    assert names == (DEPLOYED[overlay] - {"audit-ingest", "provision", "anchor"}) | {"cli"}
     assert all((ROOT / "services" / name / "pyproject.toml").is_file() for name in names)
     assert len({image.partition(":")[2] for image in ours}) == 1
 
