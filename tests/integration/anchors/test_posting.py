@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 
+from tallystick.notary.anchors.elsewhere import contract_heads
 from tallystick.notary.anchors.errors import AnchoringError, RollbackError
-from tallystick.notary.anchors.heads_contract import HeadsContract, encode_claim
+from tallystick.notary.anchors.heads_contract import encode_claim
+from tallystick.notary.effects import KnownHead
 from tallystick.trust.anchors.receipts import PostedReceipt, parse_receipt
 from tallystick.trust.anchors.verifying import verify_receipt
 
@@ -275,11 +277,16 @@ async def test_a_node_that_is_away_is_said(bank: Bank, chain: Chain) -> None:
 
 
 async def test_the_largest_head_outside_is_known(bank: Bank, chain: Chain) -> None:
-    """The contract tells size and root, for whoever must know before signing."""
+    """A notary that starts is told the contract's head, nothing before there is one, and nothing by a node that is away."""
     pin = await chain.contract()
     poster = chain.poster(pin, bank)
+    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": chain.evm.url})
+    assert await ask() == []
     await until_anchored(poster, bank)
-    held = await HeadsContract(poster._node, pin).read(DECISIONS)
     head = (await bank.heads())["decisions"]
-    assert (held.size, held.root) == (head.size, head.checkpoint.root)
+    assert await ask() == [KnownHead("the head that the contract chain1 holds", head.checkpoint)]
+    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": "http://127.0.0.1:9"})
+    assert await ask() == []
+    (ask,) = contract_heads(DECISIONS, {"chain1": replace(pin, chain_id=1)}, {"chain1": chain.evm.url})
+    assert await ask() == []
     await poster.close()

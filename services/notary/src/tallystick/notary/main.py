@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -11,6 +11,7 @@ from tallystick.notary import http
 from tallystick.notary.bucket import LogBucket
 from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
+from tallystick.notary.effects import KnownHead
 from tallystick.notary.incidents import GovernanceIncidents
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
 from tallystick.notary.logs import GOVERNANCE, Log, LogChoiceError, chosen
@@ -35,6 +36,7 @@ from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
+from tallystick.trust.anchors.pins import Contract
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy, log_name
 
@@ -74,6 +76,20 @@ def _governance_reader(settings: NotarySettings, trust: TrustPolicy) -> LogReade
     return LogReader(f"{prefix}/{log_name(trust.governance_origin)}", settings)
 
 
+def _elsewhere(
+    settings: NotarySettings, trust: TrustPolicy, origin: str
+) -> Sequence[Callable[[], Awaitable[Sequence[KnownHead]]]]:
+    if not settings.contract_urls:
+        return ()
+    # Only now: what speaks to a chain takes seconds to load, and most notaries have none to ask.
+    from tallystick.notary.anchors.elsewhere import contract_heads
+
+    pins = {name: pin for name, pin in trust.anchorers.items() if isinstance(pin, Contract)}
+    if unknown := settings.contract_urls.keys() - pins:
+        refuse("contract_urls", f"the trust policy pins no contract of the name {min(unknown)!r}")
+    return contract_heads(origin, pins, settings.contract_urls)
+
+
 async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]) -> None:
     policy, names = settings.read_witness_policy(), [log.name for log in logs]
     storages = {name: storage_of(settings, name) for name in names}
@@ -108,7 +124,17 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
                 witnesses[log.name] = Witnesses(policy, log.origin, client, deadline_s=deadline_s, report=say)
             receipts[log.name] = ReceiptSigner(vault, log.receipt_key, log.origin)
             storage, cosigners = storages[log.name], witnesses.get(log.name)
-            world = World(storage, ledger, signer, topic, health, log.name, cosigners=cosigners, receipts=receipts[log.name])
+            world = World(
+                storage,
+                ledger,
+                signer,
+                topic,
+                health,
+                log.name,
+                cosigners=cosigners,
+                elsewhere=_elsewhere(settings, trust, log.origin),
+                receipts=receipts[log.name],
+            )
             return Pipeline(
                 log.origin,
                 intake,

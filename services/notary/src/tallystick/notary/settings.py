@@ -1,5 +1,6 @@
 """The notary's settings, from the environment (`TALLYSTICK_...`)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from tallystick.runtime.settings import (
     Directory,
     ExistingFile,
     HttpSettings,
+    HttpUrl,
     KafkaSettings,
     PathName,
     S3Settings,
@@ -45,6 +47,8 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
     the governance log was published."""
     witness_deadline_s: Annotated[Seconds, Field(le=60)] = 2.0
     """How long a quorum is waited for before the log says that it lacks one and tries again."""
+    contract_urls: Mapping[str, HttpUrl] = {}
+    """JSON: a node for each of the trust policy's contracts that is to be asked at the start for the largest head it knows."""
     refresh_s: Annotated[Seconds, Field(le=60)] = 10.0
     """How often the governance log's checkpoint is cosigned anew though nothing changed."""
 
