@@ -12,7 +12,7 @@ import pytest
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.notes import Note
-from tallystick.merkle.proofs import verify_consistency
+from tallystick.merkle.proofs import verify_consistency, verify_inclusion
 from tallystick.merkle.tiles import decode_bundle
 from tallystick.trust.bundle import BundleError, verify_bundle
 
@@ -208,6 +208,8 @@ def test_a_log_that_is_not_here_is_unknown(client: httpx.Client) -> None:
         "/v1/logs/Other/consistency?first=1",
         "/v1/logs/decisions/consistency",
         "/v1/logs/decisions/consistency?first=0",
+        "/v1/logs/decisions/inclusion",
+        "/v1/logs/decisions/inclusion?index=-1",
         "/v1/models/" + "A" * 64,
         "/v1/models/abc",
         "/v1/models/..%2F..%2Fetc%2Fpasswd",
@@ -304,6 +306,23 @@ def test_consistency_with_the_newest(client: httpx.Client, world: World) -> None
 def test_consistency_out_of_range(client: httpx.Client, query: str) -> None:
     """Sizes that were not published have no proof."""
     problem(client.get(f"/v1/logs/decisions/consistency?{query}"), 422, "out-of-range")
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 599, None])
+def test_inclusion(client: httpx.Client, world: World, size: int | None) -> None:
+    """A proof says what is at a place of the tree of any size that was passed, without showing the entry."""
+    for index in {0, (size or PUBLISHED) // 2, (size or PUBLISHED) - 1}:
+        query = {"index": index} | ({} if size is None else {"size": size})
+        body = client.get("/v1/logs/decisions/inclusion", params=query).json()
+        assert b64decode(body["leaf_hash"]) == leaf_hash(world.decisions.entries[index])
+        proof = [b64decode(node) for node in body["proof"]]
+        verify_inclusion(index, size or PUBLISHED, b64decode(body["leaf_hash"]), proof, b64decode(body["root"]))
+
+
+@pytest.mark.parametrize("query", ["index=600", "index=5&size=5", "index=0&size=601"])
+def test_inclusion_out_of_range(client: httpx.Client, query: str) -> None:
+    """What was not published has no proof."""
+    problem(client.get(f"/v1/logs/decisions/inclusion?{query}"), 422, "out-of-range")
 
 
 def test_checkpoint(client: httpx.Client, world: World) -> None:

@@ -246,3 +246,13 @@ def test_frontier_continues(size: int, more: int) -> None:
     copied.append(LEAVES[size : size + more])
     assert rebuilt.root() == copied.root() == mth(0, size + more)
     assert (edge.size, edge.hashes) == (size, hashes)
+
+
+@given(sizes, sizes)
+def test_the_right_edge_is_the_partial_tiles(size: int, first: int) -> None:
+    """Whatever was appended at once, the edge is what a tree of this size has for partial tiles at every level."""
+    builder = TileBuilder()
+    builder.append(LEAVES[: min(first, size)])
+    builder.append(LEAVES[min(first, size) : size])
+    whole = TileBuilder().append(LEAVES[:size])
+    assert builder.right_edge() == {path: tile for path, tile in whole.items() if not path.is_full}

@@ -244,3 +244,17 @@ def test_an_effective_time_binds_only_the_switch(folder: Path) -> None:
     made[9].decided_at_ms = NOW_MS - 10**9
     write(folder, decision_log(made))
     assert fsck(folder)[0] == 0
+
+
+def test_a_tile_that_the_last_entries_left_alone_is_checked_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The partial tile at the top changes seldom; broken, it is found all the same."""
+    log = Log(DECISIONS)
+    malformed = Malformed(digest=bytes(32), reason="no decision").SerializeToString()
+    for _ in range(66_000):
+        log.append(EntryKind.ENTRY_KIND_MALFORMED, malformed)
+    logs = write(folder, log)
+    assert fsck(folder)[0] == 0
+    top = logs / "decisions/tile/2/000.p/1"
+    top.write_bytes(bytes(32))
+    assert fsck(folder)[0] == 1
+    assert "tile/2/000.p/1: hash 0 is not the root of the tile below it" in capsys.readouterr().out

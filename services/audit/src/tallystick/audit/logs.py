@@ -58,6 +58,17 @@ class Consistency:
     proof: list[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That a leaf hash is at `index` of the log's tree of `size` entries: the tree's root, and the proof, leaf to root."""
+
+    index: int
+    size: int
+    leaf: bytes
+    root: bytes
+    proof: list[bytes]
+
+
 class PublishedLog:
     """One log, `name` being the end of its origin; every method raises UnavailableError if storage does not answer."""
 
@@ -124,6 +135,26 @@ class PublishedLog:
         except ProofError as error:
             raise InconsistentError(f"The stored {self.name} log does not agree with its checkpoint: {error}.") from error
         return LoggedEntry(index, entry, proof)
+
+    async def inclusion(self, index: int, size: int | None) -> Inclusion:
+        """Prove which leaf hash is at `index` of the tree of `size` entries (None: the newest checkpoint's).
+
+        Raises:
+            OutOfRangeError: not 0 <= index < size <= the published size.
+        """
+        head = await self.head()
+        within = head.size if size is None else size
+        if not 0 <= index < within <= head.size:
+            raise OutOfRangeError(f"It must be 0 <= index < size <= {head.size}, the published size.")
+        place = TilePath(0, index // TILE_WIDTH, min(TILE_WIDTH, within - index // TILE_WIDTH * TILE_WIDTH))
+
+        def prove(read: ReadTile) -> Inclusion:
+            at = index % TILE_WIDTH * HASH_SIZE
+            leaf = read(place)[at : at + HASH_SIZE]
+            root = head.checkpoint.root if within == head.size else root_hash(within, read)
+            return Inclusion(index, within, leaf, root, inclusion_proof(index, within, read))
+
+        return await self._compute(prove, head)
 
     async def consistency(self, first: int, second: int | None) -> Consistency:
         """Prove that the tree of `first` entries begins the tree of `second` (None: the newest checkpoint's).

@@ -43,6 +43,14 @@ class TileBuilder:
         """Return the tree's root (RFC 6962 §2.1). Hashes the right edge: under a millisecond, once a batch."""
         return edge_frontier(self._size, self._edge).root()
 
+    def right_edge(self) -> dict[TilePath, bytes]:
+        """Return the partial tile of every level that has one."""
+        return {
+            TilePath(level, self._size >> TILE_HEIGHT * (level + 1), len(tile) // HASH_SIZE): tile
+            for level, tile in enumerate(self._edge)
+            if tile
+        }
+
     def copy(self) -> "TileBuilder":
         """Return an independent copy; cheap, tiles are shared."""
         twin = TileBuilder()

@@ -40,6 +40,14 @@ BUNDLE: dict[str, Any] = {
     "disclosures": [{"group": "features", "salt": "AAECAwQFBgcICQoLDA0ODw==", "content": "CgA="}],
 }
 LOGS: dict[str, Any] = {"logs": [{"name": "decisions", "origin": _ORIGIN, "size": 4096, "root": _HASH, "prefix": "/decisions"}]}
+INCLUSION: dict[str, Any] = {
+    "origin": _ORIGIN,
+    "index": 1234,
+    "size": 4096,
+    "leaf_hash": _HASH,
+    "root": _HASH,
+    "proof": [_HASH, _HASH],
+}
 CONSISTENCY: dict[str, Any] = {
     "origin": _ORIGIN,
     "first": 1024,

@@ -5,7 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.schemas import AnchoredSizes, AnchorsAnswer, ConsistencyAnswer, LogDescription, Logs
+from tallystick.audit.api.schemas import (
+    AnchoredSizes,
+    AnchorsAnswer,
+    ConsistencyAnswer,
+    InclusionAnswer,
+    LogDescription,
+    Logs,
+)
 from tallystick.audit.api.state import Audit, Served
 from tallystick.audit.errors import UnknownError
 from tallystick.audit.logs import PublishedLog
@@ -42,6 +49,34 @@ async def get_logs(audit: Served) -> Logs:
             )
         )
     return Logs(logs=described)
+
+
+@router.get(
+    "/{log}/inclusion",
+    responses={
+        200: {"description": "The proof", "content": {"application/json": {"example": examples.INCLUSION}}},
+        **problems.declared(problems.OUT_OF_RANGE, problems.UNAVAILABLE),
+    },
+)
+async def get_inclusion(
+    audit: Served,
+    log: LogName,
+    index: Annotated[int, Query(ge=0, le=2**63 - 1, description="The entry's place in the log", examples=[1234])],
+    size: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="The tree's size; if absent the published one", examples=[4096])
+    ] = None,
+) -> InclusionAnswer:
+    """Return the proof of what is at a place of the log; compare its leaf hash and its root with what you have."""
+    served = audit.logs[log]
+    proven = await served.inclusion(index, size)
+    return InclusionAnswer(
+        origin=served.origin,
+        index=proven.index,
+        size=proven.size,
+        leaf_hash=encode_base64(proven.leaf),
+        root=encode_base64(proven.root),
+        proof=[encode_base64(node) for node in proven.proof],
+    )
 
 
 @router.get(

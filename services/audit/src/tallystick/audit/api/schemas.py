@@ -106,6 +106,17 @@ class Logs(Answer):
     logs: list[LogDescription]
 
 
+class InclusionAnswer(Answer):
+    """That an entry with this leaf hash is at `index` of the log's tree of `size` entries (RFC 6962 §2.1.1)."""
+
+    origin: str
+    index: Count
+    size: Annotated[int, Field(ge=1)]
+    leaf_hash: Base64Hash = Field(description="SHA-256(00 || entry)")
+    root: Base64Hash
+    proof: list[Base64Hash] = Field(description="Sibling hashes, leaf to root")
+
+
 class ConsistencyAnswer(Answer):
     """That the log's tree of `first` entries begins its tree of `second` (RFC 6962 §2.1.2)."""
 

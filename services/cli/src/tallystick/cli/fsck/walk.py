@@ -34,9 +34,10 @@ async def walk(reader: LogReader, checkpoint: Checkpoint, builder: TileBuilder) 
         stop = min(checkpoint.size, (builder.size // TILE_WIDTH + BUNDLES) * TILE_WIDTH)
         entries = await _entries(reader, builder.size, stop, checkpoint.size)
         grown = builder.append(leaf_hashes(entries))
-        # Of a size that is passed on the way only the full tiles are the log's; of the last one all are.
-        await _compare(reader, {path: tile for path, tile in grown.items() if path.is_full or stop == checkpoint.size})
+        # Of a size that is passed on the way only the full tiles are the log's; the partial ones of the last size follow.
+        await _compare(reader, {path: tile for path, tile in grown.items() if path.is_full})
         yield entries
+    await _compare(reader, builder.right_edge())
     if builder.root() != checkpoint.root:
         raise BrokenError(
             f"the {checkpoint.size:,} entries hash to the root {builder.root().hex()}, and the checkpoint says "
