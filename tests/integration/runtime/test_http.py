@@ -63,6 +63,22 @@ async def test_a_taken_port_is_named() -> None:
                 pass
 
 
+async def test_answers_are_not_held_back() -> None:
+    """What is accepted sends at once; else a head waits 40 ms for the acknowledgement of the one before it, each time."""
+    options: list[int] = []
+
+    async def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        options.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listener = listen("127.0.0.1", 0)
+    async with await asyncio.start_server(accepted, sock=listener):
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        await reader.read()
+        writer.close()
+    assert options == [1]
+
+
 @pytest.mark.parametrize("host", ["999.9.9.9", "203.0.113.7", "::zz", "x" * 70 + "." + "y" * 300, "two words"])
 async def test_a_host_that_is_not_this_machine_is_named(host: str) -> None:
     """No address, another machine's, or no name at all."""

@@ -55,7 +55,7 @@ async def get_logs(audit: Served) -> Logs:
     "/{log}/inclusion",
     responses={
         200: {"description": "The proof", "content": {"application/json": {"example": examples.INCLUSION}}},
-        **problems.declared(problems.OUT_OF_RANGE, problems.UNAVAILABLE),
+        **problems.declared(problems.UNKNOWN, problems.OUT_OF_RANGE, problems.UNAVAILABLE),
     },
 )
 async def get_inclusion(
@@ -67,7 +67,7 @@ async def get_inclusion(
     ] = None,
 ) -> InclusionAnswer:
     """Return the proof of what is at a place of the log; compare its leaf hash and its root with what you have."""
-    served = audit.logs[log]
+    served = _served(audit, log)
     proven = await served.inclusion(index, size)
     return InclusionAnswer(
         origin=served.origin,
