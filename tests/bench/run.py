@@ -10,7 +10,7 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import chain, notary, scoring, tree  # noqa: E402  the line above is what makes it importable
+from tests.bench import chain, notary, proofs, scoring, tree  # noqa: E402  the line above is what makes it importable
 from tests.bench.figures import Row, write  # noqa: E402
 from tests.bench.material import prepare  # noqa: E402
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Tallystick on this machine.")
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
-    parser.add_argument("--only", choices=("tree", "notary", "scoring", "chain"), help="one bench alone")
+    parser.add_argument("--only", choices=("tree", "notary", "proofs", "scoring", "chain"), help="one bench alone")
     args = parser.parse_args()
     console = Console()
     rows: list[Row] = []
@@ -32,7 +32,9 @@ def main() -> None:
         if args.only in (None, "notary"):
             console.print("the notary alone …")
             rows += notary.run(ENTRIES_A_TRANSACTION * args.transactions, args.runs)
-        if args.only not in ("tree", "notary"):
+        if args.only in (None, "proofs"):
+            rows += proofs.run(Path(directory), args.runs, console)
+        if args.only not in ("tree", "notary", "proofs"):
             material = prepare(Path(directory), args.transactions)
         if args.only in (None, "scoring"):
             console.print("scoring alone, and the copy loop beside it …")

@@ -15,6 +15,30 @@ ReadTile = Callable[[TilePath], bytes]
 """Returns the bytes of the hash tile at a path, exactly `32 * width` of them. What it raises goes through to the caller."""
 
 
+ReadNode = Callable[[TilePath, int, int], bytes]
+"""Returns, for (path, above, place), the root over 2^`above` hashes of the tile at `path`, the `place`-th such root.
+
+Whoever computes many proofs may keep what it hashes; `nodes_of` keeps nothing but the tiles.
+"""
+
+
+def nodes_of(read: ReadTile) -> ReadNode:
+    """Return the reader of nodes that hashes them from tiles, each of which it reads once."""
+    tiles: dict[TilePath, bytes] = {}
+
+    def node(path: TilePath, above: int, place: int) -> bytes:
+        if path not in tiles:
+            tiles[path] = read_hashes(path, read)
+        return row_node(tiles[path], above, place)
+
+    return node
+
+
+def row_node(row: bytes, above: int, place: int) -> bytes:
+    """Return the root over 2^`above` hashes of a row (a tile, or one made from it), the `place`-th such root."""
+    return perfect_root(row[(place << above) * HASH_SIZE : (place + 1 << above) * HASH_SIZE])
+
+
 def read_hashes(path: TilePath, read: ReadTile) -> bytes:
     """Read one hash tile and check its length.
 
@@ -82,6 +106,16 @@ def inclusion_proof(index: int, size: int, read: ReadTile) -> list[bytes]:
         ProofError: not 0 <= index < size.
         TileError: a tile's length is wrong.
     """
+    return inclusion_path(index, size, nodes_of(read))
+
+
+def inclusion_path(index: int, size: int, read: ReadNode) -> list[bytes]:
+    """Return what `inclusion_proof` does, from nodes; they are read from the leaf up.
+
+    Raises:
+        ProofError: not 0 <= index < size.
+        TileError: a tile's length is wrong.
+    """
     check_range(index, size)
     return _Tree(size, read).path(0, index)
 
@@ -96,7 +130,7 @@ def consistency_proof(size1: int, size2: int, read: ReadTile) -> list[bytes]:
     check_sizes(size1, size2)
     if size1 == size2:
         return []
-    tree = _Tree(size2, read)
+    tree = _Tree(size2, nodes_of(read))
     height = (size1 & -size1).bit_length() - 1
     node = (size1 - 1) >> height
     return ([tree.node(height, node)] if node else []) + tree.path(height, node)
@@ -110,16 +144,15 @@ def subtree_root(height: int, index: int, size: int, read: ReadTile) -> bytes:
         TileError: a tile's length is wrong.
     """
     check_sizes((index + 1) << height, size)
-    return _Tree(size, read).node(height, index)
+    return _Tree(size, nodes_of(read)).node(height, index)
 
 
 class _Tree:
-    """The nodes of the tree of one size; reads each tile once."""
+    """The nodes of the tree of one size."""
 
-    def __init__(self, size: int, read: ReadTile) -> None:
+    def __init__(self, size: int, read: ReadNode) -> None:
         self._size = size
         self._read = read
-        self._tiles: dict[TilePath, bytes] = {}
 
     def path(self, height: int, index: int) -> list[bytes]:
         """Return the siblings met on the way up from the node `index` of the row at `height`."""
@@ -138,8 +171,8 @@ class _Tree:
         """Return the root of the perfect subtree over leaves index * 2^height and the 2^height - 1 after it."""
         level, above = divmod(height, TILE_HEIGHT)
         tile, at = divmod(index << above, TILE_WIDTH)
-        hashes = self._tile(level, tile)
-        return perfect_root(hashes[at * HASH_SIZE : (at + (1 << above)) * HASH_SIZE])
+        width = min(TILE_WIDTH, (self._size >> TILE_HEIGHT * level) - tile * TILE_WIDTH)
+        return self._read(TilePath(level, tile, width), above, at >> above)
 
     def _ragged_node(self, height: int) -> bytes:
         """Return the root over the leaves right of the last perfect subtree of `height`."""
@@ -150,10 +183,3 @@ class _Tree:
                 hashes.append(self.node(bit, start >> bit))
                 start += 1 << bit
         return fold(hashes)
-
-    def _tile(self, level: int, index: int) -> bytes:
-        in_level = self._size >> TILE_HEIGHT * level
-        path = TilePath(level, index, min(TILE_WIDTH, in_level - index * TILE_WIDTH))
-        if path not in self._tiles:
-            self._tiles[path] = read_hashes(path, self._read)
-        return self._tiles[path]

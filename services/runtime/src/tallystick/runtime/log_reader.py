@@ -16,6 +16,7 @@ from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle
 from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
 from tallystick.runtime.content_coding import ACCEPT_ENCODING, Body, ContentCodingError
+from tallystick.runtime.page_cache import read_cached
 from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
@@ -142,7 +143,12 @@ class LogReader:
             return await self._fetch(self._http, f"{self.url}/{path}", limit)
         if self._bucket is not None:
             return await asyncio.to_thread(_read_object, self._bucket, path, limit)
-        return await asyncio.to_thread(_read_file, self._root / path, limit)
+        file = self._root / path
+        try:
+            data = read_cached(file, min(limit, MAX_CHECKPOINT_BYTES))
+        except FileNotFoundError as error:
+            raise LogNotFoundError(f"{file}: not found") from error
+        return await asyncio.to_thread(_read_file, file, limit) if data is None else data
 
     async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
         try:
