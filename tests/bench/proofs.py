@@ -108,4 +108,3 @@ def run(directory: Path, runs: int, console: Console) -> list[Row]:
         row(f"the same, from {LARGE:,} beside {SMALL:,} entries", "proofs/s", per_s[LARGE], "of the small log", per_s[SMALL]),
         row("the same, 99th percentile", "ms", p99_ms[LARGE], "at most", [LIMIT_P99_MS]),
     ]
-
