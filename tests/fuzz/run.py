@@ -71,9 +71,7 @@ def main() -> int:
         print(
             f"\n{outcome.target} found something: {outcome.finding}; the reason ends {BUILD / outcome.target / 'output'}, and"
         )
-        print(
-            f"  FUZZ_TARGET={outcome.target} PYTHONPATH=. .venv/bin/python tests/fuzz/one.py {outcome.finding}\ntries it again."
-        )
+        print(f"  .venv/bin/python -m tests.fuzz.one {outcome.target} {outcome.finding}\ntries it again.")
     return 1 if found else 0
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from tallystick.contracts import (
     ActivationStatement,
     Decision,
+    EnrolmentStatement,
     EntryKind,
     Explanation,
     FeatureVector,
     Identity,
+    IncidentStatement,
     LogEntry,
     ModelStatement,
     PolicyStatement,
@@ -40,6 +42,7 @@ from ..property.merkle import reference, samples
 from ..property.merkle.formats import FORMATS, verdict
 from ..property.merkle.reference import RefusedError
 from ..unit.trust import helpers
+from . import anchoring
 
 Run = Callable[[bytes], None]
 
@@ -138,6 +141,8 @@ _MESSAGES = (
     ModelStatement,
     PolicyStatement,
     ActivationStatement,
+    EnrolmentStatement,
+    IncidentStatement,
     Identity,
     TransactionDetails,
     FeatureVector,
@@ -216,6 +221,9 @@ TARGETS: dict[str, Target] = {
             *(LogEntry.FromString(entry).value for entry in _GOVERNANCE),
         ],
     ),
+    "anchor_texts": Target(anchoring.texts, anchoring.TEXTS),
+    "time_stamps": Target(anchoring.stamps, [*anchoring.STAMPS, *anchoring.KEPT]),
+    "contract_events": Target(anchoring.posted, anchoring.RECEIPTS),
     "log_proofs": Target(
         _refusing(lambda data: verify_log_proof(data, _TRUST, _LOG.entries[_INDEX], _LOG.checkpoint()), TrustError),
         [

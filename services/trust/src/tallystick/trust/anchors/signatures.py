@@ -53,8 +53,8 @@ def load_certificates(signed: cms.SignedData) -> Sequence[x509.Certificate]:
     certificates = []
     for element in bag:
         # Anybody on the way may have put one in: what cannot be read is not needed, and must not spoil the rest.
-        # A warning is raised, as of a negative serial number, where warnings are errors.
-        with suppress(ValueError, x509.InvalidVersion, UnsupportedAlgorithm, CryptographyDeprecationWarning):
+        # A warning is raised, as of a negative serial number, where warnings are errors; a TypeError by a name of bits.
+        with suppress(ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm, CryptographyDeprecationWarning):
             certificate = x509.load_der_x509_certificate(cms.encode_der(element))
             certificate.issuer.public_bytes()
             certificates.append(certificate)
