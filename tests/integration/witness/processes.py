@@ -1,5 +1,6 @@
 """A witness as its people run it: key, list of logs, state, a process."""
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +11,10 @@ import httpx
 
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.service_process import ServiceProcess, console_script
-from tallystick.merkle.keys import VerifierKey
+from tallystick.witness.key import WitnessKey
+from tallystick.witness.postgresql_store import PostgresqlStore
+from tallystick.witness.sqlite_store import SqliteStore
+from tallystick.witness.store import Store, sqlite_path
 
 from ...unit.witness.logs import Log
 
@@ -28,9 +32,7 @@ class Installation:
 
     def __post_init__(self) -> None:
         """Make the key and the list of logs; the state is for `init`."""
-        made = self.run("--make-key", self.name, str(self.key_file))
-        assert made.returncode == 0, made.stderr
-        self.verifier = VerifierKey.parse(made.stdout.strip())
+        self.verifier = WitnessKey.make(self.name, self.key_file).verifier
         self.write_logs(*self.logs)
 
     @property
@@ -62,9 +64,15 @@ class Installation:
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     def init(self) -> None:
-        """Make the state."""
-        made = self.run("--init")
-        assert made.returncode == 0, made.stderr
+        """Make the state, as `--init` does, whose process would take longer to start than its work."""
+        path, password = sqlite_path(self.state), self.password_file
+        store: Store = SqliteStore(path) if path else PostgresqlStore(self.state, password.read_text if password else None)
+
+        async def create() -> None:
+            await store.create(self.verifier)
+            await store.close()
+
+        asyncio.run(create())
 
     def start(self, *, wait: bool = True, **changes: str) -> ServiceProcess:
         """Start one more process."""
