@@ -97,7 +97,7 @@ def test_a_locked_file(on_sqlite: Installation, tmp_path: Path) -> None:
 
 def test_a_state_that_may_only_be_read(postgres: Postgres, database_url: str, tmp_path: Path) -> None:
     """Nothing is cosigned, what is on record is served; health says what is the matter."""
-    url_of_readers = f"{database_url}?options=-c%20default_transaction_read_only%3Don"
+    url_of_readers = f"{database_url}&default_transaction_read_only=on"
     installation = Installation(tmp_path, database_url, postgres.password_file)
     try:
         installation.init()

@@ -182,7 +182,7 @@ async def test_a_database_that_forgets_is_refused(postgres: Postgres, database_u
     await store.create(KEY.verifier)
     admin = await asyncpg.connect(postgres.admin_url)
     try:
-        await admin.execute(f"ALTER DATABASE {database_url.rpartition('/')[2]} SET synchronous_commit = off")
+        await admin.execute("ALTER DATABASE postgres SET synchronous_commit = off")
         other = PostgresqlStore(database_url, postgres.password_file.read_text)
         async with other._connection() as connection:
             assert await connection.fetchval("SHOW synchronous_commit") == "on"
@@ -192,6 +192,7 @@ async def test_a_database_that_forgets_is_refused(postgres: Postgres, database_u
         with pytest.raises(StateError, match="fsync = off"):
             await _check_for_long(store)
     finally:
+        await admin.execute("ALTER DATABASE postgres RESET synchronous_commit")
         await admin.execute("ALTER SYSTEM RESET fsync")
         await admin.execute("SELECT pg_reload_conf()")
         await admin.close()
