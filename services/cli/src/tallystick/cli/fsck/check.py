@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tallystick.cli.fsck.anchored import check_anchors
 from tallystick.cli.fsck.saved import Place, SavedPlaces
 from tallystick.cli.fsck.walk import BrokenError, resumed, walk
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.merkle.tiles import TileBuilder
+from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.decision_log import DecisionLog
 from tallystick.trust.errors import TrustError
@@ -33,6 +35,7 @@ class Finding:
     checkpoint: VerifiedCheckpoint
     counts: Mapping[str, int]
     notes: Sequence[str]
+    anchors: Mapping[str, int] = field(default_factory=dict)
 
 
 class Fsck:
@@ -73,14 +76,15 @@ class Fsck:
                 async for stretch in walk(reader, verified.checkpoint, TileBuilder()):
                     entries += stretch
                     self._advance(origin, len(entries), verified.checkpoint.size)
+            anchors, notes = await self._check_anchors(reader, verified.checkpoint)
         governance = replay(entries, self._policy)
         counts = {
             "models": len(governance.models),
             "policies": len(governance.policies),
             "activations": len(governance.activations),
         }
-        notes = [f"entry {index:,} has no effect: {reason}" for index, reason in governance.rejected]
-        return governance, Finding(verified, counts, notes)
+        notes = [*(f"entry {index:,} has no effect: {reason}" for index, reason in governance.rejected), *notes]
+        return governance, Finding(verified, counts, notes, anchors)
 
     async def _check_decisions(self, origin: str, governance: Governance) -> Finding:
         async with self._reader(origin) as reader:
@@ -95,7 +99,16 @@ class Fsck:
                     if stretches % SAVE_EVERY == 0:
                         self._save(origin, builder, log)
                 self._save(origin, builder, log)
-        return Finding(verified, dict(sorted(log.counts.items())), [_told(incident) for incident in log.passed()])
+            anchors, notes = await self._check_anchors(reader, verified.checkpoint)
+        notes = [*map(_told, log.passed()), *notes]
+        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors)
+
+    async def _check_anchors(self, reader: LogReader, checkpoint: Checkpoint) -> tuple[Mapping[str, int], list[str]]:
+        with _in(checkpoint.origin):
+            found = await check_anchors(AnchorFiles(reader.url), reader, checkpoint, self._policy)
+        if not found.unpinned:
+            return found.by, []
+        return found.by, [f"{found.unpinned:,} anchors are by nobody whom the trust policy names, and were not looked at"]
 
     async def _begin(
         self, reader: LogReader, checkpoint: Checkpoint, governance: Governance
@@ -194,5 +207,6 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "root": checkpoint.root.hex(),
         "cosigned": dict(finding.checkpoint.cosigned),
         "counts": dict(finding.counts),
+        "anchors": dict(finding.anchors),
         "notes": list(finding.notes),
     }

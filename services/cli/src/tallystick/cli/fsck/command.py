@@ -19,6 +19,7 @@ from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.runtime.log_reader import LogUnavailableError
 
 UNCHECKED = (
+    "anchors of a log that is read over HTTP: they can be listed in its directory or bucket only",
     "the input: whether every transaction got a decision shows only in the seals of others (completeness)",
     "evidence: that it still opens to what the decisions commit to (replay)",
     "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
@@ -90,6 +91,8 @@ def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str
         rows.append((checkpoint.origin, f"{checkpoint.size:,} entries, root {checkpoint.root.hex()}"))
         if finding.counts:
             rows.append(("", ", ".join(f"{what.lower()} {count:,}" for what, count in finding.counts.items())))
+        if finding.anchors:
+            rows.append(("", "anchored " + ", ".join(f"by {name} {count:,} times" for name, count in finding.anchors.items())))
         for name, time_s in finding.checkpoint.cosigned.items():
             rows.append(("", f"cosigned by {name} at {utc(time_s * 1000)}"))
         notes += [("!", f"{checkpoint.origin}: {note}") for note in finding.notes]
