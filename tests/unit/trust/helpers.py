@@ -25,6 +25,8 @@ from tallystick.contracts import (
     FeatureVector,
     Identity,
     LogEntry,
+    LogKey,
+    LogKeyStatement,
     ModelStatement,
     ModelVersion,
     Outcome,
@@ -235,6 +237,13 @@ def enrolment(name: str, roles: Sequence[str], *signers: str, superseded: int | 
     return Enrolment(
         statement=data, signatures=sign("EnrolmentStatement", data, *(signers or ("ada", "bob")))
     ).SerializeToString()
+
+
+def log_key(name: str, *signers: str, origin: str = GOVERNANCE, last_size: int | None = None, **changes: Any) -> bytes:
+    """Return the record that adds the key of `name` to a log, or retires it at a size; signed by ada and bob by default."""
+    statement = LogKeyStatement(log=GOVERNANCE, origin=origin, public_key=public(name), last_size=last_size)
+    data = _changed(statement, changes).SerializeToString(deterministic=True)
+    return LogKey(statement=data, signatures=sign("LogKeyStatement", data, *(signers or ("ada", "bob")))).SerializeToString()
 
 
 def policy_digest(statement: PolicyStatement) -> bytes:

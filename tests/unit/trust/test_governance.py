@@ -8,6 +8,7 @@ import pytest
 from tallystick.contracts import Activation, ActivationStatement, EntryKind, LogEntry, ModelVersion, Signature
 from tallystick.trust.enrolments import Roster
 from tallystick.trust.governance import Governance, replay
+from tallystick.trust.log_keys import LogKeys
 
 from .helpers import (
     GOVERNANCE,
@@ -77,7 +78,7 @@ def test_a_sound_log_amounts_to_what_it_says() -> None:
 
 def test_an_empty_log_is_no_error() -> None:
     """Nothing governs yet."""
-    assert replay([], TRUST) == Governance({}, {}, (), (), (), Roster.founders(TRUST), [])
+    assert replay([], TRUST) == Governance({}, {}, (), (), (), Roster.founders(TRUST), LogKeys(), [])
 
 
 def test_kinds_that_govern_nothing_pass() -> None:

@@ -7,7 +7,7 @@ quorum <name|none>
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tallystick.merkle.checkpoints import Checkpoint, CheckpointError
@@ -57,7 +57,8 @@ class LogPolicy:
     """What a checkpoint must carry to be trusted.
 
     Names are octets in the file; here they are text, bytes that are not UTF-8 as surrogate escapes, so that different octets
-    stay different names. `quorum` is the name of a witness or group, or None if no cosignature is wanted.
+    stay different names. `quorum` is the name of a witness or group, or None if no cosignature is wanted. `retired` is not in
+    the file: by log key, the size of the largest tree that the key still speaks for.
     """
 
     logs: tuple[tuple[VerifierKey, str | None], ...]
@@ -65,6 +66,7 @@ class LogPolicy:
     witness_urls: Mapping[str, str]
     groups: tuple[Group, ...]
     quorum: str | None
+    retired: Mapping[VerifierKey, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def parse(cls, data: bytes) -> "LogPolicy":
@@ -110,8 +112,8 @@ class LogPolicy:
     def verify_checkpoint(self, data: bytes, origin: str) -> VerifiedCheckpoint:
         """Verify a signed checkpoint: the log `origin` has signed it, and enough witnesses have cosigned it.
 
-        Of several keys of one origin (a log that changed its key) any one suffices. A witness that cosigned several times
-        counts once, with its latest time.
+        Of several keys of one origin (a log that changed its key) any one suffices that speaks for this size. A witness that
+        cosigned several times counts once, with its latest time.
 
         Raises:
             NoteError: not a signed note, or a key of this policy has a bad signature in it.
@@ -119,9 +121,15 @@ class LogPolicy:
         """
         note = Note.parse(data)
         verified = verify_note(note, [*(key for key, _ in self.logs), *self.witnesses.values()])
-        if not any(signature.key.kind == ED25519 and signature.key.name == origin for signature in verified):
+        log_keys = [signature.key for signature in verified if signature.key.kind == ED25519 and signature.key.name == origin]
+        if not log_keys:
             raise CheckpointError(f"the checkpoint is not signed by {origin}")
         checkpoint = Checkpoint.parse(note.text)
+        if all(checkpoint.size > self.retired.get(key, checkpoint.size) for key in log_keys):
+            sizes = ", ".join(f"{self.retired[key]:,}" for key in log_keys)
+            raise CheckpointError(
+                f"the checkpoint of {checkpoint.size:,} entries is signed by a retired key of {origin}, good up to {sizes}"
+            )
         if checkpoint.origin != origin:
             raise CheckpointError(f"the checkpoint is of the log {checkpoint.origin}, not of {origin}")
         if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:

@@ -78,6 +78,10 @@ class Roster:
             changed=MappingProxyType({**self.changed, signer.name: enrolment.index}),
         )
 
+    def without_key(self, public_key: bytes) -> "Roster":
+        """Return the roster in which nobody can be enrolled with a key that is a log's."""
+        return replace(self, machines=self.machines | {public_key})
+
 
 def open_enrolment(index: int, value: bytes, roster: Roster) -> SignedEnrolment:
     """Return the `Enrolment` in `value`, logged at `index` when `roster` was in force.

@@ -27,6 +27,7 @@ from tallystick.contracts import EntryKind, ModelStatement, PolicyStatement, Top
 from tallystick.trust.enrolments import Roster, SignedEnrolment, open_enrolment
 from tallystick.trust.errors import TrustError
 from tallystick.trust.incidents import SignedIncident, open_incident
+from tallystick.trust.log_keys import LogKeys, open_log_key
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import (
@@ -62,8 +63,8 @@ class Governance:
     """What a governance log amounts to.
 
     `models` and `policies` are by digest: (index in the log, statement). `activations` are in log order, which within a slot is
-    the order of their numbers. `enrolments` and `incidents` are in log order, `roster` is who may sign the next entry.
-    `rejected` holds (index, reason) of each entry that has no effect.
+    the order of their numbers. `enrolments` and `incidents` are in log order, `roster` is who may sign the next entry, `log_keys`
+    which keys of logs were added and retired. `rejected` holds (index, reason) of each entry that has no effect.
     """
 
     models: dict[bytes, tuple[int, ModelStatement]]
@@ -72,6 +73,7 @@ class Governance:
     enrolments: tuple[SignedEnrolment, ...]
     incidents: tuple[SignedIncident, ...]
     roster: Roster
+    log_keys: LogKeys
     rejected: list[tuple[int, str]]
 
     def slot(self, slot: str) -> tuple[VerifiedActivation, ...]:
@@ -98,6 +100,7 @@ def replay(entries: Iterable[bytes], policy: TrustPolicy) -> Governance:
         enrolments=tuple(log.enrolments),
         incidents=tuple(log.incidents),
         roster=log.roster,
+        log_keys=log.log_keys,
         rejected=rejected,
     )
 
@@ -133,6 +136,7 @@ class _Replay:
         self.enrolments: list[SignedEnrolment] = []
         self.incidents: list[SignedIncident] = []
         self.roster = Roster.founders(policy)
+        self.log_keys = LogKeys()
         self._last: dict[str, VerifiedActivation] = {}
         self._policy = policy
 
@@ -157,6 +161,10 @@ class _Replay:
             self.incidents.append(open_incident(index, data, entry.value, self.roster.signers, self._policy))
         elif entry.kind == EntryKind.ENTRY_KIND_TOPOLOGY:
             _check_topology(parse_message(Topology, entry.value, "the record"), self._policy)
+        elif entry.kind == EntryKind.ENTRY_KIND_LOG_KEY:
+            change = open_log_key(index, entry.value, self.roster, self.log_keys)
+            self.log_keys = self.log_keys.after(change)
+            self.roster = self.roster.without_key(change.key.public_key)
 
     def _activate(self, activation: SignedActivation) -> None:
         statement = activation.statement

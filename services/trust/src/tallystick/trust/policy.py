@@ -2,8 +2,8 @@
 
 A folder of two files, both refused if they hold anything that is not understood:
 
-- `log.policy` (C2SP tlog-policy): each log's key, the witnesses and the quorum. A log's key is the one
-  whose name is its origin.
+- `log.policy` (C2SP tlog-policy): each log's key, the witnesses and the quorum. A log's keys are those
+  whose name is its origin: several, where it changed its key.
 - `trust.toml`:
 
       version = 1
@@ -24,7 +24,13 @@ A folder of two files, both refused if they hold anything that is not understood
       [[receipt_keys]]             # whose COSE receipts count, if any
       origin = "bank.example/decisions"
       public_key = "<base64 of 32 bytes>"
-  and, optional, who anchors: `[[timestamp_authorities]]` and `[[contracts]]`, as `anchors.pins` has them.
+  and, optional, who anchors: `[[timestamp_authorities]]` and `[[contracts]]`, as `anchors.pins` has them;
+  and, optional, keys in log.policy that no longer speak for trees beyond a size:
+
+      [[retired_keys]]
+      origin = "bank.example/decisions"
+      public_key = "<base64 of 32 bytes>"
+      last_size = 1234567
 
 A log's name is the part of its origin after the last "/": where it is kept, and what people call it. No two logs have the same.
 
@@ -34,11 +40,13 @@ One name and one key a signer: whoever signs under two names would be two people
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from tallystick.merkle.encoding import decode_base64
+from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.merkle.signed_roots import ReceiptKey
 from tallystick.trust.anchors.pins import Anchorer, parse_pins
@@ -151,14 +159,16 @@ class TrustPolicy:
     @classmethod
     def _from_toml(cls, log_policy: LogPolicy, document: dict[str, Any]) -> Self:
         top = {"version": int, "logs": dict, "freshness": dict, "topics": dict, "signers": list}
-        fields(document, "the file", top, {"receipt_keys": list, "timestamp_authorities": list, "contracts": list})
+        optional = {"receipt_keys": list, "timestamp_authorities": list, "contracts": list, "retired_keys": list}
+        fields(document, "the file", top, optional)
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
         logs = fields(document["logs"], "[logs]", {"decisions": (str, list), "governance": str})
         decisions = _parse_origins(logs["decisions"])
         freshness = fields(document["freshness"], "[freshness]", {"max_age_s": int}, {"witness": str})
+        retired = dict(_parse_retired(item, place) for place, item in enumerate(document.get("retired_keys", []), start=1))
         return cls(
-            log_policy=log_policy,
+            log_policy=replace(log_policy, retired=MappingProxyType(retired)),
             decisions_origins=decisions,
             governance_origin=logs["governance"],
             freshness=Freshness(freshness.get("witness"), freshness["max_age_s"]),
@@ -247,6 +257,17 @@ def _parse_receipt_key(value: Any, place: int) -> ReceiptKey:
         raise TrustPolicyError(f"{where}: {error}") from None
 
 
+def _parse_retired(value: Any, place: int) -> tuple[VerifierKey, int]:
+    where = f"retired key {place}"
+    retired = fields(value, where, {"origin": str, "public_key": str, "last_size": int})
+    if not 0 <= retired["last_size"] < 2**63:
+        raise TrustPolicyError(f"{where}: last_size is out of range")
+    try:
+        return VerifierKey.make(retired["origin"], ED25519, decode_base64(retired["public_key"])), retired["last_size"]
+    except ValueError as error:
+        raise TrustPolicyError(f"{where}: {error}") from None
+
+
 def _check_together(policy: TrustPolicy) -> None:
     _check_logs(policy)
     witness = policy.freshness.witness
@@ -259,6 +280,10 @@ def _check_together(policy: TrustPolicy) -> None:
     if not policy.topics:
         raise TrustPolicyError("[topics] names no topic")
     _check_receipt_keys(policy)
+    known = {key for key, _ in policy.log_policy.logs}
+    for key in policy.log_policy.retired:
+        if key not in known:
+            raise TrustPolicyError(f"a key of {key.name!r} is retired that log.policy does not have")
     _check_signers(policy)
 
 

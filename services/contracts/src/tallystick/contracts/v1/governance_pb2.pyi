@@ -131,6 +131,26 @@ class EnrolmentStatement(_message.Message):
     superseded_index: int
     def __init__(self, log: _Optional[str] = ..., signer: _Optional[str] = ..., public_key: _Optional[bytes] = ..., roles: _Optional[_Iterable[str]] = ..., superseded_index: _Optional[int] = ...) -> None: ...
 
+class LogKey(_message.Message):
+    __slots__ = ("statement", "signatures")
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[Signature]
+    def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
+
+class LogKeyStatement(_message.Message):
+    __slots__ = ("log", "origin", "public_key", "last_size")
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    LAST_SIZE_FIELD_NUMBER: _ClassVar[int]
+    log: str
+    origin: str
+    public_key: bytes
+    last_size: int
+    def __init__(self, log: _Optional[str] = ..., origin: _Optional[str] = ..., public_key: _Optional[bytes] = ..., last_size: _Optional[int] = ...) -> None: ...
+
 class Report(_message.Message):
     __slots__ = ("subject", "from_ms", "to_ms", "figures", "summary")
     class FiguresEntry(_message.Message):
