@@ -11,7 +11,7 @@ from tallystick.contracts import Decision, EntryKind, LogEntry
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import EMPTY_ROOT, HASH_SIZE, leaf_hashes
-from tallystick.merkle.keys import VerifierKey
+from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle, root_hash
 from tallystick.notary.directory import LogDirectory
@@ -63,19 +63,46 @@ def decisions(partition: int, sequences: Iterable[int], first_offset: int = 0) -
     return [Stored(partition, first_offset + at, decision(partition, sequence)) for at, sequence in enumerate(sequences)]
 
 
+@dataclass
 class LocalKeys:
-    """Ed25519 keys in memory, made from their names."""
+    """Ed25519 keys in memory, made from their names; `versions` says of which there are more than one."""
 
-    async def sign(self, key: str, message: bytes) -> bytes:
+    versions: dict[str, int] = field(default_factory=dict)
+
+    async def sign(self, key: str, message: bytes, version: int | None = None) -> bytes:
         """See `Keys`."""
-        return self._private(key).sign(message)
+        return self._private(key, version or self.versions.get(key, 1)).sign(message)
 
-    async def public_key(self, key: str) -> bytes:
+    async def public_keys(self, key: str) -> dict[int, bytes]:
         """See `Keys`."""
-        return self._private(key).public_key().public_bytes_raw()
+        return {version: self.public_key(key, version) for version in range(1, self.versions.get(key, 1) + 1)}
 
-    def _private(self, key: str) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(key.encode()).digest())
+    def public_key(self, key: str, version: int = 1) -> bytes:
+        """Return a version's public key."""
+        return self._private(key, version).public_key().public_bytes_raw()
+
+    def _private(self, key: str, version: int) -> Ed25519PrivateKey:
+        name = key if version == 1 else f"{key}, version {version}"
+        return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
+
+
+@dataclass
+class Known:
+    """Which keys are a log's, and which of them sign: as a test says."""
+
+    keys: Sequence[bytes]
+    retired: Sequence[bytes] = ()
+
+    async def signing(self, origin: str) -> frozenset[bytes]:
+        """See `Allowed`."""
+        return frozenset(self.keys) - frozenset(self.retired)
+
+    async def known(self, origin: str) -> list[VerifierKey]:
+        """See `Allowed`."""
+        return [VerifierKey.make(origin, ED25519, key) for key in self.keys]
+
+
+ALLOWED = Known([LocalKeys().public_key("notary-decisions"), LocalKeys().public_key("notary-governance")])
 
 
 @dataclass
@@ -208,7 +235,7 @@ class Stand:
     def world(self) -> World:
         """Return effects on this stand."""
         directory = LogDirectory(self.public, self.home / "staging")
-        signer = NoteSigner(self.keys, "notary-decisions", ORIGIN)
+        signer = NoteSigner(self.keys, "notary-decisions", ORIGIN, ALLOWED)
         health, receipts = Health("test"), ReceiptSigner(self.keys, RECEIPT_KEY, ORIGIN)
         return World(
             directory, self.ledger, signer, self.announcements, health, "main", self.witnesses, self.elsewhere, receipts
@@ -231,7 +258,7 @@ class Stand:
 
     async def verify(self) -> tuple[Checkpoint, list[LogEntry]]:
         """Read the whole public log as a stranger would, check all of it, and return checkpoint and entries."""
-        key = VerifierKey.make(ORIGIN, 1, await self.keys.public_key("notary-decisions"))
+        key = VerifierKey.make(ORIGIN, 1, self.keys.public_key("notary-decisions"))
         policy = LogPolicy.parse(policy_text(key))
         checkpoint = policy.verify_checkpoint((self.public / "checkpoint").read_bytes(), ORIGIN).checkpoint
         entries = [entry for bundle in self._bundles(checkpoint.size) for entry in bundle]

@@ -8,23 +8,23 @@ from tallystick.merkle.notes import COSIGNATURE_V1, ED25519, Note, VerifierKey, 
 from tallystick.notary.errors import ForkError, NotaryError
 from tallystick.notary.signer import NoteSigner
 
-from .stand import ORIGIN, LocalKeys
+from .stand import ALLOWED, ORIGIN, Known, LocalKeys
 
 CHECKPOINT = Checkpoint(ORIGIN, 0, EMPTY_ROOT)
 
 
-class RotatedKeys(LocalKeys):
-    """Keys that sign with another version than the one they show."""
+class ReplacedKeys(LocalKeys):
+    """Keys that sign with others than those they show."""
 
-    async def sign(self, key: str, message: bytes) -> bytes:
+    async def sign(self, key: str, message: bytes, version: int | None = None) -> bytes:
         """See `Keys`."""
-        return await super().sign(f"{key}, version 2", message)
+        return await super().sign(f"another {key}", message, version)
 
 
 async def test_a_note_is_signed_by_the_origins_key() -> None:
     """The key's name is the origin, and the same checkpoint gives the same note."""
-    signer = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN)
-    key = VerifierKey.make(ORIGIN, ED25519, await LocalKeys().public_key("notary-decisions"))
+    signer = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN, ALLOWED)
+    key = VerifierKey.make(ORIGIN, ED25519, LocalKeys().public_key("notary-decisions"))
 
     note = await signer.sign(CHECKPOINT)
 
@@ -35,8 +35,8 @@ async def test_a_note_is_signed_by_the_origins_key() -> None:
 
 async def test_the_clocks_cosignature_says_when() -> None:
     """With a clock, the note bears a cosignature/v1 by `notary-clock` with the time in whole seconds."""
-    signer = NoteSigner(LocalKeys(), "notary-governance", ORIGIN, clock_s=lambda: 1_700_000_000.9)
-    clock = VerifierKey.make("notary-clock", COSIGNATURE_V1, await LocalKeys().public_key("notary-clock"))
+    signer = NoteSigner(LocalKeys(), "notary-governance", ORIGIN, ALLOWED, clock_s=lambda: 1_700_000_000.9)
+    clock = VerifierKey.make("notary-clock", COSIGNATURE_V1, LocalKeys().public_key("notary-clock"))
 
     (cosigned,) = verify_note(Note.parse(await signer.sign(CHECKPOINT)), [clock])
 
@@ -44,16 +44,63 @@ async def test_the_clocks_cosignature_says_when() -> None:
 
 
 async def test_a_signature_that_does_not_verify_is_never_published() -> None:
-    """A key that was rotated in Vault is found before its note leaves the notary."""
-    with pytest.raises(NotaryError, match="rotated"):
-        await NoteSigner(RotatedKeys(), "notary-decisions", ORIGIN).sign(CHECKPOINT)
+    """A key that was replaced in Vault is found before its note leaves the notary."""
+    with pytest.raises(NotaryError, match="was replaced"):
+        await NoteSigner(ReplacedKeys(), "notary-decisions", ORIGIN, ALLOWED).sign(CHECKPOINT)
 
 
 async def test_a_checkpoint_of_another_key_is_refused() -> None:
     """Somebody else's checkpoint in the log directory stops the notary; so does what is no note at all."""
-    signer = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN)
-    theirs = await NoteSigner(LocalKeys(), "another key", ORIGIN).sign(CHECKPOINT)
+    signer = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN, ALLOWED)
+    theirs = await NoteSigner(LocalKeys(), "another key", ORIGIN, Known([LocalKeys().public_key("another key")])).sign(
+        CHECKPOINT
+    )
 
     for note in (theirs, b"", b"garbage\n"):
         with pytest.raises(ForkError, match="not this log's"):
             await signer.open(note)
+
+
+LOG = "notary-decisions"
+OLD, NEW = LocalKeys().public_key(LOG), LocalKeys().public_key(LOG, 2)
+
+
+async def signed_by(keys: LocalKeys, allowed: Known) -> list[bytes]:
+    """Return the public keys whose signatures a note bears."""
+    note = Note.parse(await NoteSigner(keys, LOG, ORIGIN, allowed).sign(CHECKPOINT))
+    verifiers = [VerifierKey.make(ORIGIN, ED25519, key) for key in (OLD, NEW)]
+    assert len(note.signatures) == len(verify_note(note, verifiers))
+    return [signature.key.public_key for signature in verify_note(note, verifiers)]
+
+
+async def test_a_version_that_is_not_the_log_s_signs_nothing() -> None:
+    """Rotated behind the log's back, a key goes on with the version that is the log's; both sign once both are."""
+    rotated = LocalKeys({LOG: 2})
+    assert await signed_by(rotated, Known([OLD])) == [OLD]
+    assert await signed_by(rotated, Known([OLD, NEW])) == [OLD, NEW]
+    assert await signed_by(rotated, Known([OLD, NEW], retired=[OLD])) == [NEW]
+
+
+async def test_a_signer_learns_of_a_new_key_while_it_runs() -> None:
+    """The next note after the key became the log's bears both signatures, and after the old one's retirement the new one's."""
+    keys, allowed = LocalKeys(), Known([OLD])
+    signer = NoteSigner(keys, LOG, ORIGIN, allowed)
+    lines = []
+    for versions, known, retired in ((1, [OLD], []), (2, [OLD], []), (2, [OLD, NEW], []), (2, [OLD, NEW], [OLD])):
+        keys.versions[LOG], allowed.keys, allowed.retired = versions, known, retired
+        lines.append(len(Note.parse(await signer.sign(CHECKPOINT)).signatures))
+    assert lines == [1, 1, 2, 1]
+
+
+@pytest.mark.parametrize("allowed", [Known([]), Known([NEW]), Known([OLD], retired=[OLD])])
+async def test_without_a_key_of_the_log_s_nothing_is_signed(allowed: Known) -> None:
+    """Vault's keys are other ones, or the only one is retired: the notary stops and says what to do."""
+    with pytest.raises(NotaryError, match="no version of notary-decisions in Vault is a key of this log"):
+        await NoteSigner(LocalKeys(), LOG, ORIGIN, allowed).sign(CHECKPOINT)
+
+
+async def test_what_a_retired_key_signed_is_still_the_log_s() -> None:
+    """A checkpoint published before the retirement opens after it."""
+    before = await NoteSigner(LocalKeys(), LOG, ORIGIN, Known([OLD])).sign(CHECKPOINT)
+    signer = NoteSigner(LocalKeys({LOG: 2}), LOG, ORIGIN, Known([OLD, NEW], retired=[OLD]))
+    assert await signer.open(before) == CHECKPOINT

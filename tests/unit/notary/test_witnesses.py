@@ -29,10 +29,10 @@ from tallystick.witness.sqlite_store import SqliteStore
 from tallystick.witness.witness import Witness
 
 from .cosigners import KEYS, NAMES, PRIVATE, cosignature, policy_text
-from .stand import ORIGIN, LocalKeys
+from .stand import ALLOWED, ORIGIN, LocalKeys
 
 GRACE_S, DEADLINE_S = 0.1, 0.4
-SIGNER = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN)
+SIGNER = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN, ALLOWED)
 
 
 class Log:
@@ -119,7 +119,7 @@ class Bench:
 @asynccontextmanager
 async def bench(pause_s: float = 5.0) -> AsyncIterator[Bench]:
     """Give a bench; its workers end with the block."""
-    log_key = VerifierKey.make(ORIGIN, ED25519, await LocalKeys().public_key("notary-decisions"))
+    log_key = VerifierKey.make(ORIGIN, ED25519, LocalKeys().public_of("notary-decisions"))
     policy = LogPolicy.parse(policy_text(log_key))
     with TemporaryDirectory() as folder:
         wires = {name: Wire(await sound_witness(name, Path(folder), log_key)) for name in NAMES}

@@ -14,6 +14,7 @@ from tallystick.notary.directory import LogDirectory
 from tallystick.notary.effects import KnownHead
 from tallystick.notary.incidents import GovernanceIncidents
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
+from tallystick.notary.keyring import Keyring
 from tallystick.notary.logs import GOVERNANCE, Log, LogChoiceError, chosen
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.receipts import ReceiptSigner, report_receipts
@@ -48,16 +49,20 @@ def main() -> None:
     """Run the notary until it is told to stop; exit code as `tallystick.runtime.service` says."""
     settings = load(NotarySettings)
     logging.configure("notary", settings.log_level)
-    trust, logs = _logs(settings)
-    sys.exit(service.run(_run(settings, trust, logs)))
+    trust = _trust(settings)
+    sys.exit(service.run(_run(settings, trust, _logs(settings, trust))))
 
 
-def _logs(settings: NotarySettings) -> tuple[TrustPolicy, Sequence[Log]]:
+def _trust(settings: NotarySettings) -> TrustPolicy:
     try:
-        trust = TrustPolicy.load(settings.trust_policy)
-        return trust, chosen(trust, settings.source_topic, settings.logs)
+        return TrustPolicy.load(settings.trust_policy)
     except TrustError as error:
         refuse("trust_policy", str(error))
+
+
+def _logs(settings: NotarySettings, trust: TrustPolicy) -> Sequence[Log]:
+    try:
+        return chosen(trust, settings.source_topic, settings.logs)
     except LogChoiceError as error:
         refuse("logs", str(error))
 
@@ -99,6 +104,8 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
     components = ("kafka", "vault", "database", *places, *((WITNESSES,) if policy else ()), *names)
     health = Health("notary", components, names, max_silence_s=MAX_SILENCE_S)
     vault, quorums = Vault(settings), Quorums(health)
+    governance = log_name(trust.governance_origin)  # read for its keys, whoever writes it
+    keyring = Keyring(trust, storages.get(governance) or storage_of(settings, governance), health, time.monotonic)
     witnesses: dict[str, Witnesses] = {}
     receipts: dict[str, ReceiptSigner] = {}
     async with AsyncExitStack() as stack:
@@ -114,7 +121,7 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
             intake: Intake = GovernanceIntake() if governs else DecisionIntake(settings.source_topic)
             # Witnesses tell the time, too; without them a key of the notary's own does.
             clock_s = time.time if governs and not policy else None
-            signer = NoteSigner(vault, log.signing_key, log.origin, clock_s)
+            signer = NoteSigner(vault, log.signing_key, log.origin, keyring, clock_s)
             ledger = Ledger(database, log.name, log.origin, settings.source_topic, log.input_partitions)
             source = TopicSource(settings, log.topic, log.partitions, health, log.name)
             stack.push_async_callback(source.close)

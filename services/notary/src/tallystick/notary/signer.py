@@ -1,6 +1,7 @@
 """Checkpoints as signed notes, by keys that never leave Vault."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from tallystick.merkle.checkpoints import Checkpoint
@@ -16,6 +17,7 @@ from tallystick.merkle.notes import (
 )
 from tallystick.notary.errors import ForkError, NotaryError
 
+_log = logging.getLogger(__name__)
 CLOCK = "notary-clock"
 """Name of the cosigning key, in Vault and in notes: it says nothing but what time it was."""
 
@@ -23,37 +25,54 @@ CLOCK = "notary-clock"
 class Keys(Protocol):
     """Ed25519 keys that sign but are not given away; `tallystick.runtime.vault.Vault` is one such place."""
 
-    async def sign(self, key: str, message: bytes) -> bytes:
-        """Return the 64-byte signature."""
+    async def sign(self, key: str, message: bytes, version: int | None = None) -> bytes:
+        """Return the 64-byte signature, by the newest version unless another is asked for."""
         ...
 
-    async def public_key(self, key: str) -> bytes:
-        """Return the 32-byte public key."""
+    async def public_keys(self, key: str) -> Mapping[int, bytes]:
+        """Return the 32-byte public key of each version."""
+        ...
+
+
+class Allowed(Protocol):
+    """Who says which keys are a log's; `tallystick.notary.keyring.Keyring` does."""
+
+    async def signing(self, origin: str) -> frozenset[bytes]:
+        """Return the public keys that sign the log's next checkpoint."""
+        ...
+
+    async def known(self, origin: str) -> Sequence[VerifierKey]:
+        """Return the keys that sign, or have signed, its checkpoints."""
         ...
 
 
 class NoteSigner:
-    """Signs one log's checkpoints.
+    """Signs one log's checkpoints, by every version of its key that is the log's.
 
     Args:
         keys: where the keys are.
         key: the log key's name there; in notes its name is the log's origin.
         origin: the log.
+        allowed: which public keys are the log's: a version that was made behind its back signs nothing.
         clock_s: seconds since 1970; if given, each note also bears a cosignature by `CLOCK` with this time.
 
     """
 
-    def __init__(self, keys: Keys, key: str, origin: str, clock_s: Callable[[], float] | None = None) -> None:
-        self._keys, self._key, self._origin, self._clock_s = keys, key, origin, clock_s
-        self._verifiers: dict[str, VerifierKey] = {}
+    def __init__(self, keys: Keys, key: str, origin: str, allowed: Allowed, clock_s: Callable[[], float] | None = None) -> None:
+        self._keys, self._key, self._origin, self._allowed, self._clock_s = keys, key, origin, allowed, clock_s
+        self._signing: frozenset[bytes] | None = None
+        self._versions: Mapping[int, VerifierKey] = {}
+        self._clock: VerifierKey | None = None
 
     async def sign(self, checkpoint: Checkpoint) -> bytes:
-        """Return the checkpoint as a signed note. Raises NotaryError if its own signature does not verify."""
+        """Return the checkpoint as a signed note. Raises NotaryError if no key may sign, or a signature does not verify."""
         text = checkpoint.encode()
-        log = await self._verifier(self._key, self._origin, ED25519)
-        verifiers, lines = [log], [SignatureLine.by(log, await self._keys.sign(self._key, text))]
+        verifiers, lines = list[VerifierKey](), list[SignatureLine]()
+        for version, log in (await self._log_versions()).items():
+            verifiers.append(log)
+            lines.append(SignatureLine.by(log, await self._keys.sign(self._key, text, version)))
         if self._clock_s is not None:
-            clock = await self._verifier(CLOCK, CLOCK, COSIGNATURE_V1)
+            clock = await self._clock_key()
             time_s = int(self._clock_s())
             signature = await self._keys.sign(CLOCK, cosignature_message(text, time_s))
             verifiers.append(clock)
@@ -63,29 +82,49 @@ class NoteSigner:
             verify_note(note, verifiers)
         except NoteError as error:
             raise NotaryError(
-                f"{error}: a signing key in Vault ({self._key} or {CLOCK}) was rotated or replaced. A log keeps its key; "
-                "restore it, or start a new log"
+                f"{error}: a signing key in Vault ({self._key} or {CLOCK}) was replaced, or {CLOCK} was rotated. Restore it; a "
+                "log gets another key by `tallystick rotate-key` alone"
             ) from error
         return note.encode()
 
     async def open(self, note: bytes) -> Checkpoint:
-        """Return a note's checkpoint. Raises ForkError if this log's key has not signed it."""
-        log = await self._verifier(self._key, self._origin, ED25519)
+        """Return a note's checkpoint. Raises ForkError if no key of this log has signed it."""
+        keys = await self.log_keys()
         try:
             parsed = Note.parse(note)
-            verify_note(parsed, [log])
+            verify_note(parsed, keys)
             return Checkpoint.parse(parsed.text)
         except ValueError as error:
             raise ForkError(
-                f"{self._origin}: the public checkpoint is not this log's ({error}). Is the log directory another "
-                f"installation's, or Vault's key {self._key} not the one that this log was begun with?"
+                f"{self._origin}: the public checkpoint is not this log's ({error}). Is the log's place another "
+                "installation's, or the trust policy another's?"
             ) from error
 
-    async def log_keys(self) -> list[VerifierKey]:
+    async def log_keys(self) -> Sequence[VerifierKey]:
         """Return the keys that sign, or have signed, this log's checkpoints."""
-        return [await self._verifier(self._key, self._origin, ED25519)]
+        return await self._allowed.known(self._origin)
 
-    async def _verifier(self, key: str, name: str, kind: int) -> VerifierKey:
-        if key not in self._verifiers:
-            self._verifiers[key] = VerifierKey.make(name, kind, await self._keys.public_key(key))
-        return self._verifiers[key]
+    async def _log_versions(self) -> Mapping[int, VerifierKey]:
+        """Return the versions of the log's key in Vault that sign now, oldest first."""
+        signing = await self._allowed.signing(self._origin)
+        if signing != self._signing:
+            versions = sorted((await self._keys.public_keys(self._key)).items())
+            for version, public_key in versions:
+                if public_key not in signing:
+                    _log.info("version %d of %s in Vault signs nothing: it is not the log's", version, self._key)
+            self._versions = {
+                version: VerifierKey.make(self._origin, ED25519, key) for version, key in versions if key in signing
+            }
+            if not self._versions:
+                raise NotaryError(
+                    f"{self._origin}: no version of {self._key} in Vault is a key of this log, by the trust policy and the "
+                    "governance log. Restore Vault's keys; or put the key into the log (`tallystick rotate-key`)"
+                )
+            self._signing = signing
+        return self._versions
+
+    async def _clock_key(self) -> VerifierKey:
+        if self._clock is None:
+            versions = await self._keys.public_keys(CLOCK)
+            self._clock = VerifierKey.make(CLOCK, COSIGNATURE_V1, versions[max(versions)])
+        return self._clock

@@ -61,19 +61,25 @@ class Vault:
         verify = str(settings.vault_ca_file) if settings.vault_ca_file else True
         self._client = hvac.Client(url=settings.vault_addr, timeout=settings.vault_timeout_s, verify=verify)
 
-    async def sign(self, key: str, message: bytes) -> bytes:
-        """Return the 64-byte Ed25519 signature of `message` by the transit key `key`."""
-        response = await self._call(lambda: self._client.secrets.transit.sign_data(name=key, hash_input=_b64(message)))
+    async def sign(self, key: str, message: bytes, version: int | None = None) -> bytes:
+        """Return the 64-byte Ed25519 signature of `message` by the transit key `key`, the latest version if none is given."""
+        response = await self._call(
+            lambda: self._client.secrets.transit.sign_data(name=key, hash_input=_b64(message), key_version=version)
+        )
         return _sized(response["data"]["signature"].rpartition(":")[2], _SIGNATURE_BYTES, f"signature by {key}")
 
-    async def public_key(self, key: str) -> bytes:
-        """Return the 32-byte Ed25519 public key of the latest version of the transit key `key`."""
+    async def public_keys(self, key: str) -> dict[int, bytes]:
+        """Return the 32-byte Ed25519 public key of each version of the transit key `key`, oldest first."""
         response = await self._call(lambda: self._client.secrets.transit.read_key(name=key))
         if response["data"]["type"] != "ed25519":
             raise VaultRefusedError(f"the transit key {key} is {response['data']['type']}, not ed25519")
-        versions = response["data"]["keys"]
-        latest = versions[max(versions, key=int)]
-        return _sized(latest["public_key"], _PUBLIC_KEY_BYTES, f"public key of {key}")
+        versions = sorted((int(version), made["public_key"]) for version, made in response["data"]["keys"].items())
+        return {version: _sized(text, _PUBLIC_KEY_BYTES, f"public key of {key}") for version, text in versions}
+
+    async def public_key(self, key: str) -> bytes:
+        """Return the 32-byte Ed25519 public key of the latest version of the transit key `key`."""
+        versions = await self.public_keys(key)
+        return versions[max(versions)]
 
     async def encrypt(self, key: str, plaintexts: Sequence[bytes]) -> list[str]:
         """Wrap each plaintext under the transit key `key`; the ciphertexts are Vault's `vault:v1:…`."""

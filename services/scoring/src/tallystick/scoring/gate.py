@@ -43,6 +43,7 @@ class Gate:
     def __init__(self, settings: ScoringSettings, policy: TrustPolicy, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._policy = policy
+        self._log_policy = policy.log_policy
         self._clock = clock
         self._reader = LogReader(settings.log_part(log_name(policy.governance_origin)), settings)
         self._entries: list[bytes] = []
@@ -115,7 +116,7 @@ class Gate:
     async def _verified_checkpoint(self) -> tuple[Checkpoint, float]:
         origin = self._policy.governance_origin
         try:
-            verified = self._policy.log_policy.verify_checkpoint(await self._reader.checkpoint(), origin)
+            verified = self._log_policy.verify_checkpoint(await self._reader.checkpoint(), origin)
         except OSError:
             raise
         except ValueError as error:
@@ -146,6 +147,8 @@ class Gate:
                 loaded.append(active if active is not None else await asyncio.to_thread(self._load, activation))
         self._entries, self._frontier, self.actives = entries, frontier, Actives(tuple(loaded))
         self.incidents = governance.incidents
+        # From here on a retired key makes this log no longer, whoever has it.
+        self._log_policy = governance.log_keys.with_retired(self._policy.log_policy)
         for active in loaded:
             if active.index >= known:
                 _log.info("activation %d is verified: model %s", active.number, active.model_digest.hex())

@@ -3,7 +3,17 @@
 `signatures` is the pure part, `flow` what `tallystick activate`, `enrol` and `revoke` have in common on the command line.
 """
 
-from tallystick.cli.approval.flow import Proposed, add_approve, add_common, approve, failures_told, load_governance, propose
+from tallystick.cli.approval.flow import (
+    Open,
+    Proposed,
+    add_approve,
+    add_common,
+    add_log,
+    approve,
+    failures_told,
+    load_governance,
+    propose,
+)
 from tallystick.cli.approval.governance_log import GovernanceLogError, read_governance
 from tallystick.cli.approval.keys import SigningKeyError, generate_key, public_key_of, read_key, write_key
 from tallystick.cli.approval.signatures import ApprovalError, check_signatures, signed
@@ -11,10 +21,12 @@ from tallystick.cli.approval.signatures import ApprovalError, check_signatures, 
 __all__ = [
     "ApprovalError",
     "GovernanceLogError",
+    "Open",
     "Proposed",
     "SigningKeyError",
     "add_approve",
     "add_common",
+    "add_log",
     "approve",
     "check_signatures",
     "failures_told",

@@ -36,10 +36,15 @@ Open = Callable[[bytes, Governance], Proposed[Record]]
 """Reads a proposed record and checks that the log calls for it and that its signatures hold. Raises ApprovalError."""
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add what both steps need: the log, whom to believe, and who signs."""
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """Add what reading the log needs: where it is, and whom to believe."""
     parser.add_argument("--log", required=True, metavar="URL", help="the governance log, file:///… or https://…")
     parser.add_argument("--trust", type=Path, required=True, metavar="PATH", help="the trust policy's folder")
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what both steps need: the log, whom to believe, and who signs."""
+    add_log(parser)
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="your Ed25519 key, PEM")
     parser.add_argument("--signer", required=True, metavar="NAME", help="your name in the trust policy or the log")
 

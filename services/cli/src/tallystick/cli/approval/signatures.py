@@ -6,12 +6,12 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallystick.cli.approval.keys import public_key_of
-from tallystick.contracts import Activation, Enrolment, Incident, Signature
+from tallystick.contracts import Activation, Enrolment, Incident, LogKey, Signature
 from tallystick.trust.enrolments import Roster
 from tallystick.trust.errors import TrustError
 from tallystick.trust.statements import APPROVER, signing_input, verify_signatures
 
-Record = TypeVar("Record", Activation, Enrolment, Incident)
+Record = TypeVar("Record", Activation, Enrolment, Incident, LogKey)
 """A statement's serialised bytes and the approvers' signatures on it."""
 
 

@@ -22,6 +22,8 @@ from tallystick.trust.policy import TrustPolicy, log_name
 CLOCK_WITNESS = "notary-clock"
 MAX_AGE_S = 60
 WITNESS_GROUP = "witnesses"
+# What the first section that `tallystick policy update` adds begins with.
+RETIRED_KEYS = b"\n[[retired_keys]]\n"
 PARTITIONER = "murmur2"
 
 
@@ -167,7 +169,7 @@ def policy_files(
 
 
 def write_policy(folder: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
-    """Write the trust policy.
+    """Write the trust policy; one that says the same and knows of logs' keys that came later is kept.
 
     Raises:
         ProvisionError: Another one is there and `replace` is false: verifiers that have it would no longer believe these logs.
@@ -175,14 +177,25 @@ def write_policy(folder: Path, files: Mapping[str, bytes], *, replace: bool = Fa
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         path = folder / name
-        if path.exists() and path.read_bytes() != data and not replace:
+        if not replace and path.exists() and not _continues(path.read_bytes(), data, name):
             raise ProvisionError(
                 f"{path} is there and says something else; compare, and give --replace-policy if the new one is meant"
             )
     for name, data in files.items():
+        if not replace and (folder / name).exists():
+            continue
         temporary = folder / f".{name}.new"
         temporary.write_bytes(data)
         temporary.replace(folder / name)
+
+
+def _continues(present: bytes, data: bytes, name: str) -> bool:
+    """Say whether a file holds what was provisioned and, beyond it, nothing but what `tallystick policy update` adds."""
+    if name == "trust.toml":
+        return present == data or present.startswith(data + RETIRED_KEYS)
+    lines, wanted = present.splitlines(keepends=True), data.splitlines(keepends=True)
+    more = [line for line in lines if line not in wanted]
+    return [line for line in lines if line in wanted] == wanted and all(line.startswith(b"log ") for line in more)
 
 
 def _quoted(text: str) -> str:

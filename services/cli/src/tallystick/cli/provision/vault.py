@@ -112,11 +112,12 @@ def _read_key(client: hvac.Client, name: str) -> dict[str, Any] | None:
 
 
 def _public_key(client: hvac.Client, name: str) -> bytes:
+    """Return the public key of the oldest version: the one that the log began with; later ones, the governance log adds."""
     key = _read_key(client, name)
-    versions = key["keys"] if key else {}
-    if list(versions) != ["1"]:
-        raise ProvisionError(f"Vault's transit key {name} was rotated: a log has one key for good, so this needs a new origin")
-    return base64.b64decode(versions["1"]["public_key"], validate=True)
+    versions = {int(version): made for version, made in key["keys"].items()} if key else {}
+    if not versions or (name == CLOCK_KEY and len(versions) > 1):
+        raise ProvisionError(f"Vault's transit key {name} was rotated, and trust policies name its first version: restore that")
+    return base64.b64decode(versions[min(versions)]["public_key"], validate=True)
 
 
 def _ensure_lookup_key(client: hvac.Client) -> None:

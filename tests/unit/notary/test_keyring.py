@@ -1,0 +1,127 @@
+"""Which keys are the logs': from the trust policy and from the governance log as it is published, on disk."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tallystick.contracts import EntryKind
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.keys import ED25519, VerifierKey
+from tallystick.merkle.notes import Note, SignatureLine
+from tallystick.merkle.tiles import ENTRIES, TileBuilder, TilePath, encode_bundle
+from tallystick.notary.directory import LogDirectory
+from tallystick.notary.errors import CorruptLogError, ForkError
+from tallystick.notary.keyring import Keyring
+from tallystick.runtime.health import Health
+
+from ..trust.helpers import DECISIONS, GOVERNANCE, Log, key, log_key, public, trust_policy
+
+OLD = public(GOVERNANCE)
+NEW = public("new")
+
+
+@dataclass
+class Published:
+    """A governance log, published into a directory, and a keyring that looks at it."""
+
+    home: Path
+    log: Log = field(default_factory=lambda: Log(GOVERNANCE))
+    now_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.directory = LogDirectory(self.home / "public", self.home / "staging")
+        self.directory.prepare()
+        self.directory.begin(1, None)
+        self.keyring = Keyring(trust_policy(), self.directory, Health("test"), lambda: self.now_s)
+
+    def add(self, record: bytes) -> None:
+        """Log a key's record, without publishing it."""
+        self.log.append(EntryKind.ENTRY_KIND_LOG_KEY, record)
+
+    def publish(self, *signers: str) -> None:
+        """Publish all entries under a checkpoint signed with these keys, and let a while pass."""
+        size, builder = len(self.log.entries), TileBuilder()
+        files = builder.append([leaf_hash(entry) for entry in self.log.entries])
+        files |= {TilePath(ENTRIES, 0, size): encode_bundle(self.log.entries)} if size else {}
+        self.directory.publish(files)
+        checkpoint = Checkpoint(GOVERNANCE, size, builder.root())
+        text = checkpoint.encode()
+        lines = [
+            SignatureLine.by(VerifierKey.make(GOVERNANCE, ED25519, public(name)), key(name).sign(text)) for name in signers
+        ]
+        self.directory.replace_checkpoint(checkpoint, Note(text, tuple(lines)).encode())
+        self.now_s += 10
+
+    async def signing(self, origin: str = GOVERNANCE) -> set[bytes]:
+        """Return what the keyring says may sign."""
+        return set(await self.keyring.signing(origin))
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Published:
+    """Return a log without entries that nobody has published yet."""
+    return Published(tmp_path)
+
+
+async def test_a_log_begins_with_the_policy_s_keys(published: Published) -> None:
+    """Before anything is published, and under a log that says nothing of keys."""
+    assert await published.signing() == {OLD}
+    assert await published.signing(DECISIONS) == {public(DECISIONS)}
+    published.publish(GOVERNANCE)
+    assert await published.signing() == {OLD}
+
+
+async def test_a_new_key_signs_only_once_its_entry_is_published_under_the_old_one(published: Published) -> None:
+    """Logged is not enough: the entry must be under a public checkpoint. Then both sign, until the old one is retired."""
+    published.publish(GOVERNANCE)
+    published.add(log_key("new"))
+    published.now_s += 10
+    assert await published.signing() == {OLD}
+    published.publish(GOVERNANCE)
+    assert await published.signing() == {OLD, NEW}
+    published.add(log_key(GOVERNANCE, last_size=1))
+    published.publish(GOVERNANCE, "new")
+    assert await published.signing() == {NEW}
+    assert [known.public_key for known in await published.keyring.known(GOVERNANCE)] == [OLD, NEW]
+
+
+async def test_a_key_that_two_approvers_did_not_add_signs_nothing(published: Published) -> None:
+    """An entry that one person signed is in the log and changes nothing."""
+    published.add(log_key("new", "ada"))
+    published.publish(GOVERNANCE)
+    assert await published.signing() == {OLD}
+
+
+async def test_another_log_s_key_is_not_this_one_s(published: Published) -> None:
+    """Each log has its own."""
+    published.add(log_key("new", origin=DECISIONS))
+    published.publish(GOVERNANCE)
+    assert await published.signing() == {OLD}
+    assert await published.signing(DECISIONS) == {public(DECISIONS), NEW}
+
+
+async def test_a_notary_that_starts_after_the_change_finds_the_new_key(published: Published) -> None:
+    """Its policy knows the old key only; the log names the key that signs the log now, over approvers' signatures."""
+    published.add(log_key("new"))
+    published.add(log_key(GOVERNANCE, last_size=1))
+    published.publish("new")
+    assert await published.signing() == {NEW}
+
+
+async def test_a_checkpoint_of_a_key_that_nobody_names_stops_it(published: Published) -> None:
+    """Neither policy nor log knows it: this is another log."""
+    published.publish("eve")
+    with pytest.raises(ForkError, match="neither the trust policy nor the log itself names the key"):
+        await published.signing()
+
+
+async def test_entries_that_do_not_lead_to_the_checkpoint_stop_it(published: Published) -> None:
+    """What the log says of keys is read only from what is under its root."""
+    published.add(log_key("new"))
+    published.publish(GOVERNANCE)
+    bundle = next((published.home / "public" / "tile" / "entries").rglob("1"))
+    bundle.write_bytes(bundle.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(CorruptLogError, match="do not lead to"):
+        await published.signing()
