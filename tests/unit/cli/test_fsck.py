@@ -9,7 +9,7 @@ import pytest
 from tallystick.cli.main import main
 from tallystick.contracts import Decision, EntryKind, Malformed, Outcome, ReasonCode
 
-from ..trust.helpers import DECISIONS, NOW_MS, Log, World, activation, activation_statement, policy_digest
+from ..trust.helpers import DECISIONS, GOVERNANCE, NOW_MS, Log, World, activation, activation_statement, log_key, policy_digest
 from .logs import decision_log, decisions, publish
 
 COUNT = 600
@@ -44,7 +44,20 @@ def test_sound_logs_pass(folder: Path, capsys: pytest.CaptureFixture[str], count
     assert isinstance(logs, list)
     assert [log["size"] for log in logs] == [4, count]
     assert logs[1]["counts"] == ({"DECLINE": count} if count else {})
-    assert logs[0]["counts"] == {"models": 1, "policies": 1, "activations": 1}
+    assert logs[0]["counts"] == {"models": 1, "policies": 1, "activations": 1, "enrolments": 0}
+
+
+@pytest.mark.parametrize(("last_size", "code"), [(5, 0), (4, 1)])
+@pytest.mark.parametrize("origin", [DECISIONS, GOVERNANCE])
+def test_a_retired_key_s_log_is_no_log_beyond_its_time(
+    folder: Path, capsys: pytest.CaptureFixture[str], origin: str, last_size: int, code: int
+) -> None:
+    """Whoever has the stolen key of a log can make it grow; retired in the governance log, the key is believed up to a size."""
+    governance = World().governance_log()
+    governance.append(EntryKind.ENTRY_KIND_LOG_KEY, log_key(origin, origin=origin, last_size=last_size))
+    write(folder, decision_log(decisions(World(), 5)), governance)
+    assert fsck(folder)[0] == code
+    assert ("5 entries is signed by a retired key" in "".join(capsys.readouterr())) == bool(code)
 
 
 def test_people_are_told_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,15 @@ class Fsck:
                     self._advance(origin, len(entries), verified.checkpoint.size)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
         governance = replay(entries, self._policy)
+        # What a retired key made beyond its time is nobody's log, though every hash of it be right.
+        self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
+        with _in(origin):
+            _believed(self._policy.log_policy, verified.note.encode(), origin)
         counts = {
             "models": len(governance.models),
             "policies": len(governance.policies),
             "activations": len(governance.activations),
+            "enrolments": len(governance.enrolments),
         }
         notes = [*(f"entry {index:,} has no effect: {reason}" for index, reason in governance.rejected), *notes]
         return governance, Finding(verified, counts, notes, anchors)
@@ -126,10 +131,7 @@ class Fsck:
     async def _checkpoint(self, reader: LogReader, origin: str) -> VerifiedCheckpoint:
         data = await reader.checkpoint()
         with _in(origin):
-            try:
-                return self._policy.log_policy.verify_checkpoint(data, origin)
-            except ValueError as error:
-                raise BrokenError(f"the checkpoint is refused: {error}") from error
+            return _believed(self._policy.log_policy, data, origin)
 
     def _reader(self, origin: str) -> LogReader:
         return LogReader(f"{self._location}/{origin.rpartition('/')[2]}", token=self._token)
@@ -183,6 +185,13 @@ def _told(incident: SignedIncident) -> str:
         f"partition {said.partition} of {said.topic} goes on with sequence {said.to_sequence:,} by the incident at"
         f" {incident.index:,}, {lost:,} decisions missing; signed by {' and '.join(incident.approvers)}: {said.explanation}"
     )
+
+
+def _believed(policy: LogPolicy, data: bytes, origin: str) -> VerifiedCheckpoint:
+    try:
+        return policy.verify_checkpoint(data, origin)
+    except ValueError as error:
+        raise BrokenError(f"the checkpoint is refused: {error}") from error
 
 
 def location_of(text: str) -> str:
