@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import tallystick.notary
 from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.notary.bucket import LogBucket
 from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
@@ -238,6 +239,21 @@ def live(life: Life) -> None:
         life.lines_file.write_text(json.dumps(lines))
 
 
+class AllVersions:
+    """Every version of a key in Vault is the log's: see `Allowed`."""
+
+    def __init__(self, vault: Vault, key: str) -> None:
+        self._vault, self._key = vault, key
+
+    async def signing(self, origin: str) -> frozenset[bytes]:
+        """See `Allowed`."""
+        return frozenset((await self._vault.public_keys(self._key)).values())
+
+    async def known(self, origin: str) -> list[VerifierKey]:
+        """See `Allowed`."""
+        return [VerifierKey.make(origin, ED25519, key) for key in await self.signing(origin)]
+
+
 async def _live(life: Life, reaper: Reaper, words: list[str]) -> None:
     database = Database(DatabaseSettings(database_url=life.database_url, database_password_file=life.password_file))
     settings = VaultSettings(
@@ -256,7 +272,7 @@ async def _live(life: Life, reaper: Reaper, words: list[str]) -> None:
     world = World(
         life.storage(),
         Ledger(database, life.log, life.origin, life.topic, frozenset({0, 1})),
-        NoteSigner(vault, life.key, life.origin, clock_s if life.clock_jumps_s else None),
+        NoteSigner(vault, life.key, life.origin, AllVersions(vault, life.key), clock_s if life.clock_jumps_s else None),
         Nobody(),
         Health("notary"),
         "main",

@@ -53,7 +53,7 @@ def test_without_a_change_of_keys_nothing_changes() -> None:
 
 
 def test_the_command_writes_a_new_folder_and_says_what_is_in_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The log is verified under the old policy; the old folder is not touched, and a folder that is there is not overwritten."""
+    """The log is verified under the old policy, and a folder that is there is not overwritten."""
     publish(governance(), folder / "governance")
     log = ["--log", (folder / "governance").as_uri(), "--trust", str(folder / "policy")]
     assert main(["policy", "update", *log, "-o", str(folder / "new")]) == 0
@@ -77,7 +77,7 @@ def test_provisioning_again_keeps_a_policy_that_was_updated(tmp_path: Path) -> N
     """What was provisioned is still in it, and beyond it only logs' keys; anything else is another policy, and refused."""
     made = {"log.policy": log_policy(), "trust.toml": trust_toml()}
     write_policy(tmp_path, made)
-    updated = updated_files(*made.values(), keys())
+    updated = updated_files(made["log.policy"], made["trust.toml"], keys())
     for name, data in updated.items():
         (tmp_path / name).write_bytes(data)
     write_policy(tmp_path, made)
