@@ -436,27 +436,6 @@ def test_a_decision_counts_only_in_its_partitions_log() -> None:
             verify_bundle(world.bundle(), theirs)
 
 
-def test_a_governance_checkpoint_without_quorum_is_refused() -> None:
-    """A policy that wants a witness wants it on both logs."""
-    world = World()
-    proofs = world.proofs()
-    assert proofs.governance is not None
-    bare = replace(proofs.governance, checkpoint=world.governance_log().checkpoint(cosigners=()))
-    with pytest.raises(BundleError, match=r"the governance log's checkpoint is refused: .*quorum"):
-        verify_bundle(encode_bundle(replace(proofs, governance=bare)), trust_policy("notary-clock"))
-
-
-def test_an_activation_cannot_come_from_the_decisions_log() -> None:
-    """Whoever writes the decisions log cannot slip governance entries into it."""
-    world = World()
-    forged = Log(DECISIONS, world.governance_log().entries)
-    proofs = replace(
-        world.proofs(), governance=GovernanceProofs(forged.checkpoint(), forged.prove(0), forged.prove(1), forged.prove(2))
-    )
-    with pytest.raises(BundleError, match="the governance log's checkpoint is refused"):
-        verify_bundle(encode_bundle(proofs), TRUST)
-
-
 def test_an_activation_for_a_decision_that_names_none_is_refused() -> None:
     """A bundle carries nothing that its decision does not call for."""
     world = World()

@@ -1,4 +1,4 @@
-"""Bundles of what enrolled people signed: they carry who enrolled them, and nothing less verifies."""
+"""The governance part of bundles: of what enrolled people signed, they carry who enrolled them, and nothing less verifies."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from tallystick.contracts import EntryKind
 from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
 from tallystick.trust.bundle_format import GovernanceProofs, encode_bundle
 
-from .helpers import GOVERNANCE, Log, World, activation, enrolment, model_version, policy_version, trust_policy
+from .helpers import DECISIONS, GOVERNANCE, Log, World, activation, enrolment, model_version, policy_version, trust_policy
 
 TRUST = trust_policy()
 DAN, EVE, MODEL, POLICY, ACTIVATION, LATER = range(6)
@@ -120,3 +120,24 @@ def test_enrolments_may_be_absent() -> None:
     document = json.loads(World().bundle())
     del document["governance"]["enrolments"]
     assert verify_bundle(json.dumps(document).encode(), TRUST).governance is not None
+
+
+def test_a_governance_checkpoint_without_quorum_is_refused() -> None:
+    """A policy that wants a witness wants it on both logs."""
+    world = World()
+    proofs = world.proofs()
+    assert proofs.governance is not None
+    bare = replace(proofs.governance, checkpoint=world.governance_log().checkpoint(cosigners=()))
+    with pytest.raises(BundleError, match=r"the governance log's checkpoint is refused: .*quorum"):
+        verify_bundle(encode_bundle(replace(proofs, governance=bare)), trust_policy("notary-clock"))
+
+
+def test_an_activation_cannot_come_from_the_decisions_log() -> None:
+    """Whoever writes the decisions log cannot slip governance entries into it."""
+    world = World()
+    forged = Log(DECISIONS, world.governance_log().entries)
+    proofs = replace(
+        world.proofs(), governance=GovernanceProofs(forged.checkpoint(), forged.prove(0), forged.prove(1), forged.prove(2))
+    )
+    with pytest.raises(BundleError, match="the governance log's checkpoint is refused"):
+        verify_bundle(encode_bundle(proofs), TRUST)
