@@ -75,9 +75,13 @@ class LocalKeys:
 
     async def public_keys(self, key: str) -> dict[int, bytes]:
         """See `Keys`."""
-        return {version: self.public_key(key, version) for version in range(1, self.versions.get(key, 1) + 1)}
+        return {version: self.public_of(key, version) for version in range(1, self.versions.get(key, 1) + 1)}
 
-    def public_key(self, key: str, version: int = 1) -> bytes:
+    async def public_key(self, key: str) -> bytes:
+        """See `Keys`."""
+        return self.public_of(key, self.versions.get(key, 1))
+
+    def public_of(self, key: str, version: int = 1) -> bytes:
         """Return a version's public key."""
         return self._private(key, version).public_key().public_bytes_raw()
 
@@ -102,7 +106,7 @@ class Known:
         return [VerifierKey.make(origin, ED25519, key) for key in self.keys]
 
 
-ALLOWED = Known([LocalKeys().public_key("notary-decisions"), LocalKeys().public_key("notary-governance")])
+ALLOWED = Known([LocalKeys().public_of("notary-decisions"), LocalKeys().public_of("notary-governance")])
 
 
 @dataclass
@@ -258,7 +262,7 @@ class Stand:
 
     async def verify(self) -> tuple[Checkpoint, list[LogEntry]]:
         """Read the whole public log as a stranger would, check all of it, and return checkpoint and entries."""
-        key = VerifierKey.make(ORIGIN, 1, self.keys.public_key("notary-decisions"))
+        key = VerifierKey.make(ORIGIN, 1, self.keys.public_of("notary-decisions"))
         policy = LogPolicy.parse(policy_text(key))
         checkpoint = policy.verify_checkpoint((self.public / "checkpoint").read_bytes(), ORIGIN).checkpoint
         entries = [entry for bundle in self._bundles(checkpoint.size) for entry in bundle]

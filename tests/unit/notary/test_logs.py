@@ -35,8 +35,8 @@ logs = [0, 0]
 async def policy() -> TrustPolicy:
     """Provide a trust policy of two decisions logs and two topics, of which one uses only the first log."""
     keys = LocalKeys()
-    lines = [f"log {VerifierKey.make(origin, ED25519, keys.public_key(origin))}" for origin in ORIGINS]
-    lines.append(f"witness notary-clock {VerifierKey.make('notary-clock', 4, keys.public_key('clock'))}")
+    lines = [f"log {VerifierKey.make(origin, ED25519, keys.public_of(origin))}" for origin in ORIGINS]
+    lines.append(f"witness notary-clock {VerifierKey.make('notary-clock', 4, keys.public_of('clock'))}")
     return TrustPolicy.parse("\n".join([*lines, "quorum none", ""]).encode(), TOML.encode())
 
 

@@ -25,7 +25,7 @@ class BrokenKeys(LocalKeys):
     version = 1
     asked = 0
 
-    async def sign(self, key: str, message: bytes) -> bytes:
+    async def sign(self, key: str, message: bytes, version: int | None = None) -> bytes:
         """See `Keys`."""
         if key != RECEIPT_KEY:
             return await super().sign(key, message)

@@ -24,7 +24,7 @@ class ReplacedKeys(LocalKeys):
 async def test_a_note_is_signed_by_the_origins_key() -> None:
     """The key's name is the origin, and the same checkpoint gives the same note."""
     signer = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN, ALLOWED)
-    key = VerifierKey.make(ORIGIN, ED25519, LocalKeys().public_key("notary-decisions"))
+    key = VerifierKey.make(ORIGIN, ED25519, LocalKeys().public_of("notary-decisions"))
 
     note = await signer.sign(CHECKPOINT)
 
@@ -36,7 +36,7 @@ async def test_a_note_is_signed_by_the_origins_key() -> None:
 async def test_the_clocks_cosignature_says_when() -> None:
     """With a clock, the note bears a cosignature/v1 by `notary-clock` with the time in whole seconds."""
     signer = NoteSigner(LocalKeys(), "notary-governance", ORIGIN, ALLOWED, clock_s=lambda: 1_700_000_000.9)
-    clock = VerifierKey.make("notary-clock", COSIGNATURE_V1, LocalKeys().public_key("notary-clock"))
+    clock = VerifierKey.make("notary-clock", COSIGNATURE_V1, LocalKeys().public_of("notary-clock"))
 
     (cosigned,) = verify_note(Note.parse(await signer.sign(CHECKPOINT)), [clock])
 
@@ -52,7 +52,7 @@ async def test_a_signature_that_does_not_verify_is_never_published() -> None:
 async def test_a_checkpoint_of_another_key_is_refused() -> None:
     """Somebody else's checkpoint in the log directory stops the notary; so does what is no note at all."""
     signer = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN, ALLOWED)
-    theirs = await NoteSigner(LocalKeys(), "another key", ORIGIN, Known([LocalKeys().public_key("another key")])).sign(
+    theirs = await NoteSigner(LocalKeys(), "another key", ORIGIN, Known([LocalKeys().public_of("another key")])).sign(
         CHECKPOINT
     )
 
@@ -62,7 +62,7 @@ async def test_a_checkpoint_of_another_key_is_refused() -> None:
 
 
 LOG = "notary-decisions"
-OLD, NEW = LocalKeys().public_key(LOG), LocalKeys().public_key(LOG, 2)
+OLD, NEW = LocalKeys().public_of(LOG), LocalKeys().public_of(LOG, 2)
 
 
 async def signed_by(keys: LocalKeys, allowed: Known) -> list[bytes]:

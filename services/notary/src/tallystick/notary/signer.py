@@ -29,6 +29,10 @@ class Keys(Protocol):
         """Return the 64-byte signature, by the newest version unless another is asked for."""
         ...
 
+    async def public_key(self, key: str) -> bytes:
+        """Return the 32-byte public key of the newest version."""
+        ...
+
     async def public_keys(self, key: str) -> Mapping[int, bytes]:
         """Return the 32-byte public key of each version."""
         ...
@@ -125,6 +129,5 @@ class NoteSigner:
 
     async def _clock_key(self) -> VerifierKey:
         if self._clock is None:
-            versions = await self._keys.public_keys(CLOCK)
-            self._clock = VerifierKey.make(CLOCK, COSIGNATURE_V1, versions[max(versions)])
+            self._clock = VerifierKey.make(CLOCK, COSIGNATURE_V1, await self._keys.public_key(CLOCK))
         return self._clock

@@ -63,8 +63,8 @@ class Governance:
     """What a governance log amounts to.
 
     `models` and `policies` are by digest: (index in the log, statement). `activations` are in log order, which within a slot is
-    the order of their numbers. `enrolments` and `incidents` are in log order, `roster` is who may sign the next entry, `log_keys`
-    which keys of logs were added and retired. `rejected` holds (index, reason) of each entry that has no effect.
+    the order of their numbers. `enrolments` and `incidents` are in log order, `roster` is who may sign the next entry,
+    `log_keys` which keys of logs were added and retired. `rejected` holds (index, reason) of each entry that has no effect.
     """
 
     models: dict[bytes, tuple[int, ModelStatement]]
