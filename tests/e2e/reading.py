@@ -117,6 +117,11 @@ def read_run(platform: Platform) -> Run:
     return run
 
 
+def read(platform: Platform) -> Run:
+    """Read everything as it is now, every log under its verified checkpoint."""
+    return asyncio.run(_read(platform))
+
+
 def published(platform: Platform, log: str = "decisions") -> Checkpoint:
     """Return the published checkpoint of a log, not verified."""
     return Checkpoint.parse(Note.parse((platform.log_dir / log / "checkpoint").read_bytes()).text)
