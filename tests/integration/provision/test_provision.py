@@ -58,14 +58,23 @@ async def test_topics_have_their_partitions(stack: ProvisionedStack) -> None:
 
 async def test_the_input_takes_no_time_stamp_of_the_future(stack: ProvisionedStack) -> None:
     """The input topic is told to refuse time stamps of more than an hour ahead, which would bring activations forward."""
+    assert (await _topic_settings(stack, "transactions"))["message.timestamp.after.max.ms"] == "3600000"
+
+
+@pytest.mark.parametrize("topic", ["decisions", "governance"])
+async def test_what_the_notary_reads_cannot_inflate(stack: ProvisionedStack, topic: str) -> None:
+    """Brokers are told to unpack what comes compressed, and so to bound it as it is."""
+    assert (await _topic_settings(stack, topic))["compression.type"] == "uncompressed"
+
+
+async def _topic_settings(stack: ProvisionedStack, topic: str) -> dict[str, str]:
     admin = AIOKafkaAdminClient(**kafka.client_options(stack.kafka_settings()))
     await admin.start()
     try:
-        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "transactions")])
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     finally:
         await admin.close()
-    settings = {name: value for name, value, *_ in answers[0].resources[0][4]}
-    assert settings["message.timestamp.after.max.ms"] == "3600000"
+    return {name: value for name, value, *_ in answers[0].resources[0][4]}
 
 
 async def test_another_partition_count_is_refused(stack: ProvisionedStack) -> None:

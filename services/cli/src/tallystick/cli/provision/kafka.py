@@ -34,14 +34,16 @@ def topics(partitions: int, input_topic: str = "transactions") -> tuple[TopicPla
     """Return all topics; the input's partition count is also that of what follows it record by record."""
     kept = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
     bounded = {"max.message.bytes": str(MAX_TRANSACTION_BYTES), "message.timestamp.after.max.ms": str(MAX_AHEAD_MS)}
+    # Brokers unpack every batch, and bound what comes out: a few compressed bytes cannot fill the notary's memory.
+    plain = {"compression.type": "uncompressed"}
     return (
         TopicPlan(input_topic, partitions, kept | bounded),
-        TopicPlan("decisions", partitions, kept),
+        TopicPlan("decisions", partitions, kept | plain),
         TopicPlan("evidence", partitions, kept | {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}),
         TopicPlan("dead-letter", partitions, kept | {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}),
         TopicPlan("labels", partitions, kept),
         TopicPlan("profiles", partitions, {"cleanup.policy": "compact"}),
-        TopicPlan("governance", 1, _FOR_EVER),
+        TopicPlan("governance", 1, _FOR_EVER | plain),
         TopicPlan("checkpoints", 1, kept),
         TopicPlan("seals", 1, _FOR_EVER),
     )
