@@ -1,6 +1,7 @@
 """Nothing that arrives stops a log for good: a record becomes an entry, or is a repeat, or an incident lets the log go on."""
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -105,6 +106,9 @@ def test_every_record_of_governance_is_logged(records: list[Arrived]) -> None:
     entries = {entry.offset: entry for entry in map(LogEntry.FromString, admission.entries)}
     for record in records:
         _check_is(entries[record.offset], record)
+    offsets = [-1, *(record.offset for record in records)]
+    jumps = [before + 1 for before, after in itertools.pairwise(offsets) if after > before + 1]
+    assert set(entries) == {*offsets[1:], *jumps}
     holes = [entry for offset, entry in entries.items() if offset not in {record.offset for record in records}]
     assert all(entry.kind == EntryKind.ENTRY_KIND_MALFORMED for entry in holes)
     assert all("no records" in Malformed.FromString(entry.value).reason for entry in holes)

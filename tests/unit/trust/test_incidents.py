@@ -175,3 +175,11 @@ def test_a_gap_without_an_incident_is_found() -> None:
     other, _ = governed(incident(statement(from_sequence=0)))
     with pytest.raises(TrustError, match="that the governance log does not have"):
         read.log.take(other.entries[0])
+
+
+def test_a_decision_in_another_partitions_log_is_found() -> None:
+    """A whole log holds its own partitions' decisions only."""
+    read = DecisionsLog()
+    read.log.origin = "elsewhere"
+    with pytest.raises(TrustError, match=f"belongs to the log {DECISIONS}, and it is proven in elsewhere"):
+        read.decide(0, 0)
