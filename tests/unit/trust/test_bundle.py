@@ -12,7 +12,6 @@ from tallystick.contracts import EntryKind, FeatureVector, Outcome, ReasonCode
 from tallystick.trust.bundle import BundleError, verify_bundle
 from tallystick.trust.bundle_format import FORMAT, GovernanceProofs, Opening, ProofBundle, encode_bundle, parse_bundle
 from tallystick.trust.decisions import GROUPS
-from tallystick.trust.policy import TrustPolicy
 
 from .helpers import (
     DECISIONS,
@@ -20,12 +19,10 @@ from .helpers import (
     Log,
     World,
     activation,
-    log_policy,
     model_statement,
     policy_digest,
     policy_statement,
     trust_policy,
-    trust_toml,
 )
 
 TRUST = trust_policy()
@@ -413,27 +410,6 @@ def test_a_checkpoint_of_another_key_is_refused() -> None:
     proofs = replace(world.proofs(), decision=log.prove(index), checkpoint=log.checkpoint(signer="eve"))
     with pytest.raises(BundleError, match="the decisions log's checkpoint is refused"):
         verify_bundle(encode_bundle(proofs), TRUST)
-
-
-OTHER = "tallystick.example/test/decisions-too"
-
-
-def _two_logs(logs: str) -> TrustPolicy:
-    """Return a policy of two decisions logs; `logs` gives the four partitions to them."""
-    toml = trust_toml().decode().replace(f'decisions = "{DECISIONS}"', f'decisions = ["{DECISIONS}", "{OTHER}"]')
-    toml = toml.replace('"murmur2"', f'"murmur2"\nlogs = {logs}')
-    return TrustPolicy.parse(log_policy(logs=(DECISIONS, OTHER, GOVERNANCE)), toml.encode())
-
-
-def test_a_decision_counts_only_in_its_partitions_log() -> None:
-    """Partition 2 belongs to one log; a decision on it that another log of the same bank holds is refused."""
-    for origin in (DECISIONS, OTHER):
-        world = World(decision_log=Log(origin, [b"before"] * 5))
-        ours = _two_logs("[0, 0, 1, 1]" if origin == OTHER else "[1, 1, 0, 0]")
-        theirs = _two_logs("[1, 1, 0, 0]" if origin == OTHER else "[0, 0, 1, 1]")
-        assert verify_bundle(world.bundle(), ours).checkpoint.checkpoint.origin == origin
-        with pytest.raises(BundleError, match=f"its partition 2 belongs to the log .*, and it is proven in {origin}$"):
-            verify_bundle(world.bundle(), theirs)
 
 
 def test_an_activation_for_a_decision_that_names_none_is_refused() -> None:

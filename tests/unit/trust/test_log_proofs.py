@@ -7,7 +7,6 @@ import pytest
 
 from tallystick.contracts import EntryKind
 from tallystick.merkle.proof_files import ProofFile
-from tallystick.trust.errors import TrustError
 from tallystick.trust.log_proofs import (
     PROOF_FILE,
     RECEIPT,
@@ -18,9 +17,8 @@ from tallystick.trust.log_proofs import (
     is_log_proof,
     verify_log_proof,
 )
-from tallystick.trust.policy import TrustPolicy
 
-from .helpers import DECISIONS, GOVERNANCE, RECEIPTS, Log, World, key, log_policy, trust_policy, trust_toml
+from .helpers import DECISIONS, GOVERNANCE, RECEIPTS, Log, World, key, trust_policy
 
 TRUST = trust_policy()
 
@@ -67,22 +65,6 @@ def test_a_proof_file_proves_a_decision() -> None:
     told = " ".join(verified.unchecked)
     for left in ("the quorum is none", "nothing anchors it", "a proof bundle shows that", "sealers show that"):
         assert left in told
-
-
-def test_a_decision_counts_only_in_its_partitions_log() -> None:
-    """Partition 2 belongs to one of two logs; a proof file of the other is refused."""
-    other = f"{DECISIONS}-too"
-    for origin in (DECISIONS, other):
-        case = Case(World(decision_log=Log(origin, [b"before"] * 5)))
-        for logs in ("[1, 1, 0, 0]", "[0, 0, 1, 1]"):
-            toml = trust_toml().decode().replace(f'decisions = "{DECISIONS}"', f'decisions = ["{DECISIONS}", "{other}"]')
-            toml = toml.replace('"murmur2"', f'"murmur2"\nlogs = {logs}')
-            policy = TrustPolicy.parse(log_policy(logs=(DECISIONS, other, GOVERNANCE)), toml.encode())
-            if policy.decisions_origin("transactions", 2) == origin:
-                assert verify_log_proof(case.file(), policy, case.entry).origin == origin
-            else:
-                with pytest.raises(TrustError, match="its partition 2 belongs to the log"):
-                    verify_log_proof(case.file(), policy, case.entry)
 
 
 def test_a_proof_file_may_bring_its_entry() -> None:
