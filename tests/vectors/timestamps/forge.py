@@ -55,6 +55,7 @@ def certificate(
     after: datetime = TIME + 100 * DAY,
     serial: int | None = None,
     issuer_name: x509.Name | None = None,
+    key_usage: x509.KeyUsage | None = None,
 ) -> Pair:
     """Make a certificate; without an issuer it signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -71,6 +72,8 @@ def certificate(
     )
     if usage is not None and not ca:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical)
+    if key_usage is not None:
+        builder = builder.add_extension(key_usage, critical=True)
     return Pair(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
 
 
@@ -220,6 +223,11 @@ def cases() -> dict[str, tuple[Stamp, str | None]]:
     old = certificate("old", ROOT, before=TIME - 90 * DAY, after=TIME - DAY)
     young = certificate("young", ROOT, before=TIME + DAY, after=TIME + 90 * DAY)
     dead_root = certificate("dead root", ca=True, before=TIME - 90 * DAY, after=TIME - DAY)
+    usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
+    usage |= dict.fromkeys(("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False)
+    signs_data = certificate("signs data", ROOT, ca=True, key_usage=x509.KeyUsage(digital_signature=True, **usage))
+    beneath = certificate("beneath", signs_data)
+    late = certificate("late", ROOT, after=TIME + DAY / 24)
     plain, soft = certificate("plain", ROOT, usage=None), certificate("soft", ROOT, critical=False)
     both, other = certificate("both", ROOT, usage=(STAMPING, CODE)), certificate("other", ROOT, usage=(CODE,))
     fake = certificate("authority", STRANGER)
@@ -231,6 +239,7 @@ def cases() -> dict[str, tuple[Stamp, str | None]]:
         "sound, ESSCertID v1": (replace(sound, ess="v1"), None),
         "sound, issuer and serial in ESSCertID": (replace(sound, ess_serial=AUTHORITY.certificate.serial_number), None),
         "sound, path by an intermediate": (replace(sound, signer=below, bag=sorted([below.der, middle.der])), None),
+        "sound, though the certificate expired an hour later": (replace(sound, signer=late), None),
         "sound, one of two roots": (replace(sound, roots=(STRANGER, ROOT)), None),
         "injected: a stranger's root": (replace(sound, bag=[AUTHORITY.der, STRANGER.der]), None),
         "injected: a stranger's root, before the signer": (replace(sound, bag=[STRANGER.der, AUTHORITY.der]), None),
@@ -283,6 +292,10 @@ def cases() -> dict[str, tuple[Stamp, str | None]]:
         "another root is pinned": (replace(sound, roots=(STRANGER,)), "certificate is refused"),
         "issued by a certificate that may not": (
             replace(sound, signer=astray, bag=[astray.der, no_issuer.der]),
+            "certificate is refused",
+        ),
+        "issued by a key that signs no certificates": (
+            replace(sound, signer=beneath, bag=[beneath.der, signs_data.der]),
             "certificate is refused",
         ),
         "the signer's certificate is missing": (replace(sound, bag=[ROOT.der]), "certificate is not there"),

@@ -28,7 +28,7 @@ def check_path(
         .time(time)
         .extension_policies(
             ca_policy=ExtensionPolicy.permit_all()
-            .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _may_issue)
+            .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)  # cryptography sees to what it says
             .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _may_sign_certificates),
             ee_policy=ExtensionPolicy.permit_all().require_present(
                 x509.ExtendedKeyUsage, Criticality.CRITICAL, _only_time_stamping
@@ -45,11 +45,6 @@ def check_path(
 def _only_time_stamping(_: Policy, __: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
     if list(usage) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise ValueError("its extended key usage must be timeStamping alone")
-
-
-def _may_issue(_: Policy, __: x509.Certificate, constraints: x509.BasicConstraints) -> None:
-    if not constraints.ca:
-        raise ValueError("a certificate on its path may not issue others")
 
 
 def _may_sign_certificates(_: Policy, __: x509.Certificate, usage: x509.KeyUsage | None) -> None:
