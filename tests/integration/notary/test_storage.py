@@ -74,14 +74,14 @@ def test_a_staging_object_is_kept_until_it_is_dropped(opened: Opened) -> None:
 
 
 def test_a_beginning_writer_deletes_only_what_nobody_can_commit(opened: Opened) -> None:
-    """Garbage of earlier writers goes; the committed object, and whatever a later writer staged, stays."""
-    log, names = opened(0), ["00000001-1-a", "00000002-2-b", "00000002-3-c", "00000003-4-d"]
+    """Garbage of earlier writers goes; the committed object, and whatever a later writer staged or is none of ours, stays."""
+    log, names = opened(0), ["00000001-1-a", "00000002-2-b", "00000002-3-c", "00000003-4-d", ".nfs0000000100000001"]
     for name in names:
         log.stage(name, b"x")
 
     log.begin(2, names[1])
 
-    assert [name for name in names if log.read_staged(name) is not None] == [names[1], names[3]]
+    assert [name for name in names if log.read_staged(name) is not None] == [names[1], *names[3:]]
 
 
 def test_a_public_file_is_never_changed(opened: Opened) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TilePath
-from tallystick.notary.staging import epoch_of
+from tallystick.notary.staging import is_stale
 from tallystick.notary.storage import missing, other_bytes, refuse_if_after
 from tallystick.runtime.bucket import (
     Bucket,
@@ -69,8 +69,7 @@ class LogBucket:
         """See `LogStorage`."""
         self._try_out()
         for key in self._bucket.keys(STAGING):
-            name = key.removeprefix(STAGING)
-            if name != staged and epoch_of(name) <= epoch:
+            if is_stale(key.removeprefix(STAGING), epoch, staged):
                 self._bucket.delete(key)
 
     def stage(self, name: str, data: bytes) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TilePath
-from tallystick.notary.staging import epoch_of
+from tallystick.notary.staging import is_stale
 from tallystick.notary.storage import missing, other_bytes, refuse_if_after
 from tallystick.runtime.settings import SettingError
 
@@ -57,7 +57,7 @@ class LogDirectory:
             if int(path.name.removeprefix(".tmp-")) < epoch:
                 shutil.rmtree(path, ignore_errors=True)
         for path in self._staging.iterdir():
-            if path.name != staged and epoch_of(path.name) <= epoch:
+            if is_stale(path.name, epoch, staged):
                 path.unlink(missing_ok=True)
 
     def stage(self, name: str, data: bytes) -> None:

@@ -8,6 +8,7 @@ tallystick/staging/v1\n
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from tallystick.merkle.tiles import TilePath
 from tallystick.notary.errors import CorruptLogError
 
 MAGIC = b"tallystick/staging/v1\n"
+_NAME = re.compile(r"([0-9]{8,18})-[0-9]+-[0-9a-f]+(\.tmp)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ class Staged:
         return cls(int(size), bytes.fromhex(root), files)
 
 
-def epoch_of(name: str) -> int:
-    """Return the writer epoch in a staging object's name. Raises ValueError."""
-    return int(name.partition("-")[0])
+def is_stale(name: str, epoch: int, committed: str | None) -> bool:
+    """Whether a staging object, or a temporary of one, is of a writer up to `epoch` and not the committed one.
+
+    What else lies there is none of ours: a file system's own, such as NFS keeps for a deleted file that somebody has open.
+    """
+    found = _NAME.match(name)
+    return found is not None and name != committed and int(found[1]) <= epoch
 
 
 def _line(body: bytes, start: int) -> tuple[str, int]:
