@@ -17,13 +17,13 @@ from tallystick.embedded import EmbeddedStack
 
 from ..s3 import BUCKET, S3Server
 from . import naive
-from .mortal import Life, live
+from .mortal import ERROR, Life, live
 from .recorder import SigningRecorder
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload([live.__module__])
 DONE, ENDED, KILLED = 0, 1, -9
-UNKNOWN = 255  # what the fork server makes of a child that was killed before it had said that it runs
+UNKNOWN = 255  # what the fork server answers when it lost the child's exit code
 LIFE_S = 60
 PLACES = ("directory", "bucket")
 
@@ -148,6 +148,7 @@ def vault_client(stack: EmbeddedStack) -> Iterator[hvac.Client]:
 
 def lived(life: Life) -> int:
     """Let a notary live; return how it ended."""
+    life.words_file.unlink(missing_ok=True)
     process = FORKED.Process(target=live, args=(life,))
     process.start()
     process.join(LIFE_S)
@@ -155,7 +156,11 @@ def lived(life: Life) -> int:
         process.kill()
         process.join()
         pytest.fail(f"{life.log} did not end")
-    return KILLED if process.exitcode == UNKNOWN else int(process.exitcode)
+    if process.exitcode != UNKNOWN:
+        return int(process.exitcode)
+    if not life.words_file.exists():
+        return KILLED
+    return ENDED if life.words_file.read_text().startswith(ERROR) else DONE
 
 
 async def verify(ground: Ground, life: Life) -> naive.Published:

@@ -41,6 +41,8 @@ MAX_WAITS = 300
 TROUBLED_PHASE = 2
 TROUBLE_LASTS_WAITS = 4
 NOBODY = 65534
+ERROR = "ended by "
+"""How last words begin that are an error's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ def live(life: Life) -> None:
     try:
         asyncio.run(_live(life, reaper, words))
     except Exception as error:  # noqa: BLE001  whatever it is: it is written down, and the exit code says so
-        life.words_file.write_text(f"{type(error).__name__}: {error}")
+        life.words_file.write_text(f"{ERROR}{type(error).__name__}: {error}")
         sys.exit(1)
     life.words_file.write_text("\n".join(words))
     if life.lines_file is not None:

@@ -192,7 +192,7 @@ async def test_a_restored_old_backup_is_refused(installation: Installation) -> N
     other.start()
     await eventually(lambda: other.exit_code is not None)
     assert other.exit_code == 1
-    assert "restore the log directory" in other.child.log_tail()
+    assert "restore the log's files" in other.child.log_tail()
 
     # The database older than the directory.
     await asyncio.to_thread(shutil.rmtree, installation.log_dir)
