@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -10,12 +11,15 @@ from typing import Self
 class CuttableProxy:
     """Passes bytes between its own port on 127.0.0.1 and a server's, until `cut`; a context manager.
 
-    What a client sends goes through `change` on its way, piece by piece.
+    What a client sends goes through `change` on its way, piece by piece. That the server has ended a connection is passed on
+    after `linger_s`.
     """
 
-    def __init__(self, target_port: int, change: Callable[[bytes], bytes] = lambda data: data) -> None:
+    def __init__(
+        self, target_port: int, change: Callable[[bytes], bytes] = lambda data: data, *, linger_s: float = 0.0
+    ) -> None:
         self._target = ("127.0.0.1", target_port)
-        self._change = change
+        self._change, self._linger_s = change, linger_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -69,7 +73,7 @@ class CuttableProxy:
                 if self._is_cut:
                     return
                 self._open |= {near, far}
-            back = threading.Thread(target=_pump, args=(far, near, self._allowed), daemon=True)
+            back = threading.Thread(target=_pump, args=(far, near, self._allowed, self._linger_s), daemon=True)
             back.start()
             _pump(near, far, self._sent)
             back.join()
@@ -89,10 +93,11 @@ class CuttableProxy:
         return data
 
 
-def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes]) -> None:
+def _pump(source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes], linger_s: float = 0.0) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
             sink.sendall(change(data))
+    time.sleep(linger_s)
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tallystick.runtime import database
-from tallystick.runtime.backoff import Backoff, retry
+from tallystick.runtime.backoff import Backoff, is_transient, retry
 from tallystick.runtime.health import Health
 
 from ..proxy import CuttableProxy
@@ -50,3 +50,19 @@ async def test_a_wrong_password_is_not_retried(stack: ProvisionedStack) -> None:
     )
     with pytest.raises(asyncpg.InvalidPasswordError):
         await retry(lambda: database.connect(settings), health=Health("test"), component="database")
+
+
+async def test_a_connection_between_its_last_message_and_its_end_is_waited_for(stack: ProvisionedStack) -> None:
+    """A server that is shut down says so and then hangs up; a query begun between the two is one to repeat."""
+    administrator = await asyncpg.connect(stack.servers.database.admin_url)
+    with CuttableProxy(stack.servers.database.port, linger_s=1.0) as proxy:
+        connection = await database.connect(stack.database_settings("notary", port=proxy.port))
+        await administrator.fetchval("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        await asyncio.sleep(0.3)  # it has said so, and not hung up yet
+
+        with pytest.raises(asyncpg.InternalClientError, match="another operation") as refused:
+            await connection.fetchval("SELECT 1")
+
+        assert is_transient(refused.value)
+        connection.terminate()
+    await administrator.close()

@@ -27,6 +27,8 @@ _TRANSIENT = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # What asyncpg says of a query that begins between the server's last message and the end of its connection.
+    asyncpg.InternalClientError,
 )
 # Kafka errors that waiting does not repair: our own mistakes, refusals, and a newer owner.
 _FATAL_KAFKA = (
