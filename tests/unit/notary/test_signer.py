@@ -104,3 +104,12 @@ async def test_what_a_retired_key_signed_is_still_the_log_s() -> None:
     before = await NoteSigner(LocalKeys(), LOG, ORIGIN, Known([OLD])).sign(CHECKPOINT)
     signer = NoteSigner(LocalKeys({LOG: 2}), LOG, ORIGIN, Known([OLD, NEW], retired=[OLD]))
     assert await signer.open(before) == CHECKPOINT
+
+
+async def test_after_a_loss_the_key_that_people_put_into_the_policy_signs() -> None:
+    """Vault has lost the old key and has another: what the old one signed is still the log's, and the new one goes on."""
+    before = await NoteSigner(LocalKeys(), LOG, ORIGIN, Known([OLD])).sign(CHECKPOINT)
+    made_anew = "made anew"
+    signer = NoteSigner(LocalKeys(), made_anew, ORIGIN, Known([OLD, LocalKeys().public_of(made_anew)]))
+    assert await signer.open(before) == CHECKPOINT
+    assert len(Note.parse(await signer.sign(CHECKPOINT)).signatures) == 1
