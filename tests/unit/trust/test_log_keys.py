@@ -116,6 +116,7 @@ def test_a_key_is_added_once_and_retired_once() -> None:
         log_key("new"),
     )
     assert [index for index, _ in governance.rejected] == [1, 2, 4, 5]
+    assert governance.rejected[0][1].endswith("was added before, at index 0")
     assert governance.log_keys.retired == {NEW: 10}
 
 
