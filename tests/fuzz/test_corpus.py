@@ -25,6 +25,7 @@ def test_replay(name: str) -> None:
 def test_nothing_is_kept_for_a_target_that_is_gone() -> None:
     """One file a target."""
     assert {path.stem for path in corpus.FOLDER.iterdir()} == TARGETS.keys()
+    assert {path.stem for path in corpus.FINDINGS.iterdir()} <= TARGETS.keys()
 
 
 HOSTILE = {

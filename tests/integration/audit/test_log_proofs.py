@@ -95,5 +95,5 @@ def test_receipts_of_consistency_that_cannot_be(client: httpx.Client) -> None:
 
 
 def test_the_stored_receipt_is_not_believed(client: httpx.Client) -> None:
-    """A signed root that is not the log's own root is never passed on."""
+    """A signed root that the log's own receipt key has not signed is never passed on."""
     problem(client.get("/v1/logs/governance/consistency-receipt", params={"first": 1}), 500, "inconsistent")

@@ -175,15 +175,15 @@ async def _log_folder(servers: ProvisionedStack, directory: Path, name: str) -> 
 
 
 async def _receipts(servers: ProvisionedStack, logs: list[LogFolder]) -> list[tuple[str, int, bytes, bytes]]:
-    """Sign for receipts an older tree of the decisions' log, and what is no tree of the governance log."""
+    """Sign for receipts an older tree of the decisions' log, and with the wrong key the governance log's."""
     vault, policy = Vault(servers.vault_settings("notary")), TrustPolicy.load(servers.policy)
     builder = TileBuilder()
     builder.append(leaf_hashes(logs[0].entries[:SIGNED_FOR_RECEIPTS]))
     signed = []
-    for name, size, root in (("decisions", SIGNED_FOR_RECEIPTS, builder.root()), ("governance", 3, bytes(32))):
+    for name, size, root in (("decisions", SIGNED_FOR_RECEIPTS, builder.root()), ("governance", 3, logs[1].builder.root())):
         key = next(key for key in policy.receipt_keys if key.origin == policy.origins[name])
         header = RootHeader(key.origin, size, key.key_id)
-        signature = await vault.sign(f"notary-receipts-{name}", header.signing_input(root))
+        signature = await vault.sign("notary-receipts-decisions", header.signing_input(root))
         signed.append((name, size, root, SignedRoot(header, signature).encode()))
     return signed
 

@@ -89,6 +89,39 @@ def test_parts_have_their_lengths() -> None:
         ConsistencyReceipt(SIGNED, 3, (HASH,))
 
 
+HEADER_MUTATIONS: dict[str, dict[int, object]] = {
+    "EdDSA, which names no curve": {1: -8},
+    "ECDSA": {1: -7},
+    "no algorithm": {1: None},
+    "another structure": {395: 2},
+    "no structure": {395: None},
+    "a claim more": {15: {1: KEY.origin, 2: "subject"}},
+    "no issuer": {15: {}},
+    "a key id of 31 bytes": {4: bytes(31)},
+    "no size": {-65537: None},
+    "a size of 0": {-65537: 0},
+    "a size that is text": {-65537: "2"},
+    "a critical header": {2: [1]},
+    "a label nobody knows": {99: 1},
+}
+
+
+@pytest.mark.parametrize("name", HEADER_MUTATIONS)
+def test_a_header_says_one_thing_only(name: str) -> None:
+    """However well it is signed: neither more, nor less, nor something else; the same header unchanged is read."""
+    sound: dict[int, object] = {1: -19, 4: KEY.key_id, 15: {1: KEY.origin}, 395: 1, -65537: 2}
+    assert RootHeader.parse(cbor2.dumps(sound)) == HEADER
+    changed = {label: value for label, value in {**sound, **HEADER_MUTATIONS[name]}.items() if value is not None}
+    with pytest.raises(MerkleError):
+        RootHeader.parse(cbor2.dumps(changed))
+
+
+def test_a_header_in_another_order_is_not_the_same() -> None:
+    """One spelling: the deterministic order of RFC 8949."""
+    with pytest.raises(ReceiptError, match="something else"):
+        RootHeader.parse(cbor2.dumps({4: KEY.key_id, 1: -19, 15: {1: KEY.origin}, 395: 1, -65537: 2}))
+
+
 def test_the_key_is_chosen_by_log_and_id() -> None:
     """Of several keys the one that is named; one of another log, or none, does not do."""
     other = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32).public_key().public_bytes_raw()
