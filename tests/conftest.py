@@ -1,6 +1,7 @@
 """Rules for every test: pure layers open no sockets, and under REQUIRE_ALL=1 a skip is a failure."""
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pluggy
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
+# Taken before a test module is imported: py-evm raises it tenfold, and what is nested too deeply then ends the interpreter.
+RECURSION_LIMIT = sys.getrecursionlimit()
 PURE = {"unit", "property", "vectors", "fuzz"}
 
 
@@ -17,7 +20,8 @@ def _layer(item: pytest.Item) -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Block sockets in the pure layers, so that nothing there leans on a server."""
+    """Block sockets in the pure layers, so that nothing there leans on a server; keep the interpreter's own recursion limit."""
+    sys.setrecursionlimit(RECURSION_LIMIT)
     if _layer(item) in PURE:
         disable_socket(allow_unix_socket=True)
     else:

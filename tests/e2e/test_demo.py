@@ -17,7 +17,8 @@ from tallystick.embedded.service_process import console_script
 from .processes import command_line, descendants, wait_gone
 
 FIELDS = {
-    *("transactions", "decisions", "rejected", "log_size", "roots", "decisions_per_s", "provable_p50_ms", "provable_p99_ms"),
+    *("transactions", "decisions", "rejected", "log_size", "root", "decisions_per_s"),
+    *("roots", "provable_p50_ms", "provable_p99_ms"),
     *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "anchored", "cosigned"),
 }
 PROCESSES = 7

@@ -17,6 +17,7 @@ FOUND = Figures(
     decisions=1_000_000,
     rejected=0,
     log_size=1_000_000,
+    root="f9" * 32,
     roots=["f9" * 32],
     decisions_per_s=12_345.6,
     provable_p50_ms=1_446.0,

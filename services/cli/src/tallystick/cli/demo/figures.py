@@ -42,12 +42,16 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The run in numbers; `log_size` and `roots` are of the decisions' logs; no average precision without a fraud."""
+    """The run in numbers; no average precision without a fraud.
+
+    `log_size` is of all decisions' logs; `root` is the first one's, `roots` are all of them.
+    """
 
     transactions: int
     decisions: int
     rejected: int
     log_size: int
+    root: str
     roots: list[str]
     decisions_per_s: float
     provable_p50_ms: float
@@ -134,6 +138,7 @@ def figures(decided: Decided, fraud: NDArray[np.bool_], transactions: int, start
         decisions=len(decided.decisions),
         rejected=int((~scored).sum()),
         log_size=sum(checkpoint.size for checkpoint in decided.checkpoints),
+        root=decided.checkpoints[0].root.hex(),
         roots=[checkpoint.root.hex() for checkpoint in decided.checkpoints],
         decisions_per_s=round(len(decided.decisions) / (int(decided.provable_ms.max()) / 1000 - started_s), 1),
         provable_p50_ms=float(p50),

@@ -108,7 +108,7 @@ def _headline(found: Figures) -> Group:
         table.add_column(justify="center", ratio=1)
     table.add_row(*(f"[bold cyan]{number}[/]" for number in numbers.values()))
     table.add_row(*(f"[dim]{caption}[/]" for caption in numbers))
-    rest = f"[dim]99 of 100 have a proof within {found.provable_p99_ms:,.0f} ms; the log's root is {found.roots[0][:16]}…[/]"
+    rest = f"[dim]99 of 100 have a proof within {found.provable_p99_ms:,.0f} ms; the log's root is {found.root[:16]}…[/]"
     return Group(table, Align.center(rest))
 
 
