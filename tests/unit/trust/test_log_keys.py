@@ -11,9 +11,10 @@ from tallystick.merkle.keys import ED25519, NoteError, VerifierKey
 from tallystick.merkle.notes import Note, SignatureLine
 from tallystick.merkle.policy import LogPolicy
 from tallystick.trust.governance import Governance, replay
+from tallystick.trust.log_keys import LogKeys
 from tallystick.trust.policy import TrustPolicy, TrustPolicyError
 
-from .helpers import DECISIONS, GOVERNANCE, Log, enrolment, key, log_key, log_policy, public, trust_policy, trust_toml
+from .helpers import DECISIONS, GOVERNANCE, RECEIPTS, Log, enrolment, key, log_key, log_policy, public, trust_policy, trust_toml
 
 TRUST = trust_policy()
 OLD, NEW = VerifierKey.make(GOVERNANCE, ED25519, public(GOVERNANCE)), VerifierKey.make(GOVERNANCE, ED25519, public("new"))
@@ -78,7 +79,7 @@ def test_a_retired_key_speaks_for_what_it_signed_before_and_for_nothing_larger(u
 
 def test_of_two_sizes_the_smaller_one_holds() -> None:
     """A policy's own word on a retired key is never widened by the log."""
-    governance = after(log_key(GOVERNANCE, last_size=100))
+    governance = after(log_key("new"), log_key(GOVERNANCE, last_size=100))
     for size, expected in ((50, 50), (200, 100)):
         policy = replace(TRUST.log_policy, retired={OLD: size})
         assert governance.log_keys.with_retired(policy).retired == {OLD: expected}
@@ -88,6 +89,10 @@ REFUSED = {
     "one signature": (log_key("new", "ada"), "1 of the 2 approver signatures"),
     "a publisher": (log_key("new", "ada", "pat"), "'pat' is not an approver"),
     "another governance log's": (log_key("new", log="other"), "is stated for the log 'other'"),
+    "the decisions log's key": (log_key(DECISIONS), "the key is that of another log, of a witness or of receipts"),
+    "a witness's key": (log_key("notary-clock"), "the key is that of another log, of a witness or of receipts"),
+    "the receipts' key": (log_key(RECEIPTS), "the key is that of another log, of a witness or of receipts"),
+    "the last key": (log_key(GOVERNANCE, last_size=9), f"{GOVERNANCE} would be left without a key: add another one first"),
     "a person's key": (log_key("ada"), "the key is that of 'ada'"),
     "half a key": (log_key("new", public_key=bytes(31)), "the log's key: "),
     "a key of small order": (log_key("new", public_key=bytes(32)), "the log's key: "),
@@ -118,6 +123,23 @@ def test_a_key_is_added_once_and_retired_once() -> None:
     assert [index for index, _ in governance.rejected] == [1, 2, 4, 5]
     assert governance.rejected[0][1].endswith("was added before, at index 0")
     assert governance.log_keys.retired == {NEW: 10}
+
+
+def test_under_a_policy_that_has_the_new_key_already_the_same_entries_count() -> None:
+    """A key that was taken into the policy is added by the log's entry all the same, and the old one is retired."""
+    log = Log(GOVERNANCE)
+    for record in (log_key("new"), log_key(GOVERNANCE, last_size=1)):
+        log.append(LOG_KEY, record)
+    lines = log_policy().splitlines(keepends=True)
+    governance = replay(log.entries, TrustPolicy.parse(b"".join([f"log {NEW}\n".encode(), *lines]), trust_toml()))
+    assert (governance.rejected, governance.log_keys) == ([], after(log_key("new"), log_key(GOVERNANCE, last_size=1)).log_keys)
+
+
+def test_a_key_that_something_else_has_is_not_taken_into_a_policy() -> None:
+    """Under a policy with another machine of that key the update leaves it out, so that the policy stays one."""
+    taken = VerifierKey.make(GOVERNANCE, ED25519, public(DECISIONS))
+    for keys in (LogKeys({taken: 0}), LogKeys({taken: 0}, {taken: 1})):
+        assert keys.with_added(TRUST.log_policy).logs == TRUST.log_policy.logs
 
 
 def test_a_log_s_key_is_nobody_s_own() -> None:

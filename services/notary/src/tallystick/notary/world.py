@@ -191,7 +191,7 @@ class World:
     async def _prove(self, old: int, new: int) -> Sequence[bytes]:
         if old == 0:  # everything continues nothing
             return ()
-        with answering("disk", self._health):
+        with answering(self._storage.component, self._health):
             return await asyncio.to_thread(consistency_proof, old, new, self._storage.read_tile)
 
 

@@ -162,7 +162,7 @@ class _Replay:
         elif entry.kind == EntryKind.ENTRY_KIND_TOPOLOGY:
             _check_topology(parse_message(Topology, entry.value, "the record"), self._policy)
         elif entry.kind == EntryKind.ENTRY_KIND_LOG_KEY:
-            change = open_log_key(index, entry.value, self.roster, self.log_keys)
+            change = open_log_key(index, entry.value, self.roster, self.log_keys, self._policy.log_policy)
             self.log_keys = self.log_keys.after(change)
             self.roster = self.roster.without_key(change.key.public_key)
 

@@ -1,8 +1,9 @@
 """The logs' own keys, as the governance log adds and retires them.
 
 The keys in the trust policy's `log.policy` are where a verifier begins. A `LogKey`, signed by two approvers, adds a key to a
-log or retires one. It counts if it is for this governance log, the key is a sound one that no person and no other log has, and
-the same was not said before: a key is added once, retired once, and does not come back.
+log or retires one. It counts if it is for this governance log, the key is a sound one that no person, no other log, no witness
+and no receipts have, and the same was not said before: a key is added once, retired once, and does not come back. A log's last
+key is not retired: another one is added first.
 
 Nobody's policy changes by itself: verifiers go on with the keys that they have, and take a new one when a person gives them the
 policy that has it (`with_added`). What only narrows is applied by whoever replays the log (`with_retired`): a retired key no
@@ -56,7 +57,8 @@ class LogKeys:
         """Return the policy with the added keys of logs that it knows, and narrowed."""
         known = {key for key, _ in policy.logs}
         names = {key.name for key in known}
-        new = [(key, None) for key in self.added if key.name in names and key not in known]
+        taken = {key.public_key for key in (*known, *policy.witnesses.values())}
+        new = [(key, None) for key in self.added if key.name in names and key.public_key not in taken]
         return self.with_retired(replace(policy, logs=(*policy.logs, *new)))
 
     def signing(self, policy: LogPolicy, origin: str) -> frozenset[bytes]:
@@ -65,8 +67,8 @@ class LogKeys:
         return frozenset(key.public_key for key, _ in whole.logs if key.name == origin and key not in whole.retired)
 
 
-def open_log_key(index: int, value: bytes, roster: Roster, keys: LogKeys) -> SignedLogKey:
-    """Return the `LogKey` in `value`, logged at `index` when `roster` and `keys` were in force.
+def open_log_key(index: int, value: bytes, roster: Roster, keys: LogKeys, policy: LogPolicy) -> SignedLogKey:
+    """Return the `LogKey` in `value`, logged at `index` when `roster` and `keys` were in force; `policy` is where logs began.
 
     Raises:
         TrustError: It is not well formed, not well signed, or breaks a rule.
@@ -74,11 +76,11 @@ def open_log_key(index: int, value: bytes, roster: Roster, keys: LogKeys) -> Sig
     record = parse_message(LogKey, value, "the record")
     approvers = verify_signatures("LogKeyStatement", record.statement, record.signatures, roster.signers, APPROVER, APPROVALS)
     statement = parse_message(LogKeyStatement, record.statement, "the statement")
-    key = check_log_key(statement, roster, keys)
+    key = check_log_key(statement, roster, keys, policy)
     return SignedLogKey(index, key, statement.last_size if statement.HasField("last_size") else None, approvers)
 
 
-def check_log_key(statement: LogKeyStatement, roster: Roster, keys: LogKeys) -> VerifierKey:
+def check_log_key(statement: LogKeyStatement, roster: Roster, keys: LogKeys, policy: LogPolicy) -> VerifierKey:
     """Return the key that a statement is about, having checked it against what was said before; signatures are not looked at.
 
     Raises:
@@ -95,9 +97,13 @@ def check_log_key(statement: LogKeyStatement, roster: Roster, keys: LogKeys) -> 
             raise RecordError(f"the key is that of {signer.name!r}, and no log's")
     if key in keys.retired:
         raise RecordError(f"this key of {key.name} was retired before, and does not come back")
-    if not statement.HasField("last_size"):
-        if key in keys.added:
-            raise RecordError(f"this key of {key.name} was added before, at index {keys.added[key]}")
-        if any(other.public_key == key.public_key for other in (*keys.added, *keys.retired)):
-            raise RecordError("the key is another log's")
+    began = {known for known, _ in policy.logs}
+    if statement.HasField("last_size"):
+        if not any(other.name == key.name for other in (began | keys.added.keys()) - keys.retired.keys() - {key}):
+            raise RecordError(f"{key.name} would be left without a key: add another one first")
+        return key
+    if key in keys.added:
+        raise RecordError(f"this key of {key.name} was added before, at index {keys.added[key]}")
+    if key.public_key in roster.machines and key not in began:
+        raise RecordError("the key is that of another log, of a witness or of receipts")
     return key

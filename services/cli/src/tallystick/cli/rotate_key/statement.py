@@ -46,7 +46,7 @@ def _check(statement: LogKeyStatement, governance: Governance, policy: TrustPoli
     if not keys.signing(policy.log_policy, origin):
         raise ApprovalError(f"the trust policy has no log {origin!r}")
     try:
-        key = check_log_key(statement, governance.roster, keys)
+        key = check_log_key(statement, governance.roster, keys, policy.log_policy)
     except RecordError as error:
         raise ApprovalError(f"the log would not accept it: {error}") from error
     if not statement.HasField("last_size"):
