@@ -3,10 +3,14 @@
 Which lines there are is found by letting a notary live undisturbed. Then for each line one lives until that line is about to
 run, and another one after it until all is logged. After each life everything is verified by code that shares nothing with the
 product: every public file, every index row, every recorded checkpoint, and everything that Vault was ever asked to sign.
+
+Every line where REQUIRE_ALL=1 (CI), which takes some minutes; else some of them, others each time.
 """
 
 import asyncio
 import json
+import os
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +23,7 @@ from .mortal import Life, Line, first_line_of
 
 LIVES_AT_ONCE = 3
 BATCH = 2  # the phase that fills tiles
+SOME = 8
 EFFECTS = {"pipeline.py", "world.py", "directory.py", "database.py", "signer.py"}
 
 
@@ -42,6 +47,8 @@ async def rows(ground: Ground, kills: Sequence[tuple[Life, Sequence[Line]]]) -> 
 
     After each life everything is verified. Each line kills: one that does not run is a mistake in the table.
     """
+    if os.environ.get("REQUIRE_ALL") != "1":
+        kills = random.sample(kills, min(SOME, len(kills)))
     permits = asyncio.Semaphore(LIVES_AT_ONCE)
 
     async def row(life: Life, lines: Sequence[Line]) -> None:
