@@ -191,6 +191,15 @@ def test_a_governance_entry_without_effect_is_a_note(folder: Path, capsys: pytes
     assert "entry 4 has no effect: it has 1 of the 2 approver signatures" in capsys.readouterr().out
 
 
+def test_a_decision_in_the_governance_log_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not the governance log's has no place there, though it has no effect either."""
+    governance = World().governance_log()
+    governance.append(EntryKind.ENTRY_KIND_DECISION, b"")
+    write(folder, decision_log(decisions(World(), 5)), governance)
+    assert fsck(folder)[0] == 1
+    assert f"{GOVERNANCE}: entry 4: an entry of kind decision does not belong" in capsys.readouterr().out
+
+
 def test_another_root_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A checkpoint over other entries than those in the files is not theirs, however well it is signed."""
     logs = write(folder, decision_log(decisions(World(), COUNT)))

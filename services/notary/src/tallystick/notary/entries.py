@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tallystick.contracts import EntryKind, LogEntry, Malformed
 from tallystick.merkle.tiles import MAX_ENTRY_SIZE
+from tallystick.trust.malformed import missing
 
 _MAX_OVERHEAD = 400
 """More than an envelope adds to a value: its numbers, and a topic's name of at most 249 bytes."""
@@ -67,11 +68,7 @@ def malformed_entry(record: Record, reason: str) -> bytes:
 
 def missing_entry(record: Record, first: int) -> bytes:
     """Return the entry that stands for the offsets from `first` up to `record`, at which its topic has no records."""
-    reason = (
-        f"the topic has no records from offset {first} to {record.offset - 1}: deleted before they were logged, or never any"
-    )
-    stand_in = Malformed(digest=hashlib.sha256().digest(), reason=reason)
-    value = stand_in.SerializeToString(deterministic=True)
+    value = missing(first, record.offset - 1).SerializeToString(deterministic=True)
     return _envelope(EntryKind.ENTRY_KIND_MALFORMED, record, value, first)
 
 

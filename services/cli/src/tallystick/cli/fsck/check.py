@@ -18,6 +18,7 @@ from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.decision_log import DecisionLog
 from tallystick.trust.errors import TrustError
 from tallystick.trust.governance import Governance, replay
+from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy
 
@@ -77,6 +78,11 @@ class Fsck:
                     entries += stretch
                     self._advance(origin, len(entries), verified.checkpoint.size)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
+        with _in(origin):
+            try:
+                check_governance_log(entries)
+            except TrustError as error:
+                raise BrokenError(str(error)) from error
         governance = replay(entries, self._policy)
         # What a retired key made beyond its time is nobody's log, though every hash of it be right.
         self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
