@@ -47,17 +47,18 @@ def test_sound_logs_pass(folder: Path, capsys: pytest.CaptureFixture[str], count
     assert logs[0]["counts"] == {"models": 1, "policies": 1, "activations": 1, "enrolments": 0}
 
 
-@pytest.mark.parametrize(("last_size", "code"), [(5, 0), (4, 1)])
+@pytest.mark.parametrize(("beyond", "code"), [(0, 0), (1, 1)])
 @pytest.mark.parametrize("origin", [DECISIONS, GOVERNANCE])
 def test_a_retired_key_s_log_is_no_log_beyond_its_time(
-    folder: Path, capsys: pytest.CaptureFixture[str], origin: str, last_size: int, code: int
+    folder: Path, capsys: pytest.CaptureFixture[str], origin: str, beyond: int, code: int
 ) -> None:
     """Whoever has the stolen key of a log can make it grow; retired in the governance log, the key is believed up to a size."""
     governance = World().governance_log()
-    governance.append(EntryKind.ENTRY_KIND_LOG_KEY, log_key(origin, origin=origin, last_size=last_size))
-    write(folder, decision_log(decisions(World(), 5)), governance)
+    governance.append(EntryKind.ENTRY_KIND_LOG_KEY, log_key("the next", origin=origin))
+    governance.append(EntryKind.ENTRY_KIND_LOG_KEY, log_key(origin, origin=origin, last_size=6 - beyond))
+    write(folder, decision_log(decisions(World(), 6)), governance)
     assert fsck(folder)[0] == code
-    assert ("5 entries is signed by a retired key" in "".join(capsys.readouterr())) == bool(code)
+    assert ("6 entries is signed by a retired key" in "".join(capsys.readouterr())) == bool(code)
 
 
 def test_people_are_told_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

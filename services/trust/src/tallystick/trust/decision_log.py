@@ -14,6 +14,7 @@ from tallystick.trust.decisions import check_decision, check_log, check_outcome
 from tallystick.trust.errors import TrustError
 from tallystick.trust.governance import VerifiedActivation
 from tallystick.trust.incidents import SignedIncident
+from tallystick.trust.malformed import open_malformed
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import CHAMPION, kind_name, open_entry
@@ -32,7 +33,6 @@ class PartitionState:
 
     next_sequence: int = 0
     source_offset: int = -1
-    record_offset: int = -1
     activation_index: int = -1
     incident: int = -1
 
@@ -42,7 +42,8 @@ class DecisionLog:
     """The state after the entries taken so far: a few numbers a partition, whatever the log's length.
 
     `origin` is the log's; `activations` (by index) and `incidents` (in its order) are the governance log's. `counts` holds how
-    many entries there were of each kind or outcome, `taken` the indexes of the incidents by which it has gone on.
+    many entries there were of each kind or outcome, `taken` the indexes of the incidents by which it has gone on. All records
+    are of one topic, `topic`; `offsets` holds the last record's in each of its partitions.
     """
 
     origin: str
@@ -52,6 +53,8 @@ class DecisionLog:
     partitions: dict[tuple[str, int], PartitionState] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     taken: set[int] = field(default_factory=set)
+    topic: str | None = None
+    offsets: dict[int, int] = field(default_factory=dict)
 
     def take(self, data: bytes) -> None:
         """Take the log's next entry; after an error the state is of no use any more.
@@ -61,8 +64,10 @@ class DecisionLog:
         """
         entry = open_entry(data)
         if entry.kind == EntryKind.ENTRY_KIND_MALFORMED:
-            self._count("MALFORMED")
+            self._check_topic(entry)
+            self._take_malformed(entry)
         elif entry.kind == EntryKind.ENTRY_KIND_DECISION:
+            self._check_topic(entry)
             self._take_decision(entry)
         elif entry.kind == EntryKind.ENTRY_KIND_INCIDENT:
             self._take_incident(data)
@@ -79,6 +84,8 @@ class DecisionLog:
             "partitions": [[*place, asdict(state)] for place, state in self.partitions.items()],
             "counts": self.counts,
             "incidents": sorted(self.taken),
+            "topic": self.topic,
+            "offsets": sorted(self.offsets.items()),
         }
 
     @classmethod
@@ -100,6 +107,8 @@ class DecisionLog:
             partitions,
             {str(name): int(count) for name, count in value["counts"].items()},
             set(map(int, value["incidents"])),
+            None if value["topic"] is None else str(value["topic"]),
+            {int(partition): int(offset) for partition, offset in value["offsets"]},
         )
 
     def _take_decision(self, entry: LogEntry) -> None:
@@ -122,9 +131,20 @@ class DecisionLog:
         if in_force >= 0:
             self._check_activation(decision, switching=in_force > state.activation_index)
         state.next_sequence, state.incident = decision.sequence + 1, -1
-        state.source_offset, state.record_offset = decision.source_offset, entry.offset
-        state.activation_index = in_force
+        state.source_offset, state.activation_index = decision.source_offset, in_force
+        self.offsets[entry.partition] = entry.offset
         self._count(Outcome.Name(decision.outcome).removeprefix("OUTCOME_"))
+
+    def _take_malformed(self, entry: LogEntry) -> None:
+        open_malformed(entry.value)
+        partition = entry.partition
+        if not any(partition in topic.of_log(self.origin) for topic in self.policy.topics.values()):
+            raise DecisionLogError(f"it was logged from partition {partition}, which does not belong to this log")
+        # Records are read again from where an incident says, and what is none of them then stands before the incident's entry.
+        if not self._may_go_back(partition, entry.offset):
+            self._check_offset(entry)
+        self.offsets[partition] = entry.offset
+        self._count("MALFORMED")
 
     def _take_incident(self, data: bytes) -> None:
         incident = next((incident for incident in self.incidents if incident.entry == data), None)
@@ -156,10 +176,31 @@ class DecisionLog:
             raise DecisionLogError(f"it has sequence {decision.sequence} where {state.next_sequence} is next in {where}")
         if decision.source_offset <= state.source_offset:
             raise DecisionLogError(f"its source offset {decision.source_offset} comes after {state.source_offset} in {where}")
-        if entry.offset <= state.record_offset:
+        self._check_offset(entry)
+
+    def _check_topic(self, entry: LogEntry) -> None:
+        if self.topic is None:
+            self.topic = entry.topic
+        if entry.topic != self.topic:
+            raise DecisionLogError(f"it was logged from the topic {entry.topic!r}, and those before it from {self.topic!r}")
+
+    def _check_offset(self, entry: LogEntry) -> None:
+        last = self.offsets.get(entry.partition, -1)
+        if entry.offset <= last:
             raise DecisionLogError(
-                f"its record at offset {entry.offset} comes after the one at {state.record_offset} in {where}"
+                f"its record at offset {entry.offset} comes after the one at {last} in partition {entry.partition} of"
+                f" {entry.topic}"
             )
+
+    def _may_go_back(self, partition: int, offset: int) -> bool:
+        """Whether an incident lets the partition's records be read again from this offset, where it stands now."""
+        return any(
+            said.log == self.origin
+            and said.partition == partition
+            and said.record_offset <= offset
+            and said.from_sequence == self.partitions.get((said.topic, partition), PartitionState()).next_sequence
+            for said in (incident.statement for incident in self.incidents)
+        )
 
     def _check_activation(self, decision: Decision, *, switching: bool) -> None:
         activation = self.activations.get(decision.activation_index)
