@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import tallystick.notary
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.keys import ED25519, VerifierKey
+from tallystick.merkle.policy import LogPolicy
 from tallystick.notary.bucket import LogBucket
 from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
@@ -251,9 +252,10 @@ class AllVersions:
         """See `Allowed`."""
         return frozenset((await self._vault.public_keys(self._key)).values())
 
-    async def known(self, origin: str) -> list[VerifierKey]:
+    async def known(self, origin: str) -> LogPolicy:
         """See `Allowed`."""
-        return [VerifierKey.make(origin, ED25519, key) for key in await self.signing(origin)]
+        keys = tuple((VerifierKey.make(origin, ED25519, key), None) for key in await self.signing(origin))
+        return LogPolicy(keys, {}, {}, (), None)
 
 
 async def _live(life: Life, reaper: Reaper, words: list[str]) -> None:

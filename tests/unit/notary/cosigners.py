@@ -1,14 +1,14 @@
 """Witnesses in memory: three strict ones of whom two are a quorum, and what a stranger believes of them."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.keys import COSIGNATURE_V1, VerifierKey, cosignature_message
-from tallystick.merkle.notes import Note, SignatureLine, verify_note
+from tallystick.merkle.notes import Note, SignatureLine
+from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.proofs import verify_consistency
 from tallystick.notary.effects import KnownHead
 from tallystick.notary.errors import UnavailableError
@@ -43,11 +43,11 @@ class MemoryWitnesses:
     notes: dict[str, bytes] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
 
-    async def heads(self, log_keys: Sequence[VerifierKey]) -> list[KnownHead]:
+    async def heads(self, known: LogPolicy) -> list[KnownHead]:
         """See `Cosigners`."""
         self._need_quorum()
         for note in self.notes.values():
-            verify_note(Note.parse(note), log_keys)
+            known.verify_checkpoint(note, _head(note).origin)
         return [KnownHead(f"what {name} cosigned", _head(note)) for name, note in self.notes.items()]
 
     async def cosign(self, checkpoint: Checkpoint, note: bytes, prove: Prove) -> bytes:

@@ -96,14 +96,17 @@ class Known:
 
     keys: Sequence[bytes]
     retired: Sequence[bytes] = ()
+    last_size: int = 1_000_000
 
     async def signing(self, origin: str) -> frozenset[bytes]:
         """See `Allowed`."""
         return frozenset(self.keys) - frozenset(self.retired)
 
-    async def known(self, origin: str) -> list[VerifierKey]:
+    async def known(self, origin: str) -> LogPolicy:
         """See `Allowed`."""
-        return [VerifierKey.make(origin, ED25519, key) for key in self.keys]
+        keys = tuple((VerifierKey.make(origin, ED25519, key), None) for key in self.keys)
+        retired = {VerifierKey.make(origin, ED25519, key): self.last_size for key in self.retired}
+        return LogPolicy(keys, {}, {}, (), None, retired)
 
 
 ALLOWED = Known([LocalKeys().public_of("notary-decisions"), LocalKeys().public_of("notary-governance")])

@@ -1,5 +1,6 @@
 """Which keys are the logs': from the trust policy and from the governance log as it is published, on disk."""
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.merkle.notes import Note, SignatureLine
+from tallystick.merkle.policy import RetiredKeyError
 from tallystick.merkle.tiles import ENTRIES, TileBuilder, TilePath, encode_bundle
 from tallystick.notary.directory import LogDirectory
-from tallystick.notary.errors import CorruptLogError, ForkError
+from tallystick.notary.errors import CorruptLogError, ForkError, NotaryError
 from tallystick.notary.keyring import Keyring
 from tallystick.runtime.health import Health
+from tallystick.trust.policy import TrustPolicy
 
 from ..trust.helpers import DECISIONS, GOVERNANCE, Log, key, log_key, public, trust_policy
 
@@ -29,12 +32,13 @@ class Published:
     home: Path
     log: Log = field(default_factory=lambda: Log(GOVERNANCE))
     now_s: float = 0.0
+    policy: TrustPolicy = field(default_factory=trust_policy)
 
     def __post_init__(self) -> None:
         self.directory = LogDirectory(self.home / "public", self.home / "staging")
         self.directory.prepare()
         self.directory.begin(1, None)
-        self.keyring = Keyring(trust_policy(), self.directory, Health("test"), lambda: self.now_s)
+        self.keyring = Keyring(self.policy, self.directory, Health("test"), lambda: self.now_s)
 
     def add(self, record: bytes) -> None:
         """Log a key's record, without publishing it."""
@@ -84,7 +88,7 @@ async def test_a_new_key_signs_only_once_its_entry_is_published_under_the_old_on
     published.add(log_key(GOVERNANCE, last_size=1))
     published.publish(GOVERNANCE, "new")
     assert await published.signing() == {NEW}
-    assert [known.public_key for known in await published.keyring.known(GOVERNANCE)] == [OLD, NEW]
+    assert [known.public_key for known, _ in (await published.keyring.known(GOVERNANCE)).logs] == [OLD, NEW]
 
 
 async def test_a_key_that_two_approvers_did_not_add_signs_nothing(published: Published) -> None:
@@ -125,3 +129,62 @@ async def test_entries_that_do_not_lead_to_the_checkpoint_stop_it(published: Pub
     bundle.write_bytes(bundle.read_bytes()[:-1] + b"\x00")
     with pytest.raises(CorruptLogError, match="do not lead to"):
         await published.signing()
+
+
+async def test_an_older_copy_of_the_log_does_not_bring_a_retired_key_back(published: Published) -> None:
+    """Put back in place while the notary runs, it says nothing that counts; the log goes on from where it was."""
+    published.publish(GOVERNANCE)
+    old = (published.home / "public" / "checkpoint").read_bytes()
+    published.add(log_key("new"))
+    published.publish(GOVERNANCE)
+    published.add(log_key(GOVERNANCE, last_size=1))
+    published.publish("new")
+    assert await published.signing() == {NEW}
+    (published.home / "public" / "checkpoint").write_bytes(old)
+    published.now_s += 10
+    assert await published.signing() == {NEW}
+
+
+async def test_what_no_quorum_stands_by_says_nothing(tmp_path: Path) -> None:
+    """Where the trust policy wants witnesses, the log's own signature brings no key in."""
+    published = Published(tmp_path, policy=trust_policy("notary-clock"))
+    published.add(log_key("new"))
+    published.publish(GOVERNANCE)
+    assert await published.signing() == {OLD}
+    (tmp_path / "public" / "checkpoint").write_bytes(published.log.checkpoint())
+    published.now_s += 10
+    assert await published.signing() == {OLD, NEW}
+
+
+async def test_the_head_that_retires_a_key_may_be_signed_by_it_alone(published: Published) -> None:
+    """Added and retired in one batch, as after a theft: the notary goes on with the new key."""
+    published.add(log_key("new"))
+    published.add(log_key(GOVERNANCE, last_size=1))
+    published.publish(GOVERNANCE)
+    assert await published.signing() == {NEW}
+    known = await published.keyring.known(GOVERNANCE)
+    with pytest.raises(RetiredKeyError):
+        known.verify_checkpoint((published.home / "public" / "checkpoint").read_bytes(), GOVERNANCE)
+
+
+@pytest.mark.parametrize("note", [b"", b"garbage\n", b"a\nb\n\n\xe2\x80\x94 x AAAA\n"])
+async def test_a_damaged_checkpoint_stops_it_with_a_sentence(published: Published, note: bytes) -> None:
+    """A person reads what to restore."""
+    published.publish(GOVERNANCE)
+    (published.home / "public" / "checkpoint").write_bytes(note)
+    with pytest.raises(NotaryError, match=r"its public checkpoint is damaged .* Restore it"):
+        await published.signing()
+
+
+async def test_pipelines_that_ask_at_once_read_the_log_once(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several logs share the keys."""
+    published.publish(GOVERNANCE)
+    reads, read = list[bytes | None](), published.directory.read_checkpoint
+
+    def counted() -> bytes | None:
+        reads.append(read())
+        return reads[-1]
+
+    monkeypatch.setattr(published.directory, "read_checkpoint", counted)
+    await asyncio.gather(*(published.signing() for _ in range(5)))
+    assert len(reads) == 1

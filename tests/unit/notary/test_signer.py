@@ -106,6 +106,15 @@ async def test_what_a_retired_key_signed_is_still_the_log_s() -> None:
     assert await signer.open(before) == CHECKPOINT
 
 
+async def test_a_larger_head_by_a_retired_key_is_no_head_of_the_log_s() -> None:
+    """Neither a thief's, nor one that the next checkpoint replaces, keeps a notary from its start."""
+    before = await NoteSigner(LocalKeys(), LOG, ORIGIN, Known([OLD])).sign(CHECKPOINT)
+    allowed = Known([OLD, NEW], retired=[OLD], last_size=CHECKPOINT.size - 1)
+    signer = NoteSigner(LocalKeys({LOG: 2}), LOG, ORIGIN, allowed)
+    assert await signer.open(before) is None
+    assert await signer.open(await signer.sign(CHECKPOINT)) == CHECKPOINT
+
+
 async def test_after_a_loss_the_key_that_people_put_into_the_policy_signs() -> None:
     """Vault has lost the old key and has another: what the old one signed is still the log's, and the new one goes on."""
     before = await NoteSigner(LocalKeys(), LOG, ORIGIN, Known([OLD])).sign(CHECKPOINT)

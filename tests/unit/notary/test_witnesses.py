@@ -29,7 +29,7 @@ from tallystick.witness.sqlite_store import SqliteStore
 from tallystick.witness.witness import Witness
 
 from .cosigners import KEYS, NAMES, PRIVATE, cosignature, policy_text
-from .stand import ALLOWED, ORIGIN, LocalKeys
+from .stand import ALLOWED, ORIGIN, Known, LocalKeys
 
 GRACE_S, DEADLINE_S = 0.1, 0.4
 SIGNER = NoteSigner(LocalKeys(), "notary-decisions", ORIGIN, ALLOWED)
@@ -406,12 +406,12 @@ async def test_a_proof_that_cannot_be_made_is_no_witnesss_fault() -> None:
 async def test_heads_are_what_witnesses_show_and_nothing_is_an_answer_too() -> None:
     """Each sound answer counts, 404 included; sizes are kept, so that a notary's first request is right at once."""
     async with bench() as made:
-        log_keys = await SIGNER.log_keys()
-        assert await made.witnesses.heads(log_keys) == []
+        known = await SIGNER.known()
+        assert await made.witnesses.heads(known) == []
         made.log.grow(12)
         for name in ("w1", "w2"):
             await made.submit(name, 0)
-        heads = await made.witnesses.heads(log_keys)
+        heads = await made.witnesses.heads(known)
         assert {head.who: head.checkpoint.size for head in heads} == {
             "the checkpoint that witness w1 cosigned": 12,
             "the checkpoint that witness w2 cosigned": 12,
@@ -433,12 +433,12 @@ async def test_heads_are_what_witnesses_show_and_nothing_is_an_answer_too() -> N
 async def test_as_many_heads_as_make_a_quorum_are_needed(fault: Handler, said: str) -> None:
     """One witness may fail; with two, nobody can tell whether this log is the one that they know."""
     async with bench() as made:
-        log_keys = await SIGNER.log_keys()
+        known = await SIGNER.known()
         made.wires["w1"].fault = fault
-        assert await made.witnesses.heads(log_keys) == []
+        assert await made.witnesses.heads(known) == []
         made.wires["w2"].fault = fault
         with pytest.raises(UnavailableError, match=f"w3 for the quorum witnesses; w1: .*{said}"):
-            await made.witnesses.heads(log_keys)
+            await made.witnesses.heads(known)
 
 
 async def test_a_head_counts_only_with_both_signatures() -> None:
@@ -446,7 +446,7 @@ async def test_a_head_counts_only_with_both_signatures() -> None:
     async with bench() as made:
         checkpoint = made.log.grow(9)
         signed = Note.parse(await SIGNER.sign(checkpoint))
-        log_keys = await SIGNER.log_keys()
+        known = await SIGNER.known()
         lying = [
             signed.encode(),
             Note(signed.text, (*signed.signatures, cosignature("w2", signed.text))).encode(),
@@ -455,8 +455,19 @@ async def test_a_head_counts_only_with_both_signatures() -> None:
         ]
         for note in lying:
             made.wires["w1"].fault = answers(200, note)
-            assert await made.witnesses.heads(log_keys) == []
+            assert await made.witnesses.heads(known) == []
             assert "is refused" in made.error("w1")
+
+
+async def test_a_head_by_a_stolen_retired_key_stops_nobody() -> None:
+    """Whoever has the key and one witness shows no head of the log's: that witness has not answered, and the others suffice."""
+    retired = Known(ALLOWED.keys, retired=ALLOWED.keys, last_size=8)
+    async with bench() as made:
+        made.log.grow(9)
+        await made.submit("w1", 0)
+        assert [head.checkpoint.size for head in await made.witnesses.heads(await ALLOWED.known(ORIGIN))] == [9]
+        assert await made.witnesses.heads(await retired.known(ORIGIN)) == []
+        assert "signed by a retired key" in made.error("w1")
 
 
 async def test_nothing_is_left_behind() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import EMPTY_ROOT
-from tallystick.merkle.keys import VerifierKey
+from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.tiles import TilePath
 from tallystick.notary.directory import LogDirectory
 from tallystick.notary.effects import KnownHead
@@ -33,7 +33,7 @@ class Elsewhere(LogDirectory):
 class Asking:
     """Cosigners that want a proof."""
 
-    async def heads(self, log_keys: Sequence[VerifierKey]) -> Sequence[KnownHead]:
+    async def heads(self, known: LogPolicy) -> Sequence[KnownHead]:
         """See `Cosigners`."""
         return ()
 

@@ -25,6 +25,10 @@ class PolicyError(MerkleError):
     """A log policy is malformed; the message names the line."""
 
 
+class RetiredKeyError(CheckpointError):
+    """A checkpoint is signed by retired keys of the log alone, and larger than what these speak for."""
+
+
 class QuorumError(CheckpointError):
     """A checkpoint is the log's, but too few witnesses have cosigned it."""
 
@@ -117,7 +121,8 @@ class LogPolicy:
 
         Raises:
             NoteError: not a signed note, or a key of this policy has a bad signature in it.
-            CheckpointError: another log's, not signed by this one, malformed, or without quorum (QuorumError).
+            CheckpointError: another log's, not signed by this one, malformed, signed by a retired key alone
+                (RetiredKeyError), or without quorum (QuorumError).
         """
         note = Note.parse(data)
         verified = verify_note(note, [*(key for key, _ in self.logs), *self.witnesses.values()])
@@ -127,7 +132,7 @@ class LogPolicy:
         checkpoint = Checkpoint.parse(note.text)
         if all(checkpoint.size > self.retired.get(key, checkpoint.size) for key in log_keys):
             sizes = ", ".join(f"{self.retired[key]:,}" for key in log_keys)
-            raise CheckpointError(
+            raise RetiredKeyError(
                 f"the checkpoint of {checkpoint.size:,} entries is signed by a retired key of {origin}, good up to {sizes}"
             )
         if checkpoint.origin != origin:

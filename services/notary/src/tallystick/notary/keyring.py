@@ -2,19 +2,22 @@
 
 A key that was made in Vault signs nothing before two approvers have put it into the governance log, and that entry is under a
 published checkpoint: one that the old keys signed. From then on both sign, so that whoever has only the old key in their policy
-goes on, and whoever has both too; until an entry retires the old one.
+goes on, and whoever has both too; until an entry retires the old one. A log only grows: of a public log that went back, or that
+no quorum stands by, nothing is taken, so that an old copy does not bring a retired key back.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hashes
-from tallystick.merkle.keys import VerifierKey
-from tallystick.merkle.notes import Note, verify_note
+from tallystick.merkle.notes import Note
+from tallystick.merkle.policy import LogPolicy, QuorumError
 from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TilePath, decode_bundle
-from tallystick.notary.errors import CorruptLogError, ForkError
+from tallystick.notary.errors import CorruptLogError, ForkError, NotaryError
 from tallystick.notary.storage import LogStorage
 from tallystick.notary.waiting import answering
 from tallystick.runtime.health import Health
@@ -22,6 +25,7 @@ from tallystick.trust.governance import replay
 from tallystick.trust.log_keys import LogKeys
 from tallystick.trust.policy import TrustPolicy
 
+_log = logging.getLogger(__name__)
 REFRESH_S = 1.0
 """How often the governance log is looked at, at most."""
 
@@ -41,52 +45,70 @@ class Keyring:
         self._policy, self._storage, self._health, self._monotonic = policy, storage, health, monotonic
         self._looked_s = float("-inf")
         self._note: bytes | None = None
-        self._size = 0
+        self._head: Checkpoint | None = None
         self._keys = LogKeys()
+        self._lock = asyncio.Lock()  # several logs' pipelines ask
 
     async def signing(self, origin: str) -> frozenset[bytes]:
         """Return the public keys that sign a log's next checkpoint."""
         await self._refresh()
         return self._keys.signing(self._policy.log_policy, origin)
 
-    async def known(self, origin: str) -> list[VerifierKey]:
-        """Return the keys that sign, or have signed, a log's checkpoints."""
+    async def known(self, origin: str) -> LogPolicy:
+        """Return the keys that sign or signed a log's checkpoints, and how far the retired ones are good; no witnesses."""
         await self._refresh()
-        return _known(self._policy, self._keys, origin)
+        whole = self._keys.with_added(self._policy.log_policy)
+        keys = tuple((key, url) for key, url in whole.logs if key.name == origin)
+        return LogPolicy(keys, {}, {}, (), None, whole.retired)
 
     async def _refresh(self) -> None:
-        if self._monotonic() - self._looked_s < REFRESH_S:
-            return
-        with answering(self._storage.component, self._health):
-            note = await asyncio.to_thread(self._storage.read_checkpoint)
-            if note is not None and note != self._note:
-                self._size, self._keys = await asyncio.to_thread(self._read, note)
-        self._note, self._looked_s = note, self._monotonic()
+        async with self._lock:
+            if self._monotonic() - self._looked_s < REFRESH_S:
+                return
+            with answering(self._storage.component, self._health):
+                note = await asyncio.to_thread(self._storage.read_checkpoint)
+                if note is not None and note != self._note:
+                    await asyncio.to_thread(self._read, note)
+            self._note, self._looked_s = note, self._monotonic()
 
-    def _read(self, note: bytes) -> tuple[int, LogKeys]:
-        """Replay the log under a checkpoint; that it is the log's own is shown by the keys which this log itself names."""
-        origin, parsed = self._policy.governance_origin, Note.parse(note)
-        checkpoint = Checkpoint.parse(parsed.text)
-        keys = self._keys if checkpoint.size == self._size else self._replayed(checkpoint)
+    def _read(self, note: bytes) -> None:
+        """Take what the log says under a checkpoint; that it is the log's own is shown by the keys that this log names."""
+        origin = self._policy.governance_origin
         try:
-            verify_note(parsed, _known(self._policy, keys, origin))
+            checkpoint = Checkpoint.parse(Note.parse(note).text)
+        except ValueError as error:
+            raise NotaryError(f"{origin}: its public checkpoint is damaged ({error}). Restore it from a backup") from error
+        keys = self._keys if checkpoint == self._head else self._replayed(checkpoint)
+        # Up to which size its own keys are good is not asked of the log here: the very head that retires the old key may be
+        # signed by that key alone, and what replaces it is signed by the new one.
+        policy = replace(keys.with_added(self._policy.log_policy), retired=self._policy.log_policy.retired)
+        try:
+            policy.verify_checkpoint(note, origin)
+        except QuorumError as error:
+            _log.warning("the logs' keys stay as they were: %s", error)
+            return
         except ValueError as error:
             raise ForkError(
                 f"{origin}: neither the trust policy nor the log itself names the key of its public checkpoint ({error})"
             ) from error
-        return checkpoint.size, keys
+        if self._head is not None and checkpoint.size < self._head.size:
+            held = f"it was at {self._head.size:,} entries, and is at {checkpoint.size:,} now"
+            _log.warning("the logs' keys stay as they were: %s went back: %s", origin, held)
+            return
+        if self._head is not None and checkpoint.size == self._head.size and checkpoint.root != self._head.root:
+            raise ForkError(f"{origin}: two different trees of {checkpoint.size:,} entries have been its public log")
+        self._head, self._keys = checkpoint, keys
 
     def _replayed(self, checkpoint: Checkpoint) -> LogKeys:
         entries: list[bytes] = []
         for index in range(-(-checkpoint.size // TILE_WIDTH)):
             path = TilePath(ENTRIES, index, min(TILE_WIDTH, checkpoint.size - index * TILE_WIDTH))
-            entries += decode_bundle(self._storage.read_tile(path), path.width)
+            try:
+                entries += decode_bundle(self._storage.read_tile(path), path.width)
+            except ValueError as error:
+                raise CorruptLogError(f"{checkpoint.origin}: {path} is damaged ({error}). Restore it from a backup") from error
         frontier = Frontier()
         frontier.append(leaf_hashes(entries))
         if frontier.root() != checkpoint.root:
             raise CorruptLogError(f"{checkpoint.origin}: its entries do not lead to its public checkpoint of {checkpoint.size}")
         return replay(entries, self._policy).log_keys
-
-
-def _known(policy: TrustPolicy, keys: LogKeys, origin: str) -> list[VerifierKey]:
-    return [key for key, _ in keys.with_added(policy.log_policy).logs if key.name == origin]

@@ -1,7 +1,7 @@
 """Checkpoints as signed notes, by keys that never leave Vault."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tallystick.merkle.checkpoints import Checkpoint
@@ -15,6 +15,7 @@ from tallystick.merkle.notes import (
     cosignature_message,
     verify_note,
 )
+from tallystick.merkle.policy import LogPolicy, RetiredKeyError
 from tallystick.notary.errors import ForkError, NotaryError
 
 _log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class Allowed(Protocol):
         """Return the public keys that sign the log's next checkpoint."""
         ...
 
-    async def known(self, origin: str) -> Sequence[VerifierKey]:
-        """Return the keys that sign, or have signed, its checkpoints."""
+    async def known(self, origin: str) -> LogPolicy:
+        """Return the keys that sign, or have signed, its checkpoints, and how far the retired ones are good; no witnesses."""
         ...
 
 
@@ -91,21 +92,29 @@ class NoteSigner:
             ) from error
         return note.encode()
 
-    async def open(self, note: bytes) -> Checkpoint:
-        """Return a note's checkpoint. Raises ForkError if no key of this log has signed it."""
-        keys = await self.log_keys()
+    async def open(self, note: bytes) -> Checkpoint | None:
+        """Return a note's checkpoint, None if retired keys alone have signed it, beyond the size to which they are good.
+
+        Such a head is nobody's: a thief's, or one from before a stolen key's retirement, which the next checkpoint replaces.
+
+        Raises:
+            ForkError: no key of this log has signed it.
+
+        """
+        known = await self.known()
         try:
-            parsed = Note.parse(note)
-            verify_note(parsed, keys)
-            return Checkpoint.parse(parsed.text)
+            return known.verify_checkpoint(note, self._origin).checkpoint
+        except RetiredKeyError as error:
+            _log.warning("the public checkpoint is passed over: %s", error, extra={"origin": self._origin})
+            return None
         except ValueError as error:
             raise ForkError(
                 f"{self._origin}: the public checkpoint is not this log's ({error}). Is the log's place another "
                 "installation's, or the trust policy another's?"
             ) from error
 
-    async def log_keys(self) -> Sequence[VerifierKey]:
-        """Return the keys that sign, or have signed, this log's checkpoints."""
+    async def known(self) -> LogPolicy:
+        """Return the keys that sign, or have signed, this log's checkpoints; see `Allowed`."""
         return await self._allowed.known(self._origin)
 
     async def _log_versions(self) -> Mapping[int, VerifierKey]:

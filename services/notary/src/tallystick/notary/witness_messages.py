@@ -17,6 +17,7 @@ from tallystick.merkle.encoding import encode_base64, parse_decimal
 from tallystick.merkle.hashing import MAX_SIZE
 from tallystick.merkle.keys import VerifierKey
 from tallystick.merkle.notes import Note, SignatureLine, verify_note
+from tallystick.merkle.policy import LogPolicy
 
 MAX_ANSWER_BYTES = 65_536
 SIZE_TYPE = "text/x.tlog.size"
@@ -103,7 +104,7 @@ def read_cosigned(answer: Answer, text: bytes, key: VerifierKey, now_s: float) -
     return Cosigned(line, time_s)
 
 
-def read_head(answer: Answer, origin: str, log_keys: Sequence[VerifierKey], key: VerifierKey) -> Checkpoint | None:
+def read_head(answer: Answer, origin: str, known: LogPolicy, key: VerifierKey) -> Checkpoint | None:
     """Read the answer to a request for the witness's latest checkpoint; None if it never cosigned one.
 
     Raises:
@@ -114,15 +115,11 @@ def read_head(answer: Answer, origin: str, log_keys: Sequence[VerifierKey], key:
     if answer.status != OK:
         raise WitnessError(f"asked for its latest checkpoint, it answers with HTTP status {answer.status}")
     try:
-        note = Note.parse(answer.body)
-        verify_note(note, log_keys)
-        verify_note(note, [key])
-        checkpoint = Checkpoint.parse(note.text)
+        verified = known.verify_checkpoint(answer.body, origin)
+        verify_note(verified.note, [key])
     except ValueError as error:
         raise WitnessError(f"the checkpoint that it shows is refused: {error}") from error
-    if checkpoint.origin != origin:
-        raise WitnessError(f"it shows a checkpoint of {checkpoint.origin}")
-    return checkpoint
+    return verified.checkpoint
 
 
 def with_cosignatures(note: Note, lines: Sequence[SignatureLine]) -> Note:

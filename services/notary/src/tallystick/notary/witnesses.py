@@ -131,11 +131,11 @@ class _Worker:
         finally:
             self._busy = False
 
-    async def head(self, log_keys: Sequence[VerifierKey]) -> Checkpoint | None:
+    async def head(self, known: LogPolicy) -> Checkpoint | None:
         """Return the witness's latest checkpoint of the log, None if it has none. Raises WitnessError."""
         try:
             answer = await self._endpoint.get(head_path(self._origin))
-            head = read_head(answer, self._origin, log_keys, self._key)
+            head = read_head(answer, self._origin, known, self._key)
         except WitnessError as error:
             self._failed(str(error))
             raise
@@ -243,22 +243,22 @@ class Witnesses:
                 await turn.settled.wait()
         return with_cosignatures(turn.note, [turn.lines[name] for name in self._workers if name in turn.lines]).encode()
 
-    async def heads(self, log_keys: Sequence[VerifierKey]) -> list[KnownHead]:
-        """Return the latest checkpoint that each witness has cosigned and one of `log_keys` has signed.
+    async def heads(self, known: LogPolicy) -> list[KnownHead]:
+        """Return the latest checkpoint that each witness has cosigned and one of the log's keys, as `known`, has signed.
 
         Raises:
             UnavailableError: fewer than a quorum say what they have, be it nothing, within the deadline.
 
         """
-        answers = await asyncio.gather(*(self._head(worker, log_keys) for worker in self._workers.values()))
+        answers = await asyncio.gather(*(self._head(worker, known) for worker in self._workers.values()))
         answered = {name: head for name, head in zip(self._workers, answers, strict=True) if not isinstance(head, WitnessError)}
         if not self._policy.has_quorum(answered):
             raise self._unavailable(answered)
         return [KnownHead(f"the checkpoint that witness {name} cosigned", head) for name, head in answered.items() if head]
 
-    async def _head(self, worker: _Worker, log_keys: Sequence[VerifierKey]) -> Checkpoint | WitnessError | None:
+    async def _head(self, worker: _Worker, known: LogPolicy) -> Checkpoint | WitnessError | None:
         try:
-            return await worker.head(log_keys)
+            return await worker.head(known)
         except WitnessError as error:
             return error
 

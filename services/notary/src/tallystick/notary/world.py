@@ -7,7 +7,7 @@ from typing import Protocol
 from aiokafka import AIOKafkaProducer
 
 from tallystick.merkle.checkpoints import Checkpoint
-from tallystick.merkle.keys import VerifierKey
+from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.tiles import ReadTile, consistency_proof
 from tallystick.notary.effects import KnownHead, Opened
 from tallystick.notary.signer import NoteSigner
@@ -53,8 +53,8 @@ class Announcer(Protocol):
 class Cosigners(Protocol):
     """Those who must stand by a checkpoint before it is published; `tallystick.notary.witnesses.Witnesses` are."""
 
-    async def heads(self, log_keys: Sequence[VerifierKey]) -> Sequence[KnownHead]:
-        """See `Effects.known_heads`; a head counts if one of `log_keys` signed it."""
+    async def heads(self, known: LogPolicy) -> Sequence[KnownHead]:
+        """See `Effects.known_heads`; a head counts if one of the log's keys, as `known`, signed it."""
         ...
 
     async def cosign(self, checkpoint: Checkpoint, note: bytes, prove: Prove) -> bytes:
@@ -126,8 +126,8 @@ class World:
         heads = [head for source in self._elsewhere for head in await source()]
         if self._cosigners is not None:
             with answering("vault", self._health):
-                log_keys = await self._signer.log_keys()
-            heads += await self._cosigners.heads(log_keys)
+                known = await self._signer.known()
+            heads += await self._cosigners.heads(known)
         return heads
 
     async def read_staged(self, name: str) -> Staged | None:
