@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.cli.main import main
-from tallystick.contracts import Decision, EntryKind, Malformed, Outcome, ReasonCode
+from tallystick.contracts import Decision, EntryKind, LogEntry, Malformed, Outcome, ReasonCode
 
 from ..trust.helpers import DECISIONS, GOVERNANCE, NOW_MS, Log, World, activation, activation_statement, log_key, policy_digest
 from .logs import decision_log, decisions, publish
@@ -241,8 +241,53 @@ def test_what_was_checked_cannot_be_rewritten(folder: Path, capsys: pytest.Captu
     assert "it has 20 entries, and 400 were checked before: the log was rolled back" in capsys.readouterr().out
 
 
+def test_the_governance_log_is_held_to_what_it_was(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Read whole each time, it still may neither become shorter nor another one."""
+    saved, world, decided = folder / "place.json", World(), decision_log(decisions(World(), 5))
+    write(folder, decided)
+    assert fsck(folder, "--resume", str(saved))[0] == 0
+    sound = world.governance_log()
+    shorter, other, longer = (Log(GOVERNANCE, sound.entries[:length]) for length in (3, 3, 4))
+    altered = LogEntry(kind=EntryKind.ENTRY_KIND_REPORT, topic="governance", offset=3, timestamp_ms=NOW_MS + 1)
+    other.entries.append(altered.SerializeToString())
+    for log in (longer, other):
+        log.append(EntryKind.ENTRY_KIND_REPORT, b"")
+    for governance, code, told in (
+        (shorter, 1, f"{GOVERNANCE}: it has 3 entries, and 4 were checked before: the log was rolled back"),
+        (longer, 0, "SOUND"),
+        (sound, 1, "it has 4 entries, and 5 were checked before"),
+        (other, 1, f"{GOVERNANCE}: it does not begin with the 5 entries that were checked before"),
+    ):
+        write(folder, decided, governance)
+        assert fsck(folder, "--resume", str(saved))[0] == code
+        assert told in capsys.readouterr().out
+
+
+def test_a_place_without_meaning_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bare tlog-policy keeps no meaning: nothing can go on from there, and that is no verdict on the log."""
+    write(folder, decision_log(decisions(World(), 3)))
+    saved = str(folder / "place.json")
+    bare = ["--policy", str(folder / "policy/log.policy"), "--resume", saved]
+    assert main(["fsck", str(folder / "logs/decisions"), *bare]) == 0
+    assert fsck(folder, "--resume", saved)[0] == 2
+    assert f"what the entries of {DECISIONS} meant is not kept in it" in capsys.readouterr().err
+
+
+PLACE = '{"format": "tallystick/fsck/v1", "logs": {"a": %s}}'
+
+
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"format": "tallystick/fsck/v1", "logs": {"a": {}}}', '{"format": "other"}']
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        PLACE % "{}",
+        '{"format": "other"}',
+        PLACE % '{"size": "1", "root": "%s", "state": {}}' % ("00" * 32),
+        PLACE % '{"size": 1, "root": "00", "state": {}}',
+        PLACE % '{"size": 1, "root": 7, "state": {}}',
+    ],
 )
 def test_a_strange_place_is_refused(folder: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
     """A file that is no saved place is named, and nothing is checked from it."""

@@ -63,17 +63,22 @@ class Fsck:
         Raises:
             BrokenError: The first place that is not sound.
             LogUnavailableError: A log does not answer.
-            SavedError: The place cannot be saved.
+            SavedError: The place cannot be saved, or what is saved is none.
         """
         governance, finding = await self._check_governance(self._policy.governance_origin)
         return [finding, *[await self._check_decisions(origin, governance) for origin in self._policy.decisions_origins]]
 
     async def _check_governance(self, origin: str) -> tuple[Governance, Finding]:
-        """Check all of it anew each time: it is small, and its meaning hangs on its beginning."""
+        """Check all of it anew each time: it is small, and its meaning hangs on its beginning.
+
+        It is held to what it was at an earlier time all the same.
+        """
         async with self._reader(origin) as reader:
             verified = await self._checkpoint(reader, origin)
             entries: list[bytes] = []
             with _in(origin):
+                if place := self._saved.get(origin):
+                    await resumed(reader, verified.checkpoint, place.size, bytes.fromhex(place.root))
                 async for stretch in walk(reader, verified.checkpoint, TileBuilder()):
                     entries += stretch
                     self._advance(origin, len(entries), verified.checkpoint.size)
@@ -88,6 +93,7 @@ class Fsck:
         self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
         with _in(origin):
             _believed(self._policy.log_policy, verified.note.encode(), origin)
+        self._saved.put(origin, Place(verified.checkpoint.size, verified.checkpoint.root.hex(), {}))
         counts = {
             "models": len(governance.models),
             "policies": len(governance.policies),
@@ -129,7 +135,15 @@ class Fsck:
         if place is None:
             return TileBuilder(), DecisionLog(origin, self._policy, activations, governance.incidents)
         builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root))
-        return builder, DecisionLog.from_json(place.state, origin, self._policy, activations, governance.incidents)
+        try:
+            return builder, DecisionLog.from_json(place.state, origin, self._policy, activations, governance.incidents)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = (
+                f"what the entries of {origin} meant is not kept in it, as under a bare tlog-policy"
+                if not place.state
+                else error
+            )
+            raise self._saved.refused(reason) from None
 
     def _save(self, origin: str, builder: TileBuilder, log: DecisionLog) -> None:
         self._saved.put(origin, Place(builder.size, builder.root().hex(), log.to_json()))

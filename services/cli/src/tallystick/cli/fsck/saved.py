@@ -2,7 +2,8 @@
 
     {"format": "tallystick/fsck/v1", "logs": {"<origin>": {"size": 512, "root": "<hex>", "state": {…}}}}
 
-It is the auditor's own note; whoever can write it can have entries skipped, as with any program's files.
+The state is empty where the entries are read anew each time (governance) or their meaning is not looked at. The file is the
+auditor's own note; whoever can write it can have entries skipped, as with any program's files.
 """
 
 import json
@@ -10,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from tallystick.merkle.hashing import HASH_SIZE
 
 FORMAT = "tallystick/fsck/v1"
 
@@ -41,13 +44,17 @@ class SavedPlaces:
                 document = json.loads(path.read_bytes())
                 if document["format"] != FORMAT:
                     raise ValueError(f"its format is {document['format']!r}")
-                self._places = {str(origin): Place(**place) for origin, place in document["logs"].items()}
+                self._places = {origin: _checked(Place(**place)) for origin, place in document["logs"].items()}
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise SavedError(f"{path} is no saved place of fsck's ({error}); name another file, or remove it") from None
+                raise self.refused(error) from None
             except OSError as error:
                 if isinstance(error, FileNotFoundError):
                     raise
                 raise SavedError(f"cannot read {path}: {error.strerror}") from None
+
+    def refused(self, reason: object) -> SavedError:
+        """Return the error that says that the file is not what it should be."""
+        return SavedError(f"{self._path} is no saved place of fsck's ({reason}); name another file, or remove it")
 
     def get(self, origin: str) -> Place | None:
         """Return how far a log was checked, None if not at all."""
@@ -65,3 +72,12 @@ class SavedPlaces:
             temporary.replace(self._path)
         except OSError as error:
             raise SavedError(f"cannot write {self._path}: {error.strerror}") from None
+
+
+def _checked(place: Place) -> Place:
+    """Return the place. Raises ValueError or TypeError if something in it is of another kind."""
+    if not isinstance(place.size, int) or place.size < 0 or not isinstance(place.state, dict):
+        raise ValueError("a size or a state is none")
+    if len(bytes.fromhex(place.root)) != HASH_SIZE:
+        raise ValueError(f"a root is not {HASH_SIZE} bytes")
+    return place
