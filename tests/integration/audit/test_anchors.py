@@ -140,3 +140,14 @@ def test_an_unreadable_receipt_only_loses_the_anchor(client: httpx.Client, ancho
         assert client.get("/v1/logs/decisions/anchors/300").json()["type"] == "urn:tallystick:problem:inconsistent"
     finally:
         asyncio.run(files.keep(300, NOTE, "tsa1", kept["tsa1"]))
+
+
+def test_a_receipt_that_is_larger_than_any_only_loses_the_anchors(client: httpx.Client, anchored: World) -> None:
+    """The bundle is served, without anchors."""
+    file = next(anchored.decisions.directory.glob("anchors/*/000000300.tsa1.json"))
+    kept = file.read_bytes()
+    file.write_bytes(b"x" * (2**19 + 1))
+    try:
+        assert parse_bundle(client.get(PLAIN).content).anchors == []
+    finally:
+        file.write_bytes(kept)

@@ -51,7 +51,7 @@ class Anchors:
         """
         try:
             covering = await self._files[log.name].covering(index + 1)
-        except LogUnavailableError as error:
+        except (LogUnavailableError, ValueError) as error:
             _log.warning("a bundle goes without anchors: %s", error, extra={"origin": log.origin})
             return []
         proofs: list[AnchorProof] = []

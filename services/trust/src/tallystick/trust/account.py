@@ -47,8 +47,9 @@ def unchecked(
         out.append("whether everybody is shown this same log: the quorum is none, so no witness had to look")
     else:
         out.append("whether the witnesses are nobody's but their own: the trust policy chose them")
-    if logs.quorum is None and not anchors:
-        out.append("when the checkpoint was made: nothing anchors it outside, it is the log's own word")
+    if logs.quorum is None and not any(anchor.kind == "rfc3161" for anchor in anchors):  # a block is nobody's signed word
+        why = "only a block that has to be looked up dates it" if anchors else "nothing anchors it outside"
+        out.append(f"when the checkpoint was made: {why}, it is the log's own word")
     out += [anchor.unchecked for anchor in anchors]
     out += [f"the anchor by {name}: the trust policy pins nobody of that name" for name in unpinned]
     if governance is not None:

@@ -72,7 +72,8 @@ def _posted(receipt: PostedReceipt, origin: str, size: int, contract: Contract) 
         size=size,
         root=posted.root,
         time_s=block.time_s,
-        shown=f"the contract {receipt.by} took the log's head of {size:,} entries in {where}, dated {_utc(block.time_s)}",
+        shown=f"if {where} is on chain {contract.chain_id}, the contract {receipt.by} took the log's head of {size:,} entries "
+        f"in it, dated {_utc(block.time_s)}",
         unchecked=f"whether {where} is on chain {contract.chain_id}: any of its nodes tells",
     )
 
