@@ -1,14 +1,17 @@
 """Heads on a real EVM: posted, proven, and posted all the same when the chain, the node or the purse makes trouble."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from eth_account import Account
 
+from tallystick.notary.anchors.chain import Node
 from tallystick.notary.anchors.elsewhere import contract_heads
 from tallystick.notary.anchors.errors import AnchoringError, RollbackError
-from tallystick.notary.anchors.heads_contract import encode_claim
+from tallystick.notary.anchors.heads_contract import LOOK_BACK_BLOCKS, encode_anchor, encode_claim
 from tallystick.notary.effects import KnownHead
+from tallystick.trust.anchors.evm import verify_posted
 from tallystick.trust.anchors.receipts import PostedReceipt, parse_receipt
 from tallystick.trust.anchors.verifying import verify_receipt
 
@@ -30,6 +33,7 @@ async def test_all_heads_go_in_one_transaction_and_are_proven(bank: Bank, chain:
         anchor = verify_receipt(receipt, origin, size, {"chain1": pin})
         assert anchor.root == (await bank.heads())[origin.rpartition("/")[2]].checkpoint.root
         assert f"chain {pin.chain_id}" in anchor.unchecked
+        assert anchor.shown.startswith("if block ")
     assert await bank.anchors().sizes() == [3, 303]
     await poster.close()
 
@@ -232,14 +236,17 @@ async def test_there_must_be_a_contract(bank: Bank, chain: Chain) -> None:
 
 
 async def test_another_owner_is_said(bank: Bank, chain: Chain) -> None:
-    """A log that another account has claimed is not posted, and the error says whose it is."""
+    """A log that another account has claimed is not posted, the error says whose it is, and the other log is anchored."""
     pin = await chain.contract()
     squatter = Account.create()
     chain.fund(squatter, ETHER)
     chain.send(pin.address, encode_claim(DECISIONS), account=squatter)
     poster = chain.poster(pin, bank)
-    with pytest.raises(AnchoringError, match=f"{DECISIONS} belongs to {squatter.address.lower()}"):
-        await poster.anchor(await bank.heads())
+    for _ in range(3):
+        with pytest.raises(AnchoringError, match=f"{DECISIONS} belongs to {squatter.address.lower()}"):
+            await poster.anchor(await bank.heads())
+    assert await bank.anchors(GOVERNANCE).sizes() == [2]
+    assert await bank.anchors().sizes() == []
     await poster.close()
 
 
@@ -279,14 +286,113 @@ async def test_a_node_that_is_away_is_said(bank: Bank, chain: Chain) -> None:
 async def test_the_largest_head_outside_is_known(bank: Bank, chain: Chain) -> None:
     """A notary that starts is told the contract's head, nothing before there is one, and nothing by a node that is away."""
     pin = await chain.contract()
-    poster = chain.poster(pin, bank)
-    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": chain.evm.url})
+    poster, owners = chain.poster(pin, bank), {"chain1": chain.account.address}
+    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": chain.evm.url}, owners)
     assert await ask() == []
     await until_anchored(poster, bank)
     head = (await bank.heads())["decisions"]
     assert await ask() == [KnownHead("the head that the contract chain1 holds", head.checkpoint)]
-    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": "http://127.0.0.1:9"})
+    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": "http://127.0.0.1:9"}, owners)
     assert await ask() == []
-    (ask,) = contract_heads(DECISIONS, {"chain1": replace(pin, chain_id=1)}, {"chain1": chain.evm.url})
+    (ask,) = contract_heads(DECISIONS, {"chain1": replace(pin, chain_id=1)}, {"chain1": chain.evm.url}, owners)
     assert await ask() == []
+    await poster.close()
+
+
+async def test_a_head_of_a_stranger_stops_no_notary(bank: Bank, chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever claims the log's name first posts what he likes: said, and not believed; nor is anybody who is not named."""
+    pin = await chain.contract()
+    squatter = Account.create()
+    chain.fund(squatter, ETHER)
+    chain.send(pin.address, encode_claim(DECISIONS), account=squatter)
+    chain.send(pin.address, encode_anchor([(DECISIONS, 10**9, bytes(32))]), account=squatter)
+    pins, urls = {"chain1": pin}, {"chain1": chain.evm.url}
+    owners: dict[str, str]
+    for owners in ({"chain1": chain.account.address}, {}):
+        caplog.clear()
+        (ask,) = contract_heads(DECISIONS, pins, urls, owners)
+        assert await ask() == []
+        assert f"account {squatter.address.lower()} posted them" in caplog.text
+    (ask,) = contract_heads(DECISIONS, pins, urls, {"chain1": squatter.address})
+    assert [head.checkpoint.size for head in await ask()] == [10**9]
+
+
+async def test_a_size_that_no_log_has_stops_no_notary(chain: Chain) -> None:
+    """The contract takes 64 bits: what is more than a checkpoint's is done without."""
+    pin = await chain.contract()
+    chain.send(pin.address, encode_claim(DECISIONS))
+    chain.send(pin.address, encode_anchor([(DECISIONS, 2**64 - 1, bytes(32))]))
+    (ask,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": chain.evm.url}, {"chain1": chain.account.address})
+    assert await ask() == []
+
+
+async def test_a_node_that_lags_loses_no_receipt(bank: Bank, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that it does not have, or has another of while that may still change, is no reason to forget a receipt."""
+    poster = chain.poster(await chain.contract(), bank, confirmations=3)
+    heads = await bank.heads()
+    while not await poster.anchor(heads):
+        chain.mine(3)
+    ask, block = poster._node.ask, dict[str, object]()
+
+    async def lagging(method: str, *parameters: object) -> object:
+        return (block or None) if method == "eth_getBlockByNumber" else await ask(method, *parameters)
+
+    monkeypatch.setattr(poster._node, "ask", lagging)
+    await poster.anchor(heads)
+    assert await bank.anchors().sizes() == [3]
+    block["hash"] = f"0x{bytes(32).hex()}"
+    tip = int(chain.evm.call("eth_blockNumber"), 16)
+    receipt = parse_receipt((await bank.anchors().receipts(3))["chain1"])
+    assert isinstance(receipt, PostedReceipt)
+    assert await poster._fell_out(receipt, tip)
+    place = (receipt.transaction_index, receipt.proof, receipt.log_index)
+    _, at = verify_posted(receipt.header, *place, poster._pin.address)
+    assert not await poster._fell_out(receipt, at.number + 2)
+    assert not await poster._fell_out(receipt, at.number + LOOK_BACK_BLOCKS + 1)
+    await poster.close()
+
+
+async def test_a_receipt_of_a_contract_pinned_before_is_let_be(bank: Bank, chain: Chain) -> None:
+    """Another contract took its place under the same name: what was anchored there stays, and the new one gets the heads."""
+    first = chain.poster(await chain.contract(), bank)
+    await until_anchored(first, bank)
+    second = chain.poster(await chain.contract(), bank)
+    bank.grow(DECISIONS, 5)
+    await until_anchored(second, bank)
+    assert await bank.anchors().sizes() == [3, 8]
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.parametrize("answer", [None, {}, "0xzz", "", 5, "0x1", [None], {"hash": 1}, f"0x{'ff' * 64}"], ids=repr)
+async def test_a_node_may_say_anything(bank: Bank, chain: Chain, monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+    """To any question, in place of the answer: an AnchoringError at the most; and the notary does without."""
+    pin = await chain.contract()
+    poster = chain.poster(pin, bank)
+    await until_anchored(poster, bank)
+    real = Node.ask
+    asked: set[str] = set()
+    while True:
+        wrong: list[str] = []
+
+        async def ask(node: Node, method: str, *parameters: object, wrong: list[str] = wrong) -> object:
+            if (wrong and wrong[0] == method) or (not wrong and method not in asked):
+                wrong.append(method)
+                return answer
+            return await real(node, method, *parameters)
+
+        monkeypatch.setattr(Node, "ask", ask)
+        bank.grow(DECISIONS, 1)
+        heads = await bank.heads()
+        fresh = chain.poster(pin, bank)
+        for _ in range(2):
+            with suppress(AnchoringError):
+                await fresh.anchor(heads)
+        (elsewhere,) = contract_heads(DECISIONS, {"chain1": pin}, {"chain1": chain.evm.url}, {})
+        assert await elsewhere() == []
+        await fresh.close()
+        if not wrong:
+            break
+        asked.add(wrong[0])
+    assert {"eth_chainId", "eth_getCode", "eth_call", "eth_blockNumber", "eth_estimateGas"} <= asked
     await poster.close()

@@ -11,11 +11,11 @@ import pytest
 from cryptography import x509
 
 from tallystick.embedded.tsa import Tsa
-from tallystick.notary.anchors.errors import AnchoringError
+from tallystick.notary.anchors.errors import AnchoringError, RollbackError
 from tallystick.notary.anchors.stamping import Stamper
 from tallystick.trust.anchors.errors import AnchorError
 from tallystick.trust.anchors.pins import TimestampAuthority
-from tallystick.trust.anchors.receipts import StampReceipt, parse_receipt
+from tallystick.trust.anchors.receipts import StampReceipt, encode_receipt, parse_receipt
 from tallystick.trust.anchors.rfc3161 import verify_stamp
 from tallystick.trust.anchors.text import Head, encode_text
 from tallystick.trust.anchors.verifying import verify_receipt
@@ -146,3 +146,29 @@ async def test_wrong_answers_are_said(bank: Bank, tsa: Tsa, broken: str, path: s
     with pytest.raises(AnchoringError, match=f"tsa1: .*{words}"):
         await stamper.anchor(await bank.heads())
     await stamper.close()
+
+
+async def test_after_a_restart_a_log_is_held_to_its_anchors(bank: Bank, tsa: Tsa) -> None:
+    """What is published must extend the largest anchored head: a log that was rewritten meanwhile is not stamped."""
+    pin = pinned(tsa)
+    stamper = Stamper(pin, tsa.url, bank.store)
+    await stamper.anchor(await bank.heads())
+    await stamper.close()
+    bank.grow(DECISIONS, 5)
+    head = await bank.published(DECISIONS, {"tsa1": pin}).read()
+    assert head is not None
+    assert head.size == 8
+    bank.publish(DECISIONS, 8, bytes(32))
+    with pytest.raises(RollbackError, match="8 entries do not extend the 3 before"):
+        await bank.published(DECISIONS, {"tsa1": pin}).read()
+    bank.publish(DECISIONS, 2, bytes(32))
+    with pytest.raises(RollbackError, match="shrank from 3 to 2"):
+        await bank.published(DECISIONS, {"tsa1": pin}).read()
+
+
+async def test_a_receipt_that_cannot_be_read_holds_up_nobody(bank: Bank, tsa: Tsa) -> None:
+    """A kept receipt that is no receipt, or of another authority of that name, tells nothing of the log."""
+    await bank.anchors().keep(9, b"note", "tsa1", b"{}")
+    assert await bank.published(DECISIONS, {"tsa1": pinned(tsa)}).read() is not None
+    await bank.anchors().keep(9, b"note", "tsa1", encode_receipt(StampReceipt("tsa1", b"text", b"0", b"0")))
+    assert await bank.published(DECISIONS, {"tsa1": pinned(tsa)}).read() is not None

@@ -1,6 +1,8 @@
 """Two logs in a directory, signed, and a chain and an authority that are real: what anchoring needs of the world."""
 
 import json
+from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from tallystick.notary.anchors.posting import Poster
 from tallystick.notary.anchors.store import ReceiptStore
 from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogReader
-from tallystick.trust.anchors.pins import Contract
+from tallystick.trust.anchors.pins import Anchorer, Contract
 from tallystick.trust.policy import TrustPolicy
 
 DECISIONS, GOVERNANCE = "bank.example/decisions", "bank.example/governance"
@@ -83,12 +85,15 @@ class Bank:
         self.directory = directory
         self.policy = TrustPolicy.parse(log_policy(), trust_toml())
         self._builders = {DECISIONS: TileBuilder(), GOVERNANCE: TileBuilder()}
-        self._heads = [
-            PublishedHead(name(origin), origin, LogReader(f"{directory.as_uri()}/{name(origin)}"), self.policy.log_policy)
-            for origin in self._builders
-        ]
+        self._heads = [self.published(origin) for origin in self._builders]
         self.grow(DECISIONS, 3)
         self.grow(GOVERNANCE, 2)
+
+    def published(self, origin: str, pins: Mapping[str, Anchorer] | None = None) -> PublishedHead:
+        """Return what reads a log's head as a process does that has just started; `pins` are those whose anchors it knows."""
+        reader = LogReader(f"{self.directory.as_uri()}/{name(origin)}")
+        anchored = partial(self.store.largest, name(origin), origin, pins or {})
+        return PublishedHead(name(origin), origin, reader, self.policy.log_policy, anchored)
 
     def grow(self, origin: str, entries: int) -> None:
         """Append entries to a log, and publish."""

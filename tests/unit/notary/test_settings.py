@@ -43,6 +43,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
         ("TALLYSTICK_STAGING_DIR", "."),
         ("TALLYSTICK_WITNESS_POLICY", "nowhere"),
         ("TALLYSTICK_WITNESS_DEADLINE_S", "0"),
+        ("TALLYSTICK_CONTRACT_OWNERS", '{"chain1": "0x12"}'),
         ("TALLYSTICK_NO_SUCH_SETTING", "1"),
     ],
 )

@@ -92,7 +92,9 @@ def _elsewhere(
     pins = {name: pin for name, pin in trust.anchorers.items() if isinstance(pin, Contract)}
     if unknown := settings.contract_urls.keys() - pins:
         refuse("contract_urls", f"the trust policy pins no contract of the name {min(unknown)!r}")
-    return contract_heads(origin, pins, settings.contract_urls)
+    if unknown := settings.contract_owners.keys() - settings.contract_urls.keys():
+        refuse("contract_owners", f"TALLYSTICK_CONTRACT_URLS has no contract of the name {min(unknown)!r}")
+    return contract_heads(origin, pins, settings.contract_urls, settings.contract_owners)
 
 
 async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]) -> None:

@@ -49,6 +49,8 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
     """How long a quorum is waited for before the log says that it lacks one and tries again."""
     contract_urls: Mapping[str, HttpUrl] = {}
     """JSON: a node for each of the trust policy's contracts that is to be asked at the start for the largest head it knows."""
+    contract_owners: Mapping[str, Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]] = {}
+    """JSON: the account that posts to each of these contracts. What anybody else posted there is only said, never a stop."""
     refresh_s: Annotated[Seconds, Field(le=60)] = 10.0
     """How often the governance log's checkpoint is cosigned anew though nothing changed."""
 

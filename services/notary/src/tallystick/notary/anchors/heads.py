@@ -1,6 +1,6 @@
 """The heads that may be anchored: signed, cosigned as the trust policy asks, and grown out of those anchored before."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from tallystick.merkle.checkpoints import Checkpoint
@@ -32,11 +32,21 @@ class SignedHead:
 
 
 class PublishedHead:
-    """The published head of one log. Every new one must be consistent with the one before, as a witness would ask."""
+    """The published head of one log. Every new one must be consistent with the one before, as a witness would ask.
 
-    def __init__(self, log: str, origin: str, reader: LogReader, policy: LogPolicy) -> None:
+    `anchored` returns the head that the first one must be consistent with: the largest that is anchored, None if none is.
+    """
+
+    def __init__(
+        self,
+        log: str,
+        origin: str,
+        reader: LogReader,
+        policy: LogPolicy,
+        anchored: Callable[[], Awaitable[Checkpoint | None]],
+    ) -> None:
         self.log, self.origin = log, origin
-        self._reader, self._policy = reader, policy
+        self._reader, self._policy, self._anchored = reader, policy, anchored
         self._last: Checkpoint | None = None
 
     async def read(self) -> SignedHead | None:
@@ -58,7 +68,7 @@ class PublishedHead:
         return SignedHead(self.log, checkpoint, note)
 
     async def _check_grown(self, new: Checkpoint) -> None:
-        last = self._last
+        last = self._last or await self._anchored()
         if last is None:
             return
         try:

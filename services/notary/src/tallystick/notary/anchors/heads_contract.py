@@ -12,7 +12,7 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
-from tallystick.notary.anchors.chain import Node
+from tallystick.notary.anchors.chain import Node, understanding
 from tallystick.notary.anchors.errors import AnchoringError
 from tallystick.trust.anchors.evm import ANCHORED, origin_digest
 from tallystick.trust.anchors.pins import Contract
@@ -74,8 +74,9 @@ class HeadsContract:
     async def read(self, origin: str, at: str = "latest") -> OnChain:
         """Return what the contract holds of a log, at a block's number in hex or a tag."""
         digest = origin_digest(origin)
-        (owner,) = decode(["bytes32"], await self._view("owner(bytes32)", digest, at))
-        size, root = decode(["uint64", "bytes32"], await self._view("head(bytes32)", digest, at))
+        with understanding(self.pin.name):
+            (owner,) = decode(["bytes32"], await self._view("owner(bytes32)", digest, at))
+            size, root = decode(["uint64", "bytes32"], await self._view("head(bytes32)", digest, at))
         return OnChain(None if owner[12:] == _NOBODY else owner[12:], size, root)
 
     async def find(self, origin: str, size: int) -> str | None:
@@ -90,9 +91,10 @@ class HeadsContract:
                 "topics": [f"0x{ANCHORED.hex()}", f"0x{origin_digest(origin).hex()}"],
             },
         )
-        for event in reversed(found):
-            if int(str(event["data"])[2:66], 16) == size:
-                return str(event["transactionHash"])
+        with understanding(self.pin.name):
+            for event in reversed(found):
+                if int(str(event["data"])[2:66], 16) == size:
+                    return str(event["transactionHash"])
         return None
 
     async def _view(self, signature: str, digest: bytes, at: str) -> bytes:

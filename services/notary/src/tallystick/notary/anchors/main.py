@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,13 +71,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 async def _run(settings: AnchorSettings, policy: TrustPolicy) -> None:
     async with AsyncExitStack() as stack:
-        logs, files = [], {}
+        logs, files = [], {name: AnchorFiles(f"{settings.log_url}/{name}", settings) for name in policy.origins}
+        store = ReceiptStore(files)
         for name, origin in policy.origins.items():
-            url = f"{settings.log_url}/{name}"
-            reader = await stack.enter_async_context(LogReader(url, settings))
-            logs.append(PublishedHead(name, origin, reader, policy.log_policy))
-            files[name] = AnchorFiles(url, settings)
-        anchorers = _anchorers(settings, policy, ReceiptStore(files), stack)
+            reader = await stack.enter_async_context(LogReader(f"{settings.log_url}/{name}", settings))
+            anchored = partial(store.largest, name, origin, policy.anchorers)
+            logs.append(PublishedHead(name, origin, reader, policy.log_policy, anchored))
+        anchorers = _anchorers(settings, policy, store, stack)
         names, log_names = [anchorer.name for anchorer in anchorers], [log.log for log in logs]
         health = Health("anchor", (*names, *log_names), names, max_silence_s=2 * settings.interval_s + 120)
         metrics = Metrics(names, log_names, health)

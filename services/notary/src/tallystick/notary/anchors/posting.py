@@ -7,10 +7,10 @@ from eth_account.signers.local import LocalAccount
 
 from tallystick.notary.anchors.account import Purse
 from tallystick.notary.anchors.blocks import encode_header, prove_receipt, read_receipts
-from tallystick.notary.anchors.chain import Node
+from tallystick.notary.anchors.chain import Node, understanding
 from tallystick.notary.anchors.errors import AnchoringError, RollbackError
 from tallystick.notary.anchors.heads import Heads, SignedHead
-from tallystick.notary.anchors.heads_contract import HeadsContract, encode_anchor, encode_claim
+from tallystick.notary.anchors.heads_contract import LOOK_BACK_BLOCKS, HeadsContract, OnChain, encode_anchor, encode_claim
 from tallystick.notary.anchors.store import ReceiptStore
 from tallystick.trust.anchors.errors import AnchorError
 from tallystick.trust.anchors.evm import ANCHORED, origin_digest, verify_posted
@@ -45,6 +45,7 @@ class Poster:
         self._pin, self._node, self._store = contract, node, store
         self._contract = HeadsContract(node, contract)
         self._confirmations, self._stuck_after_s = confirmations, stuck_after_s
+        self._refused: dict[str, AnchoringError] = {}  # by log; told at each step until the contract is compared again
 
     async def close(self) -> None:
         """Close the connections."""
@@ -58,25 +59,36 @@ class Poster:
     async def anchor(self, heads: Heads) -> bool:
         """Do what is next for the heads to be on the chain; True once they are, deep enough, and the receipts kept.
 
-        False: a transaction is on its way; come again soon.
+        False: a transaction is on its way; come again soon. A log that the contract refuses holds up no other: the step is
+        done for the others, and then it is said.
 
         Raises:
             AnchoringError: the node, the chain, the contract or the purse is not as it must be.
             RollbackError: the contract holds what is not the log's past.
         """
+        with understanding(self.name):
+            done = await self._step(heads)
+        if self._refused:
+            first, *_ = self._refused.values()
+            raise type(first)("; ".join(map(str, self._refused.values())))
+        return done
+
+    async def _step(self, heads: Heads) -> bool:
         await self._contract.check()
         if self.purse.pending is not None and not await self._settle():
             return False
         await self._forget_what_fell_out(heads)
-        if claims := await self._unclaimed(heads):
+        held = {log: await self._contract.read(head.origin) for log, head in heads.items()}
+        self._refused = {log: why for log, head in heads.items() if (why := self._refusal(head, held[log])) is not None}
+        sound = {log: head for log, head in heads.items() if log not in self._refused}
+        if claims := [head.origin for log, head in sound.items() if held[log].owner is None]:
             await self.purse.send({}, self._pin.address, encode_claim(claims[0]))
             return False
-        wanted = await self._wanted(heads)
-        if wanted:
+        if wanted := {log: head for log, head in sound.items() if held[log].size < head.size}:
             data = encode_anchor([(head.origin, head.size, head.checkpoint.root) for head in wanted.values()])
             await self.purse.send(wanted, self._pin.address, data)
             return False
-        return await self._catch_up(heads)
+        return await self._catch_up(sound)
 
     async def _settle(self) -> bool:
         """Look after the pending transaction; True once it is done with, one way or the other."""
@@ -124,48 +136,48 @@ class Poster:
         await self._store.keep(head, receipt)
 
     async def _forget_what_fell_out(self, heads: Heads) -> None:
-        """Forget receipts whose block is no longer on the chain; their heads are posted again."""
+        """Forget receipts in whose block's place another is, as deep as counts; their heads are posted again.
+
+        A node that lacks a block, being behind or having thrown it away, is no reason: what the contract still holds could not
+        be posted again.
+        """
+        tip = await self._node.quantity("eth_blockNumber")
         for head in heads.values():
             while (newest := await self._store.newest(head.log, self.name)) is not None:
                 size, receipt = newest
-                assert isinstance(receipt, PostedReceipt)  # noqa: S101  nobody else writes under this name
-                _, block = verify_posted(
-                    receipt.header, receipt.transaction_index, receipt.proof, receipt.log_index, self._pin.address
-                )
-                on_chain = await self._node.ask("eth_getBlockByNumber", hex(block.number), False)
-                if on_chain is not None and on_chain["hash"] == f"0x{block.hash.hex()}":
+                if not isinstance(receipt, PostedReceipt) or not await self._fell_out(receipt, tip):
                     break
                 self.purse.reorganisations += 1
                 await self._store.drop(head.log, size, self.name)
 
-    async def _unclaimed(self, heads: Heads) -> list[str]:
-        """Return the origins that nobody owns. Raises AnchoringError if another account owns one."""
-        unclaimed = []
-        for head in heads.values():
-            owner = (await self._contract.read(head.origin)).owner
-            if owner is None:
-                unclaimed.append(head.origin)
-            elif f"0x{owner.hex()}" != self.purse.address.lower():
-                raise AnchoringError(
-                    f"{self.name}: {head.origin} belongs to 0x{owner.hex()}, and this account is {self.purse.address}: use "
-                    "that one's key, have it offer the log, or deploy another contract and pin that"
-                )
-        return unclaimed
+    async def _fell_out(self, receipt: PostedReceipt, tip: int) -> bool:
+        try:
+            _, block = verify_posted(
+                receipt.header, receipt.transaction_index, receipt.proof, receipt.log_index, self._pin.address
+            )
+        except AnchorError:
+            return False  # of a contract that was pinned before under this name: not ours to judge
+        if not self._confirmations <= tip - block.number <= LOOK_BACK_BLOCKS:
+            return False
+        on_chain = await self._node.ask("eth_getBlockByNumber", hex(block.number), False)
+        if on_chain is None:
+            return False
+        return bytes.fromhex(on_chain["hash"].removeprefix("0x")) != block.hash
 
-    async def _wanted(self, heads: Heads) -> Heads:
-        """Return the heads that the contract does not have. Raises RollbackError if it has what is not the log's past."""
-        wanted = {}
-        for head in heads.values():
-            held = await self._contract.read(head.origin)
-            if held.size > head.size:
-                raise RollbackError(
-                    f"{self.name}: the contract holds {held.size:,} entries of {head.origin}, and the log has {head.size:,}"
-                )
-            if held.size == head.size and held.root != head.checkpoint.root:
-                raise RollbackError(f"{self.name}: the contract holds another root for {head.size:,} entries of {head.origin}")
-            if held.size < head.size:
-                wanted[head.log] = head
-        return wanted
+    def _refusal(self, head: SignedHead, held: OnChain) -> AnchoringError | None:
+        """Return why a log's head cannot go into the contract, None if it can or is there."""
+        if held.owner is not None and f"0x{held.owner.hex()}" != self.purse.address.lower():
+            return AnchoringError(
+                f"{self.name}: {head.origin} belongs to 0x{held.owner.hex()}, and this account is {self.purse.address}: use "
+                "that one's key, have it offer the log, or deploy another contract and pin that"
+            )
+        if held.size > head.size:
+            return RollbackError(
+                f"{self.name}: the contract holds {held.size:,} entries of {head.origin}, and the log has {head.size:,}"
+            )
+        if held.size == head.size and held.root != head.checkpoint.root:
+            return RollbackError(f"{self.name}: the contract holds another root for {head.size:,} entries of {head.origin}")
+        return None
 
     async def _catch_up(self, heads: Heads) -> bool:
         """Keep receipts for heads that are on the chain and not kept, as after a restart; True once all are."""

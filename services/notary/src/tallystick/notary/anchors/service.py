@@ -95,14 +95,16 @@ async def keep_anchoring(
             before = {log: await anchorer.anchored(log) for log in heads}
             for log, head in heads.items():
                 backlog.note(log, head.size, before[log])
-            if heads and not await anchorer.anchor(heads):
-                wait_s = min(PENDING_POLL_S, interval_s)
-            for log, head in heads.items():
-                anchored = await anchorer.anchored(log)
-                if anchored > before[log]:
-                    metrics.made.labels(anchorer.name, log).inc()
-                    backlog.done(log)
-                backlog.note(log, head.size, anchored)
+            try:
+                if heads and not await anchorer.anchor(heads):
+                    wait_s = min(PENDING_POLL_S, interval_s)
+            finally:  # one log may be refused and the others anchored
+                for log, head in heads.items():
+                    anchored = await anchorer.anchored(log)
+                    if anchored > before[log]:
+                        metrics.made.labels(anchorer.name, log).inc()
+                        backlog.done(log)
+                    backlog.note(log, head.size, anchored)
             health.ok(anchorer.name)
             failures = 0
         except AnchoringError as error:
