@@ -1,5 +1,6 @@
 """Heads on a real EVM: posted, proven, and posted all the same when the chain, the node or the purse makes trouble."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -307,7 +308,7 @@ async def test_a_head_of_a_stranger_stops_no_notary(bank: Bank, chain: Chain, ca
     chain.send(pin.address, encode_claim(DECISIONS), account=squatter)
     chain.send(pin.address, encode_anchor([(DECISIONS, 10**9, bytes(32))]), account=squatter)
     pins, urls = {"chain1": pin}, {"chain1": chain.evm.url}
-    owners: dict[str, str]
+    owners: Mapping[str, str]
     for owners in ({"chain1": chain.account.address}, {}):
         caplog.clear()
         (ask,) = contract_heads(DECISIONS, pins, urls, owners)
