@@ -20,7 +20,13 @@ SERVICES: dict[str, dict[str, str | None]] = {  # None: left out
         "NOTARY_URL": None,
         "MODELS_DIR": "/nowhere",
     },
-    "notary": {"LINGER_MS": "-1", "HTTP_PORT": "70000", "VAULT_ADDR": "vault", "LOG_DIR": None, "KAFKA_BOOTSTRAP": "nowhere"},
+    "notary": {
+        "LINGER_MS": "-1",
+        "HTTP_PORT": "70000",
+        "VAULT_ADDR": "vault",
+        "TRUST_POLICY": None,
+        "KAFKA_BOOTSTRAP": "nowhere",
+    },
     "audit": {"TRUST_POLICY": "/nowhere", "LOG_URL": "ftp://tiles", "DATABASE_URL": "postgresql://a:b@c/d", "MODELS_DIR": None},
     "audit-ingest": {"KAFKA_BOOTSTRAP": "nowhere", "BATCH_RECORDS": "many", "DATABASE_PASSWORD_FILE": "/nowhere"},
 }
@@ -28,6 +34,7 @@ ONE_BY_ONE: list[tuple[str, str, str | None]] = [  # found out only when all fie
     ("scoring", "PARTITIONS", "9"),
     ("scoring", "SOURCE_TOPIC", "payments"),
     ("notary", "LOGS", "decisions-7"),
+    ("notary", "LOG_DIR", None),
     ("notary", "VAULT_ROLE_ID", None),
 ]
 
