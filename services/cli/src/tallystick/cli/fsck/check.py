@@ -123,9 +123,12 @@ class Fsck:
     async def _check_anchors(self, reader: LogReader, checkpoint: Checkpoint) -> tuple[Mapping[str, int], list[str]]:
         with _in(checkpoint.origin):
             found = await check_anchors(AnchorFiles(reader.url), reader, checkpoint, self._policy)
-        if not found.unpinned:
-            return found.by, []
-        return found.by, [f"{found.unpinned:,} anchors are by nobody whom the trust policy names, and were not looked at"]
+        notes = []
+        if found.unpinned:
+            notes.append(f"{found.unpinned:,} anchors are by nobody whom the trust policy names, and were not looked at")
+        if found.replaced:
+            notes.append(f"{found.replaced:,} anchors are not of what the trust policy now pins under their name")
+        return found.by, notes
 
     async def _begin(
         self, reader: LogReader, checkpoint: Checkpoint, governance: Governance

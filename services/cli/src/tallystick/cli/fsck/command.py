@@ -17,9 +17,10 @@ from tallystick.cli.verify.inputs import UnreadableError, read_file, read_log_po
 from tallystick.cli.verify.report import utc
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.runtime.log_reader import LogUnavailableError
+from tallystick.trust.anchors.pins import Contract
+from tallystick.trust.policy import TrustPolicy
 
 UNCHECKED = (
-    "anchors of a log that is read over HTTP: they can be listed in its directory or bucket only",
     "the input: whether every transaction got a decision shows only in the seals of others (completeness)",
     "evidence: that it still opens to what the decisions commit to (replay)",
     "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
@@ -28,6 +29,8 @@ UNCHECKED_IN_ANY_LOG = (
     "the entries: what they mean",
     "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
 )
+UNLISTED = "anchors: over HTTP they are not looked at; fsck finds them beside logs in a directory only"
+UNSEEN = "the chain: that the blocks in which {} took heads are on it, any of its nodes tells"
 HASHED = "every entry hashes into every tile, and all of them to the signed checkpoints"
 MEANT = "decisions stand in unbroken order in each partition, under activations that two people signed"
 MAX_TOKEN_BYTES = 4096
@@ -78,10 +81,20 @@ def _findings(args: Namespace, advance: Advance, token: str | None) -> tuple[lis
     """Check; return what was found, what that says, and what it does not."""
     location, saved = location_of(args.logs), SavedPlaces(args.resume)
     if Path(args.policy).is_dir():
-        fsck = Fsck(location, read_policy(args.policy), saved, advance, token)
-        return asyncio.run(fsck.run()), (HASHED, MEANT), UNCHECKED
-    policy = read_log_policy(args.policy)
-    return [asyncio.run(check_any_log(location, policy, saved, advance, token))], (HASHED,), UNCHECKED_IN_ANY_LOG
+        policy = read_policy(args.policy)
+        findings = asyncio.run(Fsck(location, policy, saved, advance, token).run())
+        return findings, (HASHED, MEANT), (*_unchecked_anchors(location, policy, findings), *UNCHECKED)
+    bare = read_log_policy(args.policy)
+    return [asyncio.run(check_any_log(location, bare, saved, advance, token))], (HASHED,), UNCHECKED_IN_ANY_LOG
+
+
+def _unchecked_anchors(location: str, policy: TrustPolicy, findings: Sequence[Finding]) -> list[str]:
+    """Return what was not checked of the anchors."""
+    if not location.startswith("file:"):
+        return [UNLISTED]
+    names = {name for finding in findings for name in finding.anchors}
+    chains = sorted(name for name in names if isinstance(policy.anchorers.get(name), Contract))
+    return [UNSEEN.format(" and ".join(chains))] if chains else []
 
 
 def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from tallystick.trust.anchors import rlp
-from tallystick.trust.anchors.errors import AnchorError
+from tallystick.trust.anchors.errors import AnchorError, NotPinnedError
 from tallystick.trust.anchors.keccak import keccak256
 from tallystick.trust.anchors.trie import verify_value
 
@@ -59,7 +59,8 @@ def verify_posted(
         address: the contract's, 20 bytes.
 
     Raises:
-        AnchorError: anything in it is not so.
+        NotPinnedError: the event is another contract's.
+        AnchorError: anything else in it is not so.
     """
     if len(header) > MAX_HEADER_BYTES or sum(map(len, proof)) > MAX_NODE_BYTES:
         raise AnchorError("the block's header or the receipt's proof is larger than any")
@@ -94,8 +95,10 @@ def _open_receipt(receipt: bytes) -> Sequence[bytes]:
 
 def _open_event(event: bytes, address: bytes) -> Posted:
     fields = rlp.list_items(event)
-    if len(fields) != _LOG_FIELDS or rlp.string(fields[0]) != address:
-        raise AnchorError("the event is not of the contract that the trust policy pins")
+    if len(fields) != _LOG_FIELDS:
+        raise AnchorError("the event is not one")
+    if rlp.string(fields[0]) != address:
+        raise NotPinnedError("the event is not of the contract that the trust policy pins")
     topics, data = [rlp.string(topic) for topic in rlp.list_items(fields[1])], rlp.string(fields[2])
     if len(topics) != 2 or topics[0] != ANCHORED or len(topics[1]) != _HASH or len(data) != 2 * _HASH:
         raise AnchorError("the event does not say that a head was anchored")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tallystick.trust.anchors.errors import AnchorError
+from tallystick.trust.anchors.errors import AnchorError, NotPinnedError
 from tallystick.trust.anchors.evm import origin_digest, verify_posted
 from tallystick.trust.anchors.pins import Anchorer, Contract, TimestampAuthority
 from tallystick.trust.anchors.receipts import PostedReceipt, Receipt, StampReceipt
@@ -35,14 +35,15 @@ def verify_receipt(receipt: Receipt, origin: str, size: int, pins: Mapping[str, 
     The root is the receipt's: that it is the root of the log at hand is for the caller to show.
 
     Raises:
-        AnchorError: it does not, or is of somebody who is not pinned.
+        NotPinnedError: it is of somebody who is not pinned, or of another contract.
+        AnchorError: it does not.
     """
     pin = pins.get(receipt.by)
     if isinstance(receipt, StampReceipt) and isinstance(pin, TimestampAuthority):
         return _stamp(receipt, origin, size, pin)
     if isinstance(receipt, PostedReceipt) and isinstance(pin, Contract):
         return _posted(receipt, origin, size, pin)
-    raise AnchorError("the trust policy pins nobody of this name and kind")
+    raise NotPinnedError("the trust policy pins nobody of this name and kind")
 
 
 def _stamp(receipt: StampReceipt, origin: str, size: int, authority: TimestampAuthority) -> VerifiedAnchor:
