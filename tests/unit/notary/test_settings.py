@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.merkle.keys import COSIGNATURE_V1, VerifierKey
 from tallystick.merkle.policy import LogPolicy
 from tallystick.notary.settings import NotarySettings
 from tallystick.runtime.settings import load
 
-from .cosigners import URLS, policy_text
+from .cosigners import KEYS, URLS, policy_text
+from .stand import LocalKeys
 
 GOOD = {
     "TALLYSTICK_TRUST_POLICY": ".",
@@ -202,3 +204,50 @@ def test_the_trust_policys_witnesses_are_asked_unless_others_are_named(
     with pytest.raises(SystemExit):
         load(NotarySettings)
     assert "TALLYSTICK_TRUST_POLICY: too few witnesses have an address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("quorum witnesses", "quorum none"),
+        ("quorum witnesses", "quorum w1"),
+        ("group witnesses 2", "group witnesses 1"),
+        ("group witnesses 2 w1 w2 w3", "group witnesses 2 w1 w2"),
+        (
+            f"witness w3 {KEYS['w3']}",
+            f"witness w3 {VerifierKey.make('w3.example', COSIGNATURE_V1, LocalKeys().public_of('another'))}",
+        ),
+        (f" {URLS['w1']}", " http://another.example"),
+    ],
+)
+def test_other_witnesses_than_the_trust_policys_are_refused(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, old: str, new: str
+) -> None:
+    """What verifiers ask for, nothing weaker, is what is gathered before anything is published; only addresses may differ."""
+    (tmp_path / "log.policy").write_bytes(policy_text())
+    asked = tmp_path / "asked.policy"
+    assert old in policy_text().decode()
+    asked.write_text(policy_text().decode().replace(old, new))
+    environment.setenv("TALLYSTICK_TRUST_POLICY", str(tmp_path))
+    environment.setenv("TALLYSTICK_WITNESS_POLICY", str(asked))
+    if "http" in old and "witness w3" not in old:
+        assert load(NotarySettings).read_witness_policy() == LogPolicy.parse(asked.read_bytes())
+        return
+    with pytest.raises(SystemExit) as exit_:
+        load(NotarySettings)
+    assert exit_.value.code == 2
+    assert "TALLYSTICK_WITNESS_POLICY: its witnesses, groups and quorum must be those of" in capsys.readouterr().err
+
+
+def test_a_trust_policy_without_a_quorum_needs_a_witness_policy_without_one(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The simple rule holds both ways: what people read in the one file is what happens."""
+    (tmp_path / "log.policy").write_text(policy_text().decode().replace("quorum witnesses", "quorum none"))
+    asked = tmp_path / "asked.policy"
+    asked.write_bytes(policy_text())
+    environment.setenv("TALLYSTICK_TRUST_POLICY", str(tmp_path))
+    environment.setenv("TALLYSTICK_WITNESS_POLICY", str(asked))
+    with pytest.raises(SystemExit):
+        load(NotarySettings)
+    assert "TALLYSTICK_WITNESS_POLICY: its witnesses" in capsys.readouterr().err

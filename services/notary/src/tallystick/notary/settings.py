@@ -1,11 +1,13 @@
 """The notary's settings, from the environment (`TALLYSTICK_...`)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tallystick.merkle.policy import LogPolicy
+from tallystick.merkle.keys import VerifierKey
+from tallystick.merkle.policy import Group, LogPolicy
 from tallystick.runtime.settings import (
     BucketUrl,
     DatabaseSettings,
@@ -43,8 +45,8 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
     """The least time between two batches."""
     witness_policy: ExistingFile | None = None
     """The witnesses to ask, with their addresses, and the quorum without which nothing is published (C2SP tlog-policy); the
-    trust policy's `log.policy` if none is given. With the quorum none nobody is asked, and a key of the notary's own says when
-    the governance log was published."""
+    trust policy's `log.policy` if none is given, whose witnesses and quorum it must have: only addresses may
+    differ. With the quorum none nobody is asked, and a key of the notary's own says when the governance log was published."""
     witness_deadline_s: Annotated[Seconds, Field(le=60)] = 2.0
     """How long a quorum is waited for before the log says that it lacks one and tries again."""
     contract_urls: Mapping[str, HttpUrl] = {}
@@ -57,7 +59,8 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
     @model_validator(mode="after")
     def _witnesses(self) -> Self:
         name = "TALLYSTICK_WITNESS_POLICY" if self.witness_policy else "TALLYSTICK_TRUST_POLICY"
-        if self.witness_policy is None and not (self.trust_policy / "log.policy").is_file():
+        trusted = self.trust_policy / "log.policy"
+        if self.witness_policy is None and not trusted.is_file():
             return self  # whoever loads the trust policy says so
         try:
             policy = self.read_witness_policy()
@@ -67,6 +70,16 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
             raise ValueError(f"{name}: {error}") from error
         if policy and not policy.has_quorum(policy.witness_urls):
             raise ValueError(f"{name}: too few witnesses have an address to make the quorum {policy.quorum}")
+        if self.witness_policy and trusted.is_file():
+            try:
+                same = _demands(self.witness_policy) == _demands(trusted)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"TALLYSTICK_TRUST_POLICY: {trusted}: {error}") from error
+            if not same:
+                raise ValueError(
+                    f"{name}: its witnesses, groups and quorum must be those of {trusted}, addresses apart: whoever verifies"
+                    " the log asks for what that file says"
+                )
         return self
 
     def read_witness_policy(self) -> LogPolicy | None:
@@ -97,3 +110,8 @@ class NotarySettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings,
             # What staging holds is deleted, and what the log directory holds is public.
             raise ValueError("TALLYSTICK_STAGING_DIR: must lie outside of TALLYSTICK_LOG_DIR, and the other way round")
         return self
+
+
+def _demands(path: Path) -> tuple[Mapping[str, VerifierKey], frozenset[Group], str | None]:
+    policy = LogPolicy.parse(path.read_bytes())
+    return policy.witnesses, frozenset(policy.groups), policy.quorum
