@@ -341,6 +341,7 @@ async def test_a_node_that_lags_loses_no_receipt(bank: Bank, chain: Chain, monke
     monkeypatch.setattr(poster._node, "ask", lagging)
     await poster.anchor(heads)
     assert await bank.anchors().sizes() == [3]
+    assert poster.purse.reorganisations == 0
     block["hash"] = f"0x{bytes(32).hex()}"
     tip = int(chain.evm.call("eth_blockNumber"), 16)
     receipt = parse_receipt((await bank.anchors().receipts(3))["chain1"])
