@@ -37,6 +37,7 @@ WRITTEN = st.builds(
     sequence=NEAR,
     chain=st.one_of(st.just(bytes(32)), st.binary(max_size=40)),
     activation_index=st.one_of(st.none(), NEAR),
+    outcome=st.sampled_from([1, 1, 1, 2, 4, 0]),
     reasons=st.sampled_from([[], [1] * 70_000]),
 )
 VALUES = st.one_of(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tallystick.contracts import Activation, Decision, EntryKind, LogEntry, Malformed, ModelVersion, Report
+from tallystick.contracts import Activation, Commitment, Decision, EntryKind, LogEntry, Malformed, ModelVersion, Report
 from tallystick.notary.intake import DecisionIntake, GovernanceIntake
 from tallystick.notary.state import Position, Progress
 
@@ -29,6 +29,14 @@ def entries_of(admitted: list[bytes]) -> list[LogEntry]:
         pytest.param(b"", "not on this log's input topic", id="empty"),
         pytest.param(decision(0, 0, source_topic="other"), "not on this log's input topic", id="another topic"),
         pytest.param(decision(1, 0), "another partition than its transaction", id="another partition"),
+        pytest.param(decision(0, 0, outcome=0), "outcome is not known", id="no outcome"),
+        pytest.param(decision(0, 0, outcome=5), "outcome is not known", id="unknown outcome"),
+        pytest.param(decision(0, 0) + b"\xfa\x7f\x01x", "a field that this version does not know", id="unknown field"),
+        pytest.param(
+            decision(0, 0, commitments=[Commitment.FromString(b"\xfa\x7f\x01x")]),
+            "a field that this version does not know",
+            id="unknown field within",
+        ),
         pytest.param(decision(0, 0, chain=b"short"), "chain is not 32 bytes", id="short chain"),
         pytest.param(decision(0, 0, reasons=[1] * 70_000), "at most 65535 bytes", id="too large"),
         pytest.param(decision(0, 2**63, source_offset=0), "2^63 or more", id="sequence beyond the database's"),
