@@ -18,7 +18,8 @@ HOLE = missing(1, 4).SerializeToString()
 
 def entry(offset: int, kind: int = REPORT, value: bytes = b"", topic: str = "governance", partition: int = 0) -> bytes:
     """Return an entry."""
-    return LogEntry(kind=kind, topic=topic, partition=partition, offset=offset, value=value).SerializeToString()  # type: ignore[arg-type]
+    known = EntryKind.ValueType(kind)
+    return LogEntry(kind=known, topic=topic, partition=partition, offset=offset, value=value).SerializeToString()
 
 
 def test_what_the_notary_writes_is_sound() -> None:
