@@ -22,7 +22,7 @@ help:  ## List the targets.
 demo: $(VENV)/.locked $(VENV)/.parts  ## Run the whole chain on this machine; ARGS="--serve" leaves the audit service up.
 	@$(VENV)/bin/tallystick demo $(ARGS)
 
-test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (under 10 minutes); PYTEST_ARGS chooses some.
+test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (about 10 minutes); PYTEST_ARGS chooses some.
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
