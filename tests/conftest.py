@@ -18,6 +18,11 @@ def _layer(item: pytest.Item) -> str:
     return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case after its parameter if its bytes say nothing: they may differ from one worker's collection to another's."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Block sockets in the pure layers, so that nothing there leans on a server; keep the interpreter's own recursion limit."""

@@ -171,7 +171,8 @@ def test_another_log_is_refused(log: LogDirectory, fault: str) -> None:
         case "signer":
             log.publish(signer=new_key())
         case "entry":
-            bundle.write_bytes(bundle.read_bytes()[:-1] + b"\x00")
+            data = bundle.read_bytes()
+            bundle.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         case "missing":
             (log.folder / "log" / "checkpoint").unlink()
         case "tile":

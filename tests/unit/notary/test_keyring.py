@@ -126,7 +126,8 @@ async def test_entries_that_do_not_lead_to_the_checkpoint_stop_it(published: Pub
     published.add(log_key("new"))
     published.publish(GOVERNANCE)
     bundle = next((published.home / "public" / "tile" / "entries").rglob("1"))
-    bundle.write_bytes(bundle.read_bytes()[:-1] + b"\x00")
+    data = bundle.read_bytes()
+    bundle.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(CorruptLogError, match="do not lead to"):
         await published.signing()
 
