@@ -6,7 +6,7 @@ WORKERS ?= 3
 SECONDS ?= 60
 VENV   := .venv
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
-PARTS  := contracts merkle trust runtime embedded scoring notary witness audit trainer cli
+PARTS  := contracts merkle trust runtime rules embedded scoring profiles gateway notary witness audit trainer cli
 
 # protoc's plugins, uv_build and kubectl are looked up on PATH; a PYTHONPATH of yours would shadow the environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -62,8 +62,8 @@ LOCK_INPUTS := $(PARTS:%=services/%/pyproject.toml) build-requirements.in
 
 lock:  ## Resolve lock.txt and lock-dev.txt anew; LOCK_ARGS=--upgrade for newer versions.
 	@test -x $(VENV)/bin/uv || $(MAKE) --no-print-directory $(VENV)/.locked-dev
-	@$(UV_LOCK) $(LOCK_ARGS) $(LOCK_INPUTS) -o lock.txt
-	@$(UV_LOCK) $(LOCK_ARGS) -c lock.txt --group pyproject.toml:dev $(LOCK_INPUTS) -o lock-dev.txt
+	@$(UV_LOCK) $(LOCK_ARGS) --group pyproject.toml:dev $(LOCK_INPUTS) -o lock-dev.txt
+	@$(UV_LOCK) $(LOCK_ARGS) -c lock-dev.txt $(LOCK_INPUTS) -o lock.txt
 
 clean:  ## Remove the environment, caches and build/.
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Merchants' and terminals' risk, from labels that come late: a Faust app."""

@@ -1,0 +1,1 @@
+"""From margins and a policy to outcomes and their reasons, by column."""
