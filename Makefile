@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint type proto contract bench fuzz lock k8s clean
+.PHONY: help demo kafka test check lint type proto contract bench fuzz lock k8s clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +22,12 @@ help:  ## List the targets.
 demo: $(VENV)/.locked $(VENV)/.parts  ## Run the whole chain on this machine; ARGS="--serve" leaves the audit service up.
 	@$(VENV)/bin/tallystick demo $(ARGS)
 
+kafka: $(VENV)/.locked $(VENV)/.parts  ## Run Apache Kafka by hand until Ctrl-C (Java 17, Maven); ARGS="--brokers 3" runs three.
+	@$(VENV)/bin/python -m tallystick.embedded.kafka $(ARGS)
+
+# Fetched beforehand: no test's time limit is made for a download.
 test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (about 10 minutes); PYTEST_ARGS chooses some.
+	@$(VENV)/bin/python -m tallystick.embedded.kafka --fetch
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.embedded import ApacheKafka
+
+from ..apache import running_kafka
 from .stack import ProvisionedStack, provisioned_stack
 
 
@@ -20,3 +23,10 @@ def fresh_stack(tmp_path: Path) -> Iterator[ProvisionedStack]:
     """Servers for one test, which may stop and kill them."""
     with provisioned_stack(tmp_path / "stack") as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """One broker of Apache Kafka that the session shares: leave it running, and take topics of your own."""
+    with running_kafka(tmp_path_factory.mktemp("apache")) as shared:
+        yield shared

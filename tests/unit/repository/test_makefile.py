@@ -7,7 +7,9 @@ import subprocess
 from .tree import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
-EXPECTED = {"help", "demo", "test", "check", "lint", "type", "proto", "contract", "bench", "fuzz", "lock", "k8s", "clean"}
+EXPECTED = {
+    *("help", "demo", "kafka", "test", "check", "lint", "type", "proto", "contract", "bench", "fuzz", "lock", "k8s", "clean"),
+}
 
 
 def phony() -> set[str]:

@@ -1,11 +1,13 @@
-"""Kafka, Vault, PostgreSQL and an EVM chain from wheels, as child processes on loopback, without Docker or root rights.
+"""Kafka, Vault, PostgreSQL and an EVM chain, as child processes on loopback, without Docker or root rights.
 
-`EmbeddedStack` runs all three in a directory; `ServiceProcess` runs one of Tallystick's own services beside them. Nothing here
-knows what Tallystick keeps in these servers: that is `tallystick provision`. Not for production: one node each, no TLS, and
-Kafka (Tansu) keeps its records in memory.
+`EmbeddedStack` runs the first three in a directory; `ServiceProcess` runs one of Tallystick's own services beside them.
+Nothing here knows what Tallystick keeps in these servers: that is `tallystick provision`. Not for production: one node each,
+no TLS, and Kafka (Tansu) keeps its records in memory. All come from wheels; `ApacheKafka` alone, which may take Tansu's place,
+needs Java.
 """
 
 from tallystick.embedded.evm import Evm
+from tallystick.embedded.kafka import ApacheKafka
 from tallystick.embedded.openbao import OpenBao
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.postgres import Postgres
@@ -17,6 +19,7 @@ from tallystick.embedded.tsa import Tsa
 from tallystick.embedded.tsa import is_available as tsa_is_available
 
 __all__ = [
+    "ApacheKafka",
     "EmbeddedStack",
     "Evm",
     "OpenBao",

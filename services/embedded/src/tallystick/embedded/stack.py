@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from tallystick.embedded.kafka import ApacheKafka
 from tallystick.embedded.openbao import OpenBao
 from tallystick.embedded.postgres import Postgres
 from tallystick.embedded.tansu import Tansu
@@ -15,14 +16,18 @@ class EmbeddedStack:
         with EmbeddedStack(Path("build/stack")) as stack:
             stack.kafka.address, stack.vault.address, stack.vault.root_token, stack.database.admin_url
 
-    Each server may be stopped and started by itself; port and data stay (Kafka's records do not). Blocking: from a coroutine,
+    Each server may be stopped and started by itself; port and data stay (Tansu's records do not). Blocking: from a coroutine,
     use `asyncio.to_thread(stack.start)`.
+
+    Args:
+        directory: made if it does not exist.
+        kafka: the brokers; None for Tansu, which keeps its records in memory.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kafka: Tansu | ApacheKafka | None = None) -> None:
         self.directory = directory.resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.kafka = Tansu(self.directory)
+        self.kafka = kafka or Tansu(self.directory)
         self.vault = OpenBao(self.directory)
         self.database = Postgres(self.directory)
 

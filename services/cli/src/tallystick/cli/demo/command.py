@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--transactions", type=_amount, default=100_000, metavar="N", help="how many to stream (%(default)s)")
     parser.add_argument("--serve", action="store_true", help="leave the audit service up until Ctrl-C")
+    parser.add_argument(
+        "--kafka",
+        choices=("tansu", "apache"),
+        default="tansu",
+        help="the broker: Tansu, in memory, or Apache Kafka, which needs Java and Maven (%(default)s)",
+    )
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="DIR", help="where everything goes (%(default)s)")
     parser.epilog = "Exit codes: 0 all of it held, 1 something did not, 2 usage."
 
@@ -33,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Tell the story; 0 only if all of it held."""
     console = Console(highlight=False)
     build = args.build.resolve()
-    plan = Plan(build / "demo", build / "demo.json", args.transactions, args.serve)
+    plan = Plan(build / "demo", build / "demo.json", args.transactions, args.serve, args.kafka == "apache")
     _hear_signals()
     try:
         build.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tallystick.cli.demo.anchoring import LocalAnchors
 from tallystick.cli.demo.witnesses import create_states, local_witnesses
 from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
-from tallystick.embedded import EmbeddedStack, ServiceProcess, free_port
+from tallystick.embedded import ApacheKafka, EmbeddedStack, ServiceProcess, free_port
 from tallystick.runtime.settings import KafkaSettings
 
 SERVICES = ("notary", "audit-ingest", "audit", "scoring")
@@ -52,6 +52,7 @@ class Platform:
         partitions: of the input topic.
         decisions_logs: how many logs hold the decisions on them.
         anchored: whether a chain and, where there is openssl, an authority run too, and heads are anchored with them.
+        kafka: the brokers, where it is not to be Tansu: of three, each keeps a copy of everything.
         extra: further settings by service or witness, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
     """
 
@@ -62,6 +63,7 @@ class Platform:
         partitions: int = 4,
         decisions_logs: int = 1,
         anchored: bool = False,
+        kafka: ApacheKafka | None = None,
         extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.directory = directory.resolve()
@@ -70,9 +72,10 @@ class Platform:
         self.log_dir = self.directory / "tiles"
         for made in (self.logs, self.models, self.log_dir, self.directory / "staging"):
             made.mkdir(parents=True, exist_ok=True)
-        self.stack = EmbeddedStack(self.directory / "servers")
+        self.stack = EmbeddedStack(self.directory / "servers", kafka)
         self.people = {name: _person(self.directory / "people", name) for name in people}
         self.partitions = partitions
+        self._copies = len(kafka.brokers) if kafka else 1
         self.decisions_logs = decisions_logs
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
@@ -131,6 +134,7 @@ class Platform:
                     output=self.directory / "provisioned",
                     partitions=self.partitions,
                     logs=self.decisions_logs,
+                    replication=self._copies,
                     signers=tuple(SignerKey(person.name, ROLES, _public_key(person)) for person in self.people.values()),
                     witnesses=Witnesses.of([witness.described for witness in self.witnesses], QUORUM),
                     authorities=self.anchors.authorities if self.anchors else (),

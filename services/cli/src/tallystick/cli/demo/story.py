@@ -22,6 +22,7 @@ from tallystick.cli.simulate import generate, write_parquet
 from tallystick.cli.simulate.stream import DAYS
 from tallystick.cli.stream import Shift, read_transactions, shift_ms
 from tallystick.contracts import Outcome
+from tallystick.embedded import ApacheKafka
 
 TRAINING_DAYS = (0, 28)
 FIRST_STREAMED_DAY = 35  # a week after: labels take that long to be known
@@ -32,12 +33,13 @@ __all__ = ["DemoError", "Plan", "tell"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do: where, how many transactions, and whether to leave the audit service up."""
+    """What to do: where, how many transactions, whether to leave the audit service up, and whether on Apache Kafka."""
 
     directory: Path
     result: Path
     transactions: int
     serve: bool
+    apache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def tell(plan: Plan, console: Console) -> int:
     data = plan.directory.parent / "handbook.parquet"
     with ThreadPoolExecutor(1) as pool:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
-        with Platform(plan.directory, anchored=True) as platform:
+        with Platform(plan.directory, anchored=True, kafka=_brokers(plan)) as platform:
             say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES)} services, each its own process")
             say(f"so do {len(WITNESSES)} witnesses: what a log publishes, {QUORUM} of them must cosign")
             say(f"and who anchors its heads outside: {' and '.join(sorted(platform.anchored_by))}")
@@ -85,6 +87,10 @@ def tell(plan: Plan, console: Console) -> int:
             if plan.serve and told.held:
                 _serve(platform, told, console)
     return 0 if told.held else 1
+
+
+def _brokers(plan: Plan) -> ApacheKafka | None:
+    return ApacheKafka(plan.directory / "kafka") if plan.apache else None
 
 
 def _govern(plan: Plan, platform: Platform, following: Following, release: dict[str, Any], now_ms: int) -> None:
