@@ -319,6 +319,19 @@ def test_inclusion(client: httpx.Client, world: World, size: int | None) -> None
         verify_inclusion(index, size or PUBLISHED, b64decode(body["leaf_hash"]), proof, b64decode(body["root"]))
 
 
+@pytest.mark.parametrize("query", ["size=256&index=7", "index=%37&size=256", "index=7&size=256&other=1", "index=7&size=+256"])
+def test_inclusion_asked_for_in_other_words(client: httpx.Client, query: str) -> None:
+    """A query that is written otherwise has the same answer to the byte."""
+    url = "/v1/logs/decisions/inclusion?"
+    assert client.get(url + query).content == client.get(url + "index=7&size=256").content
+
+
+@pytest.mark.parametrize("log", ["decision", "governance/x", "DECISIONS"])
+def test_inclusion_in_no_log(client: httpx.Client, log: str) -> None:
+    """A log that is not served is not found, whatever is asked of it."""
+    assert client.get(f"/v1/logs/{log}/inclusion?index=7").status_code in {404, 422}
+
+
 @pytest.mark.parametrize("query", ["index=600", "index=5&size=5", "index=0&size=601"])
 def test_inclusion_out_of_range(client: httpx.Client, query: str) -> None:
     """What was not published has no proof."""

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
+import uvloop
+
 from tallystick.audit import database, keys, models
 from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import TokenGate
@@ -39,7 +41,7 @@ def main() -> None:
     """Run the service until it is told to stop."""
     settings = load(AuditSettings)
     configure("audit", settings.log_level)
-    sys.exit(service.run(_run(settings, _policy_files(settings), _gate(settings))))
+    sys.exit(service.run(_run(settings, _policy_files(settings), _gate(settings)), loop_factory=uvloop.new_event_loop))
 
 
 async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: TokenGate) -> None:

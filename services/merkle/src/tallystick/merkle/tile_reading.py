@@ -5,6 +5,7 @@ Tiles are not verified here. A wrong tile makes a wrong root or a proof that fai
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from tallystick.merkle.frontier import Frontier, fold
 from tallystick.merkle.hashing import HASH_SIZE, MAX_SIZE, perfect_root
@@ -15,23 +16,23 @@ ReadTile = Callable[[TilePath], bytes]
 """Returns the bytes of the hash tile at a path, exactly `32 * width` of them. What it raises goes through to the caller."""
 
 
-ReadNode = Callable[[TilePath, int, int], bytes]
-"""Returns, for (path, above, place), the root over 2^`above` hashes of the tile at `path`, the `place`-th such root.
+TileNodes = Callable[[int, int], bytes]
+"""Returns, for (above, place), the root over 2^`above` hashes of one tile, the `place`-th such root."""
 
-Whoever computes many proofs may keep what it hashes; `nodes_of` keeps nothing but the tiles.
+ReadNodes = Callable[[TilePath], TileNodes]
+"""Returns the nodes of the tile at a path.
+
+Whoever computes many proofs may keep what it hashes; `nodes_of` keeps nothing.
 """
 
 
-def nodes_of(read: ReadTile) -> ReadNode:
-    """Return the reader of nodes that hashes them from tiles, each of which it reads once."""
-    tiles: dict[TilePath, bytes] = {}
+def nodes_of(read: ReadTile) -> ReadNodes:
+    """Return the reader of nodes that hashes them from the tiles."""
 
-    def node(path: TilePath, above: int, place: int) -> bytes:
-        if path not in tiles:
-            tiles[path] = read_hashes(path, read)
-        return row_node(tiles[path], above, place)
+    def nodes(path: TilePath) -> TileNodes:
+        return partial(row_node, read_hashes(path, read))
 
-    return node
+    return nodes
 
 
 def row_node(row: bytes, above: int, place: int) -> bytes:
@@ -109,7 +110,7 @@ def inclusion_proof(index: int, size: int, read: ReadTile) -> list[bytes]:
     return inclusion_path(index, size, nodes_of(read))
 
 
-def inclusion_path(index: int, size: int, read: ReadNode) -> list[bytes]:
+def inclusion_path(index: int, size: int, read: ReadNodes) -> list[bytes]:
     """Return what `inclusion_proof` does, from nodes; they are read from the leaf up.
 
     Raises:
@@ -150,9 +151,10 @@ def subtree_root(height: int, index: int, size: int, read: ReadTile) -> bytes:
 class _Tree:
     """The nodes of the tree of one size."""
 
-    def __init__(self, size: int, read: ReadNode) -> None:
+    def __init__(self, size: int, read: ReadNodes) -> None:
         self._size = size
         self._read = read
+        self._tiles: dict[tuple[int, int], TileNodes] = {}
 
     def path(self, height: int, index: int) -> list[bytes]:
         """Return the siblings met on the way up from the node `index` of the row at `height`."""
@@ -171,8 +173,11 @@ class _Tree:
         """Return the root of the perfect subtree over leaves index * 2^height and the 2^height - 1 after it."""
         level, above = divmod(height, TILE_HEIGHT)
         tile, at = divmod(index << above, TILE_WIDTH)
-        width = min(TILE_WIDTH, (self._size >> TILE_HEIGHT * level) - tile * TILE_WIDTH)
-        return self._read(TilePath(level, tile, width), above, at >> above)
+        nodes = self._tiles.get((level, tile))
+        if nodes is None:
+            width = min(TILE_WIDTH, (self._size >> TILE_HEIGHT * level) - tile * TILE_WIDTH)
+            nodes = self._tiles[level, tile] = self._read(TilePath(level, tile, width))
+        return nodes(above, at >> above)
 
     def _ragged_node(self, height: int) -> bytes:
         """Return the root over the leaves right of the last perfect subtree of `height`."""

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tallystick.runtime.settings import USAGE_EXIT_CODE, SettingError
@@ -18,13 +18,18 @@ STOP_TIMEOUT_S = 20.0
 _log = logging.getLogger(__name__)
 
 
-def run(main: Coroutine[Any, Any, None], stop_timeout_s: float = STOP_TIMEOUT_S) -> int:
-    """Run a service and return its exit code.
+def run(
+    main: Coroutine[Any, Any, None],
+    stop_timeout_s: float = STOP_TIMEOUT_S,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """Run a service and return its exit code; `loop_factory` makes another event loop than asyncio's own.
 
     SIGTERM or SIGINT cancels `main`, which cleans up in its `finally` blocks; if that takes longer than `stop_timeout_s`, or
     a second signal comes, the process ends at once with code 1.
     """
-    return asyncio.run(_supervise(main, stop_timeout_s))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_supervise(main, stop_timeout_s))
 
 
 async def _supervise(main: Coroutine[Any, Any, None], stop_timeout_s: float) -> int:
