@@ -13,6 +13,7 @@ import numpy as np
 
 from tallystick.contracts import Commitment, Decision, Outcome, ReasonCode, Transaction
 from tallystick.scoring.activations import Active, Actives
+from tallystick.scoring.model import Margins
 from tallystick.scoring.outcomes import REASONS, outcomes, scores
 from tallystick.scoring.records import Limits, RejectionError, decode, parse_transaction
 from tallystick.scoring.sealing import GROUPS, Sealer, explanation_content, feature_contents
@@ -73,6 +74,13 @@ class Decided(NamedTuple):
     rejected: Record | None
     reason: ReasonCode | None
     outcome: int
+
+
+class Verdict(NamedTuple):
+    """What is done with a transaction, and why: the most telling reason first; none for a plain approval."""
+
+    outcome: int
+    reasons: tuple[ReasonCode, ...]
 
 
 class Partition:
@@ -191,7 +199,7 @@ def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: 
         [row.attributes or [] for row in rows],
     )
     margins = active.model.margins(matrix)
-    found = outcomes(margins, active.policy)
+    verdicts = _judge(active, transactions, matrix, margins)
     vectors = matrix.astype("<f4", copy=False)
     sealed = sealer.seal(
         partition,
@@ -199,15 +207,15 @@ def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: 
         transactions,
         [cast("Customer", row.customer) for row in rows],
         feature_contents(active.vectoriser.schema.digest, vectors.tobytes(), vectors[0].nbytes),
-        _explanations(active, matrix, found),
+        _explanations(active, matrix, [outcome for outcome, _ in verdicts]),
     )
-    # Filled in again for every row, as in `sealing`; one for each outcome, since the reasons go with it.
-    forms = {outcome: _form(topic, partition, active, outcome) for outcome in REASONS}
+    # Filled in again for every row, as in `sealing`; one for each verdict.
+    forms = {verdict: _form(topic, partition, active, verdict) for verdict in set(verdicts)}
     decided = []
-    for row, outcome, margin_bits, score, evidence in zip(
-        rows, found, margins.view(np.uint32).tolist(), scores(margins), sealed, strict=True
+    for row, verdict, margin_bits, score, evidence in zip(
+        rows, verdicts, margins.view(np.uint32).tolist(), scores(margins), sealed, strict=True
     ):
-        decision, commitments = forms[outcome]
+        decision, commitments = forms[verdict]
         record = row.record
         decision.source_offset, decision.decided_at_ms = record.offset, record.timestamp
         decision.sequence, decision.chain = row.sequence, row.chain
@@ -215,16 +223,28 @@ def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: 
         decision.evidence_digest = evidence.digest
         for commitment, digest in zip(commitments, evidence.commitments, strict=True):
             commitment.digest = digest
-        decided.append(Decided(decision.SerializeToString(), evidence.value, None, None, outcome))
+        decided.append(Decided(decision.SerializeToString(), evidence.value, None, None, verdict.outcome))
     return decided
 
 
-def _form(topic: str, partition: int, active: Active, outcome: int) -> tuple[Decision, tuple[Commitment, ...]]:
+def _judge(active: Active, transactions: Sequence[Transaction], matrix: Matrix, margins: Margins) -> list[Verdict]:
+    """Say of each row what is done with it, and why: where the policy has its word.
+
+    Args:
+        active: whose policy.
+        transactions: what is decided.
+        matrix: their features, shape (rows, features).
+        margins: their raw margins, shape (rows,).
+    """
+    return [Verdict(outcome, REASONS[outcome]) for outcome in outcomes(margins, active.policy)]
+
+
+def _form(topic: str, partition: int, active: Active, verdict: Verdict) -> tuple[Decision, tuple[Commitment, ...]]:
     decision = Decision(
         source_topic=topic,
         source_partition=partition,
-        outcome=cast("Outcome", outcome),
-        reasons=REASONS[outcome],
+        outcome=cast("Outcome", verdict.outcome),
+        reasons=verdict.reasons,
         model_digest=active.model_digest,
         policy_digest=active.policy_digest,
         feature_schema_digest=active.vectoriser.schema.digest,
