@@ -6,12 +6,14 @@ hash is among them.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tallystick.contracts import EntryKind, LogEntry
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
-from tallystick.merkle.hashing import leaf_hash
+from tallystick.merkle.hashing import leaf_hashes
+from tallystick.scoring.wire import number_fields, sized
 
 
 class CoverageError(ValueError):
@@ -35,16 +37,28 @@ class Limit(NamedTuple):
 
 def decision_leaf(topic: str, partition: int, offset: int, timestamp_ms: int, value: bytes) -> bytes:
     """Return the leaf hash under which the notary logs a record of `decisions`."""
-    return leaf_hash(
-        LogEntry(
-            kind=EntryKind.ENTRY_KIND_DECISION,
-            topic=topic,
-            partition=partition,
-            offset=offset,
-            timestamp_ms=timestamp_ms,
-            value=value,
-        ).SerializeToString()
+    return decision_leaves(topic, partition, offset, timestamp_ms, [value])[0]
+
+
+def decision_leaves(topic: str, partition: int, first_offset: int, timestamp_ms: int, values: Sequence[bytes]) -> list[bytes]:
+    """Return the leaf hashes of records of `decisions` that follow each other under one Kafka time stamp.
+
+    An entry is a serialised `LogEntry`; its value comes last, and of what comes before only the offset and the size vary.
+    """
+    head = LogEntry(kind=EntryKind.ENTRY_KIND_DECISION, topic=topic, partition=partition).SerializeToString()
+    time = LogEntry(timestamp_ms=timestamp_ms).SerializeToString()
+    offsets = number_fields("\x20", range(first_offset, first_offset + len(values)))
+    return leaf_hashes(
+        [
+            b"".join((head, offset, time, _before_value(len(value)), value)) if value else head + offset + time
+            for offset, value in zip(offsets, values, strict=True)
+        ]
     )
+
+
+@lru_cache(maxsize=1 << 12)
+def _before_value(size: int) -> bytes:
+    return sized(b"\x32", size)
 
 
 class Coverage:

@@ -1,16 +1,16 @@
 """Out to Kafka, at least once: evidence and dead letters are acknowledged before their decisions are sent."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from tallystick.contracts import ReasonCode
-from tallystick.scoring.coverage import decision_leaf
+from tallystick.scoring.coverage import decision_leaves
 from tallystick.scoring.engine import Decided, Record
+from tallystick.scoring.kafka_batches import value_batches
 from tallystick.scoring.position import DECISIONS
 
 EVIDENCE = "evidence"
@@ -23,13 +23,11 @@ class TopicError(RuntimeError):
     """A topic is not set up as Tallystick needs it."""
 
 
-class Outgoing(NamedTuple):
-    """One record to be sent."""
+class Letter(NamedTuple):
+    """One dead letter to be sent."""
 
     value: bytes | None
-    timestamp_ms: int
-    key: bytes | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
+    headers: list[tuple[str, bytes | None]]
 
 
 class Emitter:
@@ -65,24 +63,24 @@ class Emitter:
         now_ms = int(self._clock() * 1000)
         async with asyncio.TaskGroup() as tasks:
             for partition, decided in batch:
-                evidence = [Outgoing(item.evidence, now_ms) for item in decided if item.evidence is not None]
-                letters = [self._dead_letter(partition, item, now_ms) for item in decided if item.rejected is not None]
-                tasks.create_task(_send(self._producer, EVIDENCE, partition, evidence))
-                tasks.create_task(_send(self._compressing, DEAD_LETTER, partition, letters))
+                evidence = [item.evidence for item in decided if item.evidence is not None]
+                tasks.create_task(_send_values(self._producer, EVIDENCE, partition, now_ms, evidence))
+                if letters := [self._dead_letter(partition, item) for item in decided if item.rejected is not None]:
+                    tasks.create_task(_send_letters(self._compressing, partition, now_ms, letters))
         check()
         async with asyncio.TaskGroup() as tasks:
             sends = [
                 tasks.create_task(
-                    _send(self._producer, DECISIONS, partition, [Outgoing(item.decision, now_ms) for item in decided])
+                    _send_values(self._producer, DECISIONS, partition, now_ms, [item.decision for item in decided])
                 )
                 for partition, decided in batch
             ]
         return {
-            partition: [leaf for metadata, records in send.result() for leaf in _leaves(partition, metadata, records)]
+            partition: [leaf for metadata, values in send.result() for leaf in _leaves(partition, metadata, now_ms, values)]
             for (partition, _), send in zip(batch, sends, strict=True)
         }
 
-    def _dead_letter(self, partition: int, decided: Decided, now_ms: int) -> Outgoing:
+    def _dead_letter(self, partition: int, decided: Decided) -> Letter:
         """Return the record as it came, with why and whence in headers before its own."""
         record: Record = decided.rejected  # type: ignore[assignment]  # only rejected ones come here
         reason = ReasonCode.Name(decided.reason or ReasonCode.REASON_CODE_UNSPECIFIED)
@@ -97,36 +95,30 @@ class Emitter:
                 for name, content in record.headers
             ),
         ]
-        return Outgoing(record.value, now_ms, headers=headers)
+        return Letter(record.value, headers)
 
 
-async def _send(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Outgoing]
-) -> list[tuple[RecordMetadata, list[Outgoing]]]:
-    """Send records in order: each Kafka batch only when the one before is acknowledged, so that a failure leaves no gap."""
+async def _send_values(
+    producer: AIOKafkaProducer, topic: str, partition: int, now_ms: int, values: Sequence[bytes]
+) -> list[tuple[RecordMetadata, Sequence[bytes]]]:
+    """Send values in order: each Kafka batch only when the one before is acknowledged, so that a failure leaves no gap."""
     sent = []
-    for builder, inside in _batches(producer, records):
+    for builder, inside in value_batches(producer, now_ms, values):
         sent.append((await (await producer.send_batch(builder, topic, partition=partition)), inside))
     return sent
 
 
-def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> Iterator[tuple[BatchBuilder, list[Outgoing]]]:
-    """Fill Kafka batches; a record too large for one has one alone."""
-    builder, inside = producer.create_batch(), list[Outgoing]()
-    for record in records:
-        headers = list(record.headers)
-        while builder.append(timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=headers) is None:
-            yield builder, inside
-            builder, inside = producer.create_batch(), []
-        inside.append(record)
-    if inside:
-        yield builder, inside
+async def _send_letters(producer: AIOKafkaProducer, partition: int, now_ms: int, letters: Sequence[Letter]) -> None:
+    """Send dead letters, in order likewise; one too large for a Kafka batch has one alone."""
+    builder = producer.create_batch()
+    for value, headers in letters:
+        while builder.append(timestamp=now_ms, key=None, value=value, headers=headers) is None:
+            await (await producer.send_batch(builder, DEAD_LETTER, partition=partition))
+            builder = producer.create_batch()
+    await (await producer.send_batch(builder, DEAD_LETTER, partition=partition))
 
 
-def _leaves(partition: int, metadata: RecordMetadata, records: Sequence[Outgoing]) -> list[bytes]:
+def _leaves(partition: int, metadata: RecordMetadata, now_ms: int, values: Sequence[bytes]) -> list[bytes]:
     if metadata.timestamp_type != _CREATE_TIME:
         raise TopicError(f"{DECISIONS}: message.timestamp.type must be CreateTime")
-    return [
-        decision_leaf(DECISIONS, partition, metadata.offset + place, record.timestamp_ms, record.value or b"")
-        for place, record in enumerate(records)
-    ]
+    return decision_leaves(DECISIONS, partition, metadata.offset, now_ms, values)

@@ -21,7 +21,7 @@ MAX_ATTRIBUTES = 256
 MAX_NAME_BYTES = 64
 CURRENCIES = frozenset(currency.code for currency in Currency)
 
-_NAMES = re.compile(r"\0".join([rf"[!-~]{{0,{MAX_NAME_BYTES}}}"] * 5))
+_visible = re.compile("[!-~]*").fullmatch
 _PROTOBUF = b"application/x-protobuf"
 _JSON = b"application/json"
 
@@ -131,7 +131,7 @@ def _check_fields(transaction: Transaction) -> None:
         amount == 0 and not transaction.HasField("amount_minor")
     ):
         raise RejectionError(ReasonCode.REASON_CODE_FIELD_MISSING)
-    _check_names((transaction_id, customer_id, transaction.terminal_id, transaction.merchant_id, transaction.source))
+    _check_names(transaction_id, customer_id, transaction.terminal_id, transaction.merchant_id, transaction.source)
     if amount < 0:
         raise RejectionError(ReasonCode.REASON_CODE_AMOUNT_NEGATIVE)
     if amount > MAX_AMOUNT_MINOR:
@@ -142,9 +142,10 @@ def _check_fields(transaction: Transaction) -> None:
         _check_attributes(transaction)
 
 
-def _check_names(names: tuple[str, ...]) -> None:
-    # One match for all of them. NUL is no visible ASCII, so a name that holds one cannot pass for two.
-    if _NAMES.fullmatch("\0".join(names)) is None:
+def _check_names(*names: str) -> None:
+    # One match for all of them, which are too large only if all together are.
+    together = "".join(names)
+    if _visible(together) is None or (len(together) > MAX_NAME_BYTES and any(len(name) > MAX_NAME_BYTES for name in names)):
         too_large = any(len(name.encode()) > MAX_NAME_BYTES for name in names)
         raise RejectionError(ReasonCode.REASON_CODE_FIELD_TOO_LARGE if too_large else ReasonCode.REASON_CODE_FIELD_CHARACTERS)
 

@@ -12,7 +12,7 @@
     value       as the key
 
 K is random, one for each partition and `KEY_SPAN` sequences, so that nobody without it can test guesses of a record against
-the log. Both functions are on scoring's hot path: one call each a record.
+the log. Scoring, which has many records under one key, takes the HMAC from `keyed_hash` instead of `next_chain`.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,182 @@
+"""Bytes that are written by hand are protobuf's own, at every edge of a varint."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick.contracts import (
+    Commitment,
+    Decision,
+    Disclosure,
+    EntryKind,
+    Evidence,
+    EvidenceBody,
+    Identity,
+    LogEntry,
+    ReasonCode,
+    Transaction,
+    TransactionDetails,
+)
+from tallystick.merkle.hashing import leaf_hash
+from tallystick.scoring.coverage import decision_leaf, decision_leaves
+from tallystick.scoring.decision_form import DecisionForm, Verdict
+from tallystick.scoring.sealing import GROUPS, Sealer, details_content, identity_content
+from tallystick.scoring.windows import Customer
+from tallystick.scoring.wire import number_fields, varint
+
+from ...unit.scoring.world import active
+
+edges = st.builds(lambda bits, by: max(0, (1 << bits) + by), st.integers(0, 63), st.integers(-2, 2))
+uint64 = edges | st.integers(0, 2**64 - 1)
+int63 = (edges | st.integers(0, 2**63 - 1)).filter(lambda number: number < 2**63)
+names = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=64)
+ids = names.filter(bool)
+digests = st.binary(min_size=32, max_size=32)
+transactions = st.builds(
+    Transaction,
+    transaction_id=ids,
+    customer_id=ids,
+    amount_minor=st.integers(0, 10**12) | edges.filter(lambda number: number <= 10**12),
+    currency=st.sampled_from(["EUR", "CHF"]),
+    event_time_ms=st.integers(-(2**63), 2**63 - 1).filter(bool) | int63.filter(bool),
+    terminal_id=names,
+    merchant_id=names,
+    source=names,
+    source_sequence=uint64,
+)
+
+
+@given(uint64 | st.integers(-(2**63), -1))
+def test_a_varint_is_protobufs(number: int) -> None:
+    """Any number of 64 bits, negative ones as an int64."""
+    message = LogEntry(timestamp_ms=number) if number < 2**63 else LogEntry(offset=number)
+    assert varint(number).encode("latin-1") == (message.SerializeToString()[1:] or b"\0")
+
+
+@given(st.lists(uint64, max_size=9) | st.builds(lambda first: list(range(first, first + 9)), int63))
+def test_a_column_of_numbers_is_protobufs(numbers: list[int]) -> None:
+    """Neighbours that share their high bits, and those that do not; 0 is left out."""
+    assert number_fields("\x20", numbers) == [LogEntry(offset=number).SerializeToString() for number in numbers]
+
+
+@given(transactions)
+def test_identity_and_details_are_protobufs(paid: Transaction) -> None:
+    """For every transaction that is accepted."""
+    identity = Identity(transaction_id=paid.transaction_id, customer_id=paid.customer_id)
+    assert identity_content(paid.transaction_id, paid.customer_id) == identity.SerializeToString()
+    named = {name: getattr(paid, name) for name in TransactionDetails.DESCRIPTOR.fields_by_name}
+    assert details_content(paid) == TransactionDetails(**named).SerializeToString()
+
+
+@given(
+    transactions,
+    st.integers(0, 2**32 - 1),
+    uint64,
+    st.binary(max_size=2100),
+    st.binary(max_size=300),
+    st.binary(min_size=76, max_size=76),
+)
+def test_evidence_is_protobufs(
+    paid: Transaction, partition: int, sequence: int, vector: bytes, explanation: bytes, random: bytes
+) -> None:
+    """Serialised again from what it says, it is the same; what it holds is what went in, under the salts drawn."""
+    customer = Customer(paid.customer_id)
+    customer.key_id, customer.cipher = b"the key's own id", AESGCM(bytes(32))
+    sealed = Sealer(bytes(32), lambda _: random).seal(partition, [sequence], [paid], [customer], [vector], [explanation])
+    (value,), (digest,), (commitments,) = sealed
+    evidence = Evidence.FromString(value)
+    assert evidence.SerializeToString() == value
+    assert digest == sha256(value).digest()
+    assert (evidence.partition, evidence.sequence, evidence.nonce) == (partition, sequence, random[64:])
+    place = partition.to_bytes(4, "big") + sequence.to_bytes(8, "big")
+    body = AESGCM(bytes(32)).decrypt(evidence.nonce, evidence.ciphertext, evidence.key_id + evidence.lookup + place)
+    contents = (identity_content(paid.transaction_id, paid.customer_id), details_content(paid), vector, explanation)
+    salts = [random[start : start + 16] for start in range(0, 64, 16)]
+    disclosures = [
+        Disclosure(group=group, salt=salt, content=content)
+        for group, salt, content in zip(GROUPS, salts, contents, strict=True)
+    ]
+    assert body == EvidenceBody(disclosures=disclosures).SerializeToString()
+    assert list(commitments) == [sha256(salt + content).digest() for salt, content in zip(salts, contents, strict=True)]
+
+
+@given(
+    st.text(max_size=20),
+    st.integers(0, 2**32 - 1),
+    uint64,
+    uint64,
+    digests,
+    int63,
+    st.integers(1, 3),
+    st.lists(st.sampled_from(ReasonCode.values()), max_size=70),
+    st.floats(width=32, allow_nan=False),
+    st.integers(0, 2**63),
+)
+def test_a_decision_is_protobufs(
+    topic: str,
+    partition: int,
+    offset: int,
+    sequence: int,
+    chain: bytes,
+    time_ms: int,
+    outcome: int,
+    reasons: list[ReasonCode],
+    margin: float,
+    index: int,
+) -> None:
+    """Serialised again from what it says, it is the same, and it says what was filled in."""
+    in_force = replace(active(), index=index)
+    commitments = [sha256(bytes([group])).digest() for group in GROUPS]
+    (value,) = DecisionForm(topic, partition, in_force).filled(
+        [offset],
+        [sequence],
+        [chain],
+        [time_ms],
+        [Verdict(outcome, tuple(reasons))],
+        np.array([margin], np.float32),
+        [chain[::-1]],
+        [(commitments[0], commitments[1], commitments[2], commitments[3])],
+    )
+    decision = Decision.FromString(value)
+    assert decision.SerializeToString() == value
+    assert decision == Decision(
+        source_topic=topic,
+        source_partition=partition,
+        source_offset=offset,
+        sequence=sequence,
+        chain=chain,
+        decided_at_ms=time_ms,
+        outcome=decision.outcome,
+        reasons=reasons,
+        margin_bits=int(np.float32(margin).view(np.uint32)),
+        score=decision.score,
+        model_digest=in_force.model_digest,
+        policy_digest=in_force.policy_digest,
+        feature_schema_digest=in_force.vectoriser.schema.digest,
+        activation_index=index,
+        evidence_digest=chain[::-1],
+        commitments=[Commitment(group=group, digest=digest) for group, digest in zip(GROUPS, commitments, strict=True)],
+    )
+    assert decision.outcome == outcome
+    assert decision.HasField("score")
+
+
+@given(st.integers(0, 2**32 - 1), int63, int63, st.lists(st.binary(max_size=300), max_size=4))
+def test_leaves_are_of_protobufs_entries(partition: int, first: int, time_ms: int, values: list[bytes]) -> None:
+    """A leaf is the hash of the entry that the notary serialises."""
+    leaves = decision_leaves("decisions", partition, first, time_ms, values)
+    for place, (leaf, value) in enumerate(zip(leaves, values, strict=True)):
+        entry = LogEntry(
+            kind=EntryKind.ENTRY_KIND_DECISION,
+            topic="decisions",
+            partition=partition,
+            offset=first + place,
+            timestamp_ms=time_ms,
+            value=value,
+        )
+        assert leaf == leaf_hash(entry.SerializeToString())
+        assert leaf == decision_leaf("decisions", partition, first + place, time_ms, value)
