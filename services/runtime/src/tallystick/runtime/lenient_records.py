@@ -61,7 +61,9 @@ class LenientRecords(_MemoryRecordsPy):  # type: ignore[misc]  # as above
         """Return the next batch, None after the last."""
         raw = self._next_slice
         batch = super().next_batch()
-        return batch if batch is None or raw[_MAGIC_OFFSET] < _NEWEST_FORMAT else _Batch(batch, raw)
+        if batch is None or raw[_MAGIC_OFFSET] < _NEWEST_FORMAT or batch.is_control_batch:
+            return batch  # a transaction's marker, too, has no headers
+        return _Batch(batch, raw)
 
 
 def install() -> None:
