@@ -4,10 +4,14 @@ import json
 from hashlib import sha256
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
+from tallystick.scoring.lean_import import hidden
 from tallystick.scoring.vectors import Matrix
+
+# XGBoost imports scikit-learn where there is one, for wrappers that nobody uses here: two seconds of CPU at every start.
+with hidden("sklearn"):
+    import xgboost
 
 Margins = NDArray[np.float32]
 
