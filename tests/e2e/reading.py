@@ -18,10 +18,10 @@ from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.notes import Note
 from tallystick.runtime.kafka import consumer, high_watermark, read_to_end
 from tallystick.runtime.log_reader import LogReader
-from tallystick.scoring.records import decode
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, next_chain, record_digest
 from tallystick.trust.decisions import check_decision
 from tallystick.trust.policy import TrustPolicy, log_name
+from tallystick.trust.transactions import decode
 
 TOPICS = ("transactions", "decisions", "evidence", "dead-letter")
 Place = tuple[int, int]

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tallystick.audit.api.access import TokenGate
-from tallystick.audit.api.problems import NOT_YET_LOGGED, Problem, declared, problem
+from tallystick.audit.api.problems import NOT_YET_LOGGED, declared
 from tallystick.audit.errors import ClosedError, TokenMissingError
 from tallystick.audit.lru import ByteCache
 from tallystick.audit.settings import AuditSettings
+from tallystick.runtime.problems import Problem, problem
 from tallystick.runtime.settings import load
 
 

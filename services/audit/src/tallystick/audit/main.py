@@ -11,7 +11,6 @@ from tallystick.audit import database, keys, models
 from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import TokenGate
 from tallystick.audit.api.app import create_app
-from tallystick.audit.api.shield import Shield
 from tallystick.audit.api.state import Audit
 from tallystick.audit.database import Database
 from tallystick.audit.finding import Finder
@@ -30,6 +29,7 @@ from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.logging import configure
 from tallystick.runtime.settings import load, read_secret, refuse
+from tallystick.runtime.shield import Shield
 from tallystick.runtime.vault import Vault
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy, log_name

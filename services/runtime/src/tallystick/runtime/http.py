@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import uvicorn
@@ -39,11 +39,20 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an ASGI application while the block runs; gives the port. Raises SettingError as `listen`."""
+async def serving(app: Any, host: str, port: int, options: Mapping[str, Any] | None = None) -> AsyncIterator[int]:
+    """Serve an ASGI application while the block runs; gives the port. Raises SettingError as `listen`.
+
+    `options` are further ones of `uvicorn.Config`, such as those for TLS.
+    """
     with listen(host, port) as listener:
         config = uvicorn.Config(
-            app, loop="none", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=STOP_WITHIN_S
+            app,
+            loop="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+            **(options or {}),
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]), name="http")

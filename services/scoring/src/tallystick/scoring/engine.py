@@ -16,12 +16,13 @@ from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.decision_form import DecisionForm, Verdict
 from tallystick.scoring.model import Margins
 from tallystick.scoring.outcomes import REASONS, outcomes
-from tallystick.scoring.records import Limits, RejectionError, decode, parse_transaction
+from tallystick.scoring.records import Limits, parse_transaction
 from tallystick.scoring.sealing import Sealer, explanation_content, feature_contents
 from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
 from tallystick.trust.keyed_hash import keyed_hash
+from tallystick.trust.transactions import RejectionError, decode
 
 TOP_CONTRIBUTIONS = 5
 APPROVE = int(Outcome.OUTCOME_APPROVE)  # looked up once: protobuf looks a name up in Python, 0.5 microseconds each time

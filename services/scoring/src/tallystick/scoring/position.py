@@ -22,8 +22,8 @@ from tallystick.runtime.kafka import batches_to_end
 from tallystick.scoring.coverage import decision_leaf
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.logs import FollowedLogs
-from tallystick.scoring.records import RejectionError
 from tallystick.trust.incidents import NO_INCIDENTS, Incidents, not_due
+from tallystick.trust.transactions import RejectionError
 
 DECISIONS = "decisions"
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallystick.contracts import ReasonCode, Transaction
-from tallystick.scoring.records import RejectionError
 from tallystick.scoring.windows import DAY_MS
 from tallystick.trust.features import Feature, FeatureSchema
+from tallystick.trust.transactions import RejectionError
 
 Matrix = NDArray[np.float32]
 Integers = NDArray[np.int64]

@@ -12,6 +12,7 @@ from tallystick.audit.api.state import Audit
 from tallystick.audit.api.tiles import tiles_router
 from tallystick.audit.errors import AuditError
 from tallystick.runtime.health import Health
+from tallystick.runtime.problems import Problem, http_error
 
 _DESCRIPTION = """
 Decisions, and the proofs that they are in an append-only log. Nothing here asks to be believed: verify what you get with
@@ -26,7 +27,7 @@ A decision by its transaction id needs none: whoever knows the id holds the rece
 
 
 def create_app(audit: Audit, health: Health) -> FastAPI:
-    """Return the application that answers with `audit`. Wrap it in `shield.Shield` to serve it."""
+    """Return the application that answers with `audit`. Wrap it in `Shield` to serve it."""
     # Neither page of interactive documentation: both load scripts from elsewhere.
     app = FastAPI(
         title="Tallystick audit",
@@ -46,7 +47,7 @@ def create_app(audit: Audit, health: Health) -> FastAPI:
     app.routes.extend(health.routes())
     app.add_exception_handler(AuditError, problems.audit_error)
     app.add_exception_handler(RequestValidationError, problems.invalid_request)
-    app.add_exception_handler(HTTPException, problems.http_error)
+    app.add_exception_handler(HTTPException, http_error)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     return app
 
@@ -55,7 +56,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         components = document.setdefault("components", {})
-        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas = components.setdefault("schemas", {})
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema

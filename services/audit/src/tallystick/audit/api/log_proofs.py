@@ -14,6 +14,7 @@ from tallystick.audit.api.logs import LogName, Size, served_log
 from tallystick.audit.api.state import TOKEN, Audit, Served
 from tallystick.audit.entries import Place
 from tallystick.audit.finding import Found
+from tallystick.runtime.problems import Kind
 
 PROOF_FILE = "text/plain; charset=utf-8"
 RECEIPT = 'application/cose; cose-type="cose-sign1"'
@@ -23,21 +24,21 @@ router = APIRouter(prefix="/v1", tags=["proofs in the log's own formats"])
 _TOKEN_FAILURES = (problems.TOKEN_MISSING, problems.CLOSED)
 
 
-def _declared(description: str, media_type: str, example: str, *kinds: problems.Kind) -> dict[int | str, dict[str, Any]]:
+def _declared(description: str, media_type: str, example: str, *kinds: Kind) -> dict[int | str, dict[str, Any]]:
     schema = {"type": "string"} if media_type == PROOF_FILE else {"type": "string", "format": "binary"}
     content = {media_type.partition(";")[0]: {"schema": schema, "example": example}}
     return {200: {"description": description, "content": content}, **problems.declared(*kinds)}
 
 
-def _proof_file(*kinds: problems.Kind) -> dict[int | str, dict[str, Any]]:
+def _proof_file(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     return _declared("A proof file (C2SP tlog-proof); its `extra` is the log entry", PROOF_FILE, examples.PROOF_FILE, *kinds)
 
 
-def _receipt(*kinds: problems.Kind) -> dict[int | str, dict[str, Any]]:
+def _receipt(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     return _declared("A COSE receipt (RFC 9942)", RECEIPT, examples.RECEIPT, problems.NO_RECEIPT, *kinds)
 
 
-def _entry(*kinds: problems.Kind) -> dict[int | str, dict[str, Any]]:
+def _entry(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     return _declared("The log entry's exact bytes, a LogEntry", ENTRY, examples.ENTRY, *kinds)
 
 

@@ -5,7 +5,7 @@ import logging
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tallystick.audit.api.problems import INTERNAL, problem
+from tallystick.runtime.problems import INTERNAL, problem
 
 _log = logging.getLogger(__name__)
 _HEADERS = {
