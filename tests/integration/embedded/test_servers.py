@@ -55,7 +55,7 @@ def test_restarted_in_place_vault_and_database_have_their_data(tmp_path: Path, h
         client.secrets.kv.v1.create_or_update_secret("a", {"b": "c"}, mount_point="kept")
         asyncio.run(_execute(stack.database.admin_url, "CREATE TABLE kept AS SELECT 7 AS seven"))
         for server in (stack.vault, stack.database, stack.kafka):
-            server.stop() if how == "stop" else server.child.kill()
+            server.stop() if how == "stop" else server.kill()
             assert not server.is_alive
             server.start()
         assert client.secrets.kv.v1.read_secret("a", mount_point="kept")["data"] == {"b": "c"}

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -93,11 +92,11 @@ async def test_nothing_is_read_beyond_a_silent_broker(fresh_stack: ProvisionedSt
     async with kafka.consumer(fresh_stack.kafka_settings(), request_timeout_ms=1_000) as consumer:
         watching = asyncio.create_task(kafka.watch(consumer, health, every_s=0.1, timeout_s=0.5))
         await _until(lambda: health.ready)
-        fresh_stack.servers.kafka.child.send(signal.SIGSTOP)
+        fresh_stack.servers.kafka.pause()
         with pytest.raises(KafkaTimeoutError, match="governance"):
             await kafka.read_to_end(consumer, TopicPartition("governance", 0), 0, timeout_s=1.0)
         await _until(lambda: health.state("kafka").startswith("not answering since"))
-        fresh_stack.servers.kafka.child.send(signal.SIGCONT)
+        fresh_stack.servers.kafka.resume()
         await _until(lambda: health.ready)
         assert await kafka.read_to_end(consumer, TopicPartition("governance", 0), 0) == []
         watching.cancel()

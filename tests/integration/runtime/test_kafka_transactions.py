@@ -69,7 +69,7 @@ async def test_whatever_was_aborted_reading_ends_at_the_end(
     """
     where = TopicPartition(topic, history)
     committed, end = await _write(plain, transactional, where, _steps(history))
-    while await kafka.high_watermark(consumer, where, 0) < end:
+    while await kafka.high_watermark(consumer, where, 0) < end:  # noqa: ASYNC110  a marker comes when it comes
         await asyncio.sleep(0.01)
     last = await kafka.last_record(consumer, where)
     assert (last and (last.offset, last.value)) == (committed[-1] if committed else None)

@@ -99,6 +99,10 @@ class OpenBao:
         """Stop the server."""
         self.child.stop(timeout_s=5.0)
 
+    def kill(self) -> None:
+        """Kill the server at once (SIGKILL)."""
+        self.child.kill()
+
 
 _ACTIVE, _NOT_INITIALISED, _SEALED = 200, 501, 503
 

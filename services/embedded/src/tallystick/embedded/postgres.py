@@ -95,6 +95,10 @@ class Postgres:
         """Stop the server; open connections are closed, data stays."""
         self.child.stop(signal.SIGINT)
 
+    def kill(self) -> None:
+        """Kill the server at once (SIGKILL)."""
+        self.child.kill()
+
     def remove(self) -> None:
         """Delete what was put outside the directory, data included if it is there. Requires a stopped server."""
         for path in self._temporary:

@@ -1,5 +1,6 @@
 """Kafka, embedded: Tansu, a Kafka-compatible broker, with its records in memory."""
 
+import signal
 import socket
 import struct
 import time
@@ -55,6 +56,18 @@ class Tansu:
     def stop(self) -> None:
         """Stop the broker."""
         self.child.stop(timeout_s=3.0)
+
+    def kill(self) -> None:
+        """Kill the broker at once (SIGKILL)."""
+        self.child.kill()
+
+    def pause(self) -> None:
+        """Let it stand still (SIGSTOP): connections stay open, and nothing is answered."""
+        self.child.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.child.send(signal.SIGCONT)
 
     def _answers(self) -> bool:
         try:

@@ -128,6 +128,16 @@ class ApacheKafka:
             for broker in self.brokers:
                 everything.callback(broker.kill)
 
+    def pause(self) -> None:
+        """Let all brokers stand still."""
+        for broker in self.brokers:
+            broker.pause()
+
+    def resume(self) -> None:
+        """Let all brokers go on."""
+        for broker in self.brokers:
+            broker.resume()
+
     def __enter__(self) -> Self:
         self.start()
         return self
