@@ -28,7 +28,7 @@ kafka: $(VENV)/.locked $(VENV)/.parts  ## Run Apache Kafka by hand until Ctrl-C 
 # Fetched beforehand: no test's time limit is made for a download.
 test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (about 10 minutes); PYTEST_ARGS chooses some.
 	@$(VENV)/bin/python -m tallystick.embedded.kafka --fetch
-	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
 	@$(VENV)/bin/python proto/generate.py --check

@@ -12,10 +12,18 @@ from pytest_socket import disable_socket, enable_socket
 # Taken before a test module is imported: py-evm raises it tenfold, and what is nested too deeply then ends the interpreter.
 RECURSION_LIMIT = sys.getrecursionlimit()
 PURE = {"unit", "property", "vectors", "fuzz"}
+# What takes long begins first, so that no worker is left alone with it at the end.
+LONG = ["chaos", "e2e", "integration"]
 
 
 def _layer(item: pytest.Item) -> str:
     return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long layers first; inside a layer the order stays as random as it was made."""
+    items.sort(key=lambda item: LONG.index(layer) if (layer := _layer(item)) in LONG else len(LONG))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
