@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.scoring.vectors import Vectoriser
-from tallystick.scoring.windows import DAY_MS, Customer
+from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trainer.data import Transactions
 from tallystick.trainer.features import feature_matrix
 from tallystick.trust.features import FeatureSchema
@@ -40,7 +40,7 @@ def test_training_and_scoring_see_the_same_vectors(rows: list[tuple[int, tuple[s
     vectoriser = Vectoriser(_SCHEMA)
     customers = {name: Customer(name) for name in ("ann", "bob")}
     windows = [
-        customers[name].observe(str(place), currency, int(time_ms), amount, vectoriser.spans_ms)
+        customers[name].observe(digest_of(str(place)), currency, int(time_ms), amount, vectoriser.spans_ms)
         for place, (time_ms, (_, (name, currency), amount)) in enumerate(zip(times, rows, strict=True))
     ]
     scored = vectoriser.matrix(times.tolist(), [amount for _, _, amount in rows], windows, [[] for _ in rows])

@@ -10,6 +10,7 @@ from tallystick.runtime import kafka
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import PositionError, Positions, rebuild
+from tallystick.scoring.windows import digest_of
 from tallystick.trust.incidents import NO_INCIDENTS, Incidents, SignedIncident
 
 from ..stack import ProvisionedStack
@@ -54,6 +55,12 @@ def _incident(from_sequence: int, to_sequence: int, record_offset: int) -> Incid
     return Incidents.of([SignedIncident(0, b"", statement, ())], "transactions")
 
 
+def _windows(partition: Partition) -> list[int]:
+    ann = partition.customers.get("ann")
+    assert ann is not None
+    return ann.observe(digest_of("tx-9"), "EUR", _NOW_MS + 9, 100, (_DAY_MS,))
+
+
 async def test_a_rejected_record_whose_decision_has_expired_is_left_out(
     fresh_stack: ProvisionedStack,
     consumer: AIOKafkaConsumer,
@@ -76,7 +83,7 @@ async def test_a_rejected_record_whose_decision_has_expired_is_left_out(
     assert (partition.next_offset, partition.next_sequence, partition.chain) == (5, 5, bytes([4]) * 32)
     assert history.rejected == {3}
     assert set(turned) == {"read", "rebuilt"}  # long acquisitions count as progress
-    windows = partition._customer(b"ann", Transaction(customer_id="ann")).observe("tx-9", "EUR", _NOW_MS + 9, 100, (_DAY_MS,))
+    windows = _windows(partition)
     assert windows == [4, 400]
 
 
@@ -99,7 +106,7 @@ async def test_a_hole_in_the_decisions_stops_the_partition_until_an_incident_pas
     partition = Partition("transactions", 0, lambda _: 0)
     await rebuild(consumer, partition, history, lambda: None)
     assert (partition.next_offset, partition.next_sequence, partition.chain) == (5, 5, bytes([4]) * 32)
-    windows = partition._customer(b"ann", Transaction(customer_id="ann")).observe("tx-9", "EUR", _NOW_MS + 9, 100, (_DAY_MS,))
+    windows = _windows(partition)
     assert windows == [5, 500]
 
 

@@ -205,3 +205,23 @@ def test_decisions_are_sound_to_an_auditor() -> None:
         check_decision(decision, trust)
         if decision.outcome != Outcome.OUTCOME_REJECTED:
             check_outcome(decision, policies[decision.activation_index])
+
+
+def test_a_rejected_record_leaves_no_customer_behind() -> None:
+    """Nobody fills the memory with names that never paid, and a replay without the rejected comes to the same customers."""
+    scorer = Scorer()
+    broken = [record(place, customer_id=f"nobody-{place}", currency="XXX!") for place in range(5)]
+    scorer.score([*broken, record(5, customer_id="somebody"), replace(record(6), key=b"another")])
+    assert len(scorer.partition.customers) == 1
+    assert scorer.partition.customers.get("somebody") is not None
+
+
+def test_what_nobody_knows_the_decision_on_moves_the_windows_if_it_is_sound() -> None:
+    """Behind an incident: broken records and repeated ids are left out, whatever their time everything else counts."""
+    partition = Scorer().partition
+    sound, broken = record(0, transaction_id="one"), FakeRecord(1, value=b"\xff")
+    for made in (sound, broken, replace(sound, offset=2), replace(record(3, transaction_id="two"), timestamp=0)):
+        partition.replay_if_sound(made)
+    customer = partition.customers.get("customer-1")
+    assert customer is not None
+    assert customer.observe(bytes(8), "EUR", NOW_MS, 1, (DAY_MS,)) == [3, 2_501]

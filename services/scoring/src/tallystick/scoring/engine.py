@@ -5,6 +5,7 @@ comes through the sealer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple, Protocol, cast
@@ -13,13 +14,14 @@ import numpy as np
 
 from tallystick.contracts import Decision, Outcome, ReasonCode, Transaction
 from tallystick.scoring.activations import Active, Actives
+from tallystick.scoring.customers import Customers
 from tallystick.scoring.decision_form import DecisionForm, Verdict
 from tallystick.scoring.model import Margins
 from tallystick.scoring.outcomes import REASONS, outcomes
 from tallystick.scoring.records import Limits, parse_transaction
 from tallystick.scoring.sealing import Sealer, explanation_content, feature_contents
 from tallystick.scoring.vectors import Matrix
-from tallystick.scoring.windows import DAY_MS, Customer
+from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
 from tallystick.trust.keyed_hash import keyed_hash
 from tallystick.trust.transactions import RejectionError, decode
@@ -29,6 +31,7 @@ APPROVE = int(Outcome.OUTCOME_APPROVE)  # looked up once: protobuf looks a name 
 _NO_EXPLANATION = explanation_content(())
 # Before any activation nothing is scored, but what can be said of a record's form is said by these.
 _WIDEST = Limits(max_value_bytes=60_000, event_time_tolerance_ms=DAY_MS)
+_ANY_TIME = Limits(max_value_bytes=60_000, event_time_tolerance_ms=2**62)
 
 
 class Record(Protocol):
@@ -97,7 +100,7 @@ class Partition:
         self.chain = CHAIN_START
         self.active: Active | None = None
         self._partition_of = partition_of
-        self._customers: dict[bytes, Customer] = {}
+        self.customers = Customers()
 
     def admit(self, records: Sequence[Record], actives: Actives, chain_keys: Mapping[int, bytes]) -> list[Row]:
         """Take records in: number and chain them, parse them, move the windows.
@@ -132,43 +135,50 @@ class Partition:
         self.active, self.chain, self.next_sequence = active, chain, sequence
         return rows
 
-    def replay(self, record: Record, spans_ms: tuple[int, ...] = ()) -> None:
+    def replay(self, record: Record) -> None:
         """Move the windows by a record that was decided before, and not rejected."""
-        transaction = decode(record.headers, record.value or b"")
-        customer = self._customer(record.key or b"", transaction)
-        customer.observe(
-            transaction.transaction_id, transaction.currency, transaction.event_time_ms, transaction.amount_minor, spans_ms
-        )
+        self._replay(record, decode(record.headers, record.value or b""))
+
+    def replay_if_sound(self, record: Record) -> None:
+        """Move the windows by a record that nobody knows the decision on, unless any policy would have rejected it."""
+        with suppress(RejectionError):
+            transaction = parse_transaction(record.headers, record.value, record.timestamp, _ANY_TIME)
+            customer = self._customer(record.key, transaction)
+            if customer is None or not customer.is_repeat(digest_of(transaction.transaction_id), transaction.event_time_ms):
+                self._replay(record, transaction)
+
+    def _replay(self, record: Record, transaction: Transaction) -> None:
+        name, time_ms = transaction.customer_id, transaction.event_time_ms
+        customer = self._customer(record.key, transaction) or self.customers.create(name)
+        digest = digest_of(transaction.transaction_id)
+        self.customers.observe(customer, digest, transaction.currency, time_ms, transaction.amount_minor, ())
 
     def _observe(self, row: Row) -> None:
         record, active = row.record, row.active
         limits = _WIDEST if active is None else active.limits
         transaction = parse_transaction(record.headers, record.value, record.timestamp, limits)
         customer = self._customer(record.key, transaction)
-        time_ms = transaction.event_time_ms
-        if customer.is_repeat(transaction.transaction_id, time_ms):
+        time_ms, digest = transaction.event_time_ms, digest_of(transaction.transaction_id)
+        if customer is not None and customer.is_repeat(digest, time_ms):
             raise RejectionError(ReasonCode.REASON_CODE_TRANSACTION_REPEATED)
         if active is None:
             raise RejectionError(ReasonCode.REASON_CODE_NO_ACTIVE_MODEL)
         row.attributes = active.vectoriser.attribute_values(transaction)
-        row.windows = customer.observe(
-            transaction.transaction_id, transaction.currency, time_ms, transaction.amount_minor, active.vectoriser.spans_ms
+        if customer is None:  # only now: what is rejected leaves no trace
+            customer = self.customers.create(transaction.customer_id)
+        row.windows = self.customers.observe(
+            customer, digest, transaction.currency, time_ms, transaction.amount_minor, active.vectoriser.spans_ms
         )
         row.transaction, row.customer = transaction, customer
 
-    def _customer(self, key: bytes | None, transaction: Transaction) -> Customer:
+    def _customer(self, key: bytes | None, transaction: Transaction) -> Customer | None:
+        """Return whose transaction it is, None if the customer is not known. Raises RejectionError if the key is another's."""
         name = transaction.customer_id
-        if key is None:
+        if key is None or key != name.encode():
             raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
-        customer = self._customers.get(key)
-        if customer is None:
-            if key != name.encode():
-                raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
-            if self._partition_of(key) != self.number:
-                raise RejectionError(ReasonCode.REASON_CODE_PARTITION_MISMATCH)
-            customer = self._customers[key] = Customer(name)
-        elif customer.name != name:
-            raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
+        customer = self.customers.get(name)
+        if customer is None and self._partition_of(key) != self.number:
+            raise RejectionError(ReasonCode.REASON_CODE_PARTITION_MISMATCH)
         return customer
 
 

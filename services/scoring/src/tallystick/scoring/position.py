@@ -6,7 +6,6 @@ what coverage has to wait for. The windows are rebuilt from the transactions tha
 
 import asyncio
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -230,8 +229,9 @@ async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: His
                 return
             if record.offset in history.rejected:
                 continue
-            # What would be rejected today was, or would have been.
-            with suppress(RejectionError) if history.is_missing(record.offset) else nullcontext():
+            if history.is_missing(record.offset):
+                partition.replay_if_sound(record)
+            else:
                 partition.replay(record)
         progress()
         await asyncio.sleep(0)
