@@ -22,7 +22,6 @@ from tallystick.scoring.coverage import decision_leaf
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.logs import FollowedLogs
 from tallystick.trust.incidents import NO_INCIDENTS, Incidents, not_due
-from tallystick.trust.transactions import RejectionError
 
 DECISIONS = "decisions"
 
