@@ -12,7 +12,8 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 
 from tallystick.contracts import Outcome, ReasonCode
 from tallystick.scoring.coverage import decision_leaf
-from tallystick.scoring.emission import BATCH_BYTES, Emitter
+from tallystick.scoring.emission import Parcel, pack
+from tallystick.scoring.emitters import AtLeastOnce
 from tallystick.scoring.engine import Decided
 
 from .world import FakeRecord
@@ -25,10 +26,6 @@ class Broker:
     fail: dict[str, int] = field(default_factory=dict)
     sent: list[tuple[str, int, list[bytes | None]]] = field(default_factory=list)
     headers: list[Sequence[tuple[str, bytes | None]]] = field(default_factory=list)
-
-    def create_batch(self) -> BatchBuilder:
-        """Make an empty batch."""
-        return BatchBuilder(BATCH_BYTES, 0)
 
     async def send_batch(self, builder: BatchBuilder, topic: str, *, partition: int) -> asyncio.Future[RecordMetadata]:
         """Take a batch at once; its acknowledgement comes a moment later."""
@@ -57,6 +54,10 @@ def _approved(decision: bytes) -> Decided:
     return Decided(decision, b"evidence of " + decision[:8], None, None, Outcome.OUTCOME_APPROVE)
 
 
+def _packed(partition: int, decided: Sequence[Decided], now_ms: int = 1_000) -> Parcel:
+    return pack("transactions", partition, decided, now_ms, transactional=False)
+
+
 def _allowed() -> None:
     """Let everything pass."""
 
@@ -66,7 +67,7 @@ async def test_a_failed_batch_is_followed_by_none() -> None:
     broker = Broker(fail={"decisions": 0})
     decided = [_approved(bytes([number]) * 300_000) for number in range(8)]
     with pytest.raises(ExceptionGroup):
-        await Emitter(broker, broker, "transactions", lambda: 1.0).emit([(0, decided)], _allowed)
+        await AtLeastOnce(broker).emit([_packed(0, decided)], _allowed)
     assert [name for name, _, _ in broker.sent if name == "decisions"] == []
 
 
@@ -74,7 +75,7 @@ async def test_nothing_is_decided_without_its_evidence() -> None:
     """When evidence is not acknowledged, no decision is sent."""
     broker = Broker(fail={"evidence": 0})
     with pytest.raises(ExceptionGroup):
-        await Emitter(broker, broker, "transactions", lambda: 1.0).emit([(0, [_approved(b"a"), _approved(b"b")])], _allowed)
+        await AtLeastOnce(broker).emit([_packed(0, [_approved(b"a"), _approved(b"b")])], _allowed)
     assert [name for name, _, _ in broker.sent] == []
 
 
@@ -86,7 +87,7 @@ async def test_a_pause_before_the_decisions_is_noticed() -> None:
         raise ValueError("the governance log is 90 s old")
 
     with pytest.raises(ValueError, match="90 s old"):
-        await Emitter(broker, broker, "transactions", lambda: 1.0).emit([(0, [_approved(b"a")])], closed)
+        await AtLeastOnce(broker).emit([_packed(0, [_approved(b"a")])], closed)
     assert [name for name, _, _ in broker.sent] == ["evidence"]
 
 
@@ -94,9 +95,8 @@ async def test_leaves_are_those_that_the_notary_will_log() -> None:
     """Every decision's leaf has its own offset, over several batches and partitions."""
     broker = Broker()
     values = [bytes([number]) * 300_000 for number in range(7)]
-    leaves = await Emitter(broker, broker, "transactions", lambda: 2.5).emit(
-        [(0, [_approved(value) for value in values]), (3, [_approved(b"z")])], _allowed
-    )
+    parcels = [_packed(0, [_approved(value) for value in values], 2_500), _packed(3, [_approved(b"z")], 2_500)]
+    leaves = await AtLeastOnce(broker).emit(parcels, _allowed)
     expected = [decision_leaf("decisions", 0, offset, 2_500, value) for offset, value in enumerate(values)]
     assert leaves == {0: expected, 3: [decision_leaf("decisions", 3, 0, 2_500, b"z")]}
 
@@ -109,7 +109,7 @@ async def test_odd_header_names_reach_the_dead_letters() -> None:
     )
     reason = ReasonCode.REASON_CODE_VALUE_NULL
     rejected = Decided(b"d", None, record, reason, Outcome.OUTCOME_REJECTED)
-    await Emitter(broker, broker, "transactions", lambda: 1.0).emit([(2, [rejected])], _allowed)
+    await AtLeastOnce(broker).emit([_packed(2, [rejected])], _allowed)
     assert broker.sent[0] == ("dead-letter", 2, [None])
     assert broker.headers[0] == [
         ("tallystick-reason", b"VALUE_NULL"),

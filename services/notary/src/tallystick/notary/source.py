@@ -48,8 +48,7 @@ class TopicSource:
             consumer = kafka.consumer(self._settings, **FETCH_OPTIONS)
             try:
                 await consumer.start()
-                await consumer.topics()
-                present = consumer.partitions_for_topic(self._topic)
+                present = await kafka.partitions_of(consumer, self._topic)
                 if not present:
                     raise UnavailableError("kafka", f"topic {self._topic} does not exist yet")
                 if missing := self._partitions - present:

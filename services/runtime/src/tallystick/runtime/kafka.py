@@ -1,7 +1,8 @@
 """Kafka clients as Tallystick uses them: committed records only, no automatic commits, no silent jump to another offset.
 
-The end of a partition is the high watermark that a fetch answers with, never `ListOffsets`: some brokers answer that one
-wrongly, and after a transaction the last offsets are markers that no consumer is ever given.
+The end of a partition is the larger of what a fetch says (the high watermark) and what `ListOffsets` says: some brokers answer
+the second too low always, and each answers the first too low just after it has become a partition's leader (KIP-207). After a
+transaction the last offsets are markers that no consumer is ever given: one has read to the end when its position is there.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tallystick.runtime.settings import KafkaSettings, read_secret
 
 # Well below health's `max_silence_s`: a broker that is away must not make a service look dead.
 READ_TIMEOUT_S = 15.0
-_POLL_MS = 200
+_POLL_MS = 20
 _SETTLING_TURNS = 20
 
 lenient_records.install()
@@ -89,12 +90,13 @@ async def batches_to_end(
 ) -> AsyncIterator[list[ConsumerRecord]]:
     """Give the committed records from offset `start` to the partition's end, as fetched.
 
-    The end is the high watermark of the first fetch answered after the call, so whatever was acknowledged before it is
-    included; while a transaction is open before it, this waits. `reader` is assigned to this partition alone, and stands
-    behind the last record when done.
+    The end is the one that the brokers say after the call, so whatever was acknowledged before it is included; while a
+    transaction is open before it, this waits. `reader` is assigned to this partition alone, and stands behind the last
+    record when done.
 
     Raises KafkaTimeoutError if nothing is read for `timeout_s`, OffsetOutOfRangeError if `start` is not in the partition.
     """
+    listed = await _listed_end(reader, partition)
     # A new assignment forgets the watermark and drops the answers of fetches that are under way.
     reader.assign([partition])
     reader.seek(partition, start)
@@ -102,8 +104,8 @@ async def batches_to_end(
     deadline = time.monotonic() + timeout_s
     while end is None or await reader.position(partition) < end:
         fetched = await reader.getmany(partition, timeout_ms=_POLL_MS)
-        if end is None:
-            end = reader.highwater(partition)
+        if end is None and (fetch_says := reader.highwater(partition)) is not None:
+            end = max(fetch_says, listed)
         if records := fetched.get(partition):
             deadline = time.monotonic() + timeout_s
             yield records
@@ -142,18 +144,35 @@ async def last_record(
 async def high_watermark(
     reader: AIOKafkaConsumer, partition: TopicPartition, at: int, timeout_s: float = READ_TIMEOUT_S
 ) -> int:
-    """Return the partition's high watermark, by a fetch at offset `at`; assigns `reader` to it alone.
+    """Return where the partition ends, asking also by a fetch at offset `at`; assigns `reader` to it alone.
 
     Raises KafkaTimeoutError.
     """
+    listed = await _listed_end(reader, partition)
     reader.assign([partition])
     reader.seek(partition, at)
     deadline = time.monotonic() + timeout_s
-    while (end := reader.highwater(partition)) is None:
+    while (fetch_says := reader.highwater(partition)) is None:
         if time.monotonic() > deadline:
             raise KafkaTimeoutError(f"no answer from Kafka for {partition.topic}/{partition.partition} within {timeout_s:g} s")
         await reader.getmany(partition, timeout_ms=_POLL_MS, max_records=1)
-    return int(end)
+    return max(int(fetch_says), listed)
+
+
+async def _listed_end(reader: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    try:
+        return int((await reader.end_offsets([partition]))[partition])
+    except KafkaTimeoutError as error:
+        raise KafkaTimeoutError(f"no answer from Kafka for {partition.topic}/{partition.partition}: {error}") from error
+
+
+async def partitions_of(reader: AIOKafkaConsumer, topic: str) -> frozenset[int]:
+    """Return a topic's partitions, none if there is no such topic.
+
+    All topics are asked for, because asking for one makes it where brokers create topics by themselves; and the consumer's own
+    knowledge is not used, for it knows nothing of topics that it has not been assigned.
+    """
+    return frozenset((await reader._client.fetch_all_metadata()).partitions_for_topic(topic) or ())
 
 
 async def watch(

@@ -1,5 +1,6 @@
 """The one way in: take partitions over, and find out from `decisions`, the log and Kafka where they stand."""
 
+import asyncio
 import logging
 import os
 import time
@@ -12,12 +13,14 @@ import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
-from tallystick.runtime import kafka
+from tallystick.runtime import kafka, transactions
 from tallystick.runtime.health import Health
 from tallystick.scoring.custody import Custody
-from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, Emitter, TopicError
+from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, TopicError
+from tallystick.scoring.emitters import AtLeastOnce, Emitter, ExactlyOnce
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.gate import Gate
+from tallystick.scoring.guarantee import transactional_id
 from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
 from tallystick.scoring.sealing import Sealer
@@ -29,9 +32,13 @@ FETCH_WAIT_MS = 100
 _FETCH_BYTES = 4 << 20
 _REQUEST_TIMEOUT_MS = 10_000
 _PRODUCER = {"max_batch_size": BATCH_BYTES, "request_timeout_ms": _REQUEST_TIMEOUT_MS, "linger_ms": 0}
+# What is read while taking over ends where the partition ends, and that is to be known soon.
+_READING = {"max_partition_fetch_bytes": _FETCH_BYTES, "request_timeout_ms": _REQUEST_TIMEOUT_MS, "fetch_max_wait_ms": 20}
+_AT_ONCE = 8  # partitions taken over side by side: each has a consumer to itself, and its decisions in memory
 _NOTARY_TIMEOUT_S = 5.0
 
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
+Readers = asyncio.Queue[AIOKafkaConsumer]
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +57,15 @@ class Session:
     since_s: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """A partition as it stands, what of it the log does not hold yet, and the chain key of what comes next, with its place."""
+
+    partition: Partition
+    unlogged: list[Unlogged]
+    chain_key: tuple[int, bytes]
+
+
 class Acquisition:
     """Takes partitions over.
 
@@ -59,14 +75,25 @@ class Acquisition:
         gate: what the governance log allows.
         custody: keys.
         health: told of progress, and of partitions that stop.
+        exactly_once: whether to write in transactions.
     """
 
-    def __init__(self, settings: ScoringSettings, policy: TrustPolicy, gate: Gate, custody: Custody, health: Health) -> None:
+    def __init__(
+        self,
+        settings: ScoringSettings,
+        policy: TrustPolicy,
+        gate: Gate,
+        custody: Custody,
+        health: Health,
+        *,
+        exactly_once: bool,
+    ) -> None:
         self._settings = settings
         self._policy = policy
         self._gate = gate
         self._custody = custody
         self._health = health
+        self._exactly_once = exactly_once
         self._stopped: set[int] = set()
 
     @asynccontextmanager
@@ -83,71 +110,91 @@ class Acquisition:
             settings, topic = self._settings, self._settings.source_topic
             incidents = self._gate.incidents
             logs = await FollowedLogs.followed(stack, settings, self._policy, owned, time.monotonic)
-            # The producer first: on brokers that fence, it ends whoever owned these partitions before.
-            producer, compressing = [
-                await _started(stack, kafka.producer(settings, compression_type=codec, **_PRODUCER)) for codec in (None, "zstd")
-            ]
-            for name in (topic, DECISIONS, EVIDENCE, DEAD_LETTER):
-                await self._check_topic(producer, name)
-            fetching = {"max_partition_fetch_bytes": _FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS}
-            consumer = await _started(stack, kafka.consumer(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS, **fetching))
+            # Before anything is read: where the brokers fence, this ends whoever owned these partitions before.
+            emitter = await self._emitter(stack, owned)
+            readers: Readers = asyncio.Queue()
+            for _ in range(min(_AT_ONCE, len(owned))):
+                readers.put_nowait(await _started(stack, kafka.consumer(settings, **_READING)))
+            await self._check_topics(readers)
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=_NOTARY_TIMEOUT_S))
             positions = Positions(http, settings.notary_url, logs, topic, Incidents.of(incidents, topic))
-            partitions, unlogged = await self._acquire_all(owned, positions, consumer)
-            _wait_for(unlogged, logs)
-            chain_keys = {
-                number: dict([await self._custody.chain_key(topic, number, partition.next_sequence)])
-                for number, partition in partitions.items()
-            }
+            acquired = await self._acquire_all(owned, positions, readers)
+            _wait_for({number: one.unlogged for number, one in acquired.items()}, logs)
+            partitions = {number: one.partition for number, one in acquired.items()}
+            chain_keys = {number: dict([one.chain_key]) for number, one in acquired.items()}
+            fetching = {"max_partition_fetch_bytes": _FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS}
+            consumer = await _started(stack, kafka.consumer(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS, **fetching))
             consumer.assign([TopicPartition(topic, number) for number in partitions])
             for number, partition in partitions.items():
                 consumer.seek(TopicPartition(topic, number), partition.next_offset)
-            emitter = Emitter(producer, compressing, topic, time.time)
             sealer = Sealer(self._custody.lookup_key, os.urandom)
             yield Session(consumer, emitter, sealer, logs, partitions, chain_keys, owned - partitions.keys(), incidents)
 
-    async def _acquire_all(
-        self, owned: frozenset[int], positions: Positions, consumer: AIOKafkaConsumer
-    ) -> tuple[dict[int, Partition], dict[int, list[Unlogged]]]:
-        partitions, unlogged = dict[int, Partition](), dict[int, list[Unlogged]]()
-        partition_of, refused = self._partitioner(), None
-        for number in sorted(owned):
-            partition = Partition(self._settings.source_topic, number, partition_of)
-            try:
-                unlogged[number] = await self._acquire(partition, positions, consumer)
-            except PositionError as error:
-                # Only this partition stops; a person must look at it.
-                _log.error("partition %d stopped: %s", number, error)
-                self._health.failing(f"partition {number}", str(error), "stopped")
-                self._stopped.add(number)
-                refused = error
-                continue
-            partitions[number] = partition
-            if number in self._stopped:
-                self._stopped.remove(number)
-                self._health.ok(f"partition {number}")
-        if not partitions and refused is not None:
-            raise refused
-        return partitions, unlogged
+    async def _emitter(self, stack: AsyncExitStack, owned: frozenset[int]) -> Emitter:
+        settings = self._settings
+        if not self._exactly_once:
+            return AtLeastOnce(await _started(stack, kafka.producer(settings, **_PRODUCER)))
+        client = await stack.enter_async_context(transactions.client(settings, (DECISIONS, EVIDENCE, DEAD_LETTER)))
+        transactors = {
+            number: transactions.Transactor(client, transactional_id(settings, number), settings.transaction_timeout_s)
+            for number in owned
+        }
+        async with asyncio.TaskGroup() as tasks:
+            for transactor in transactors.values():
+                tasks.create_task(transactor.start())
+        return ExactlyOnce(transactors)
 
-    async def _acquire(self, partition: Partition, positions: Positions, consumer: AIOKafkaConsumer) -> list[Unlogged]:
-        logged = await positions.logged(partition.number)
-        history = await positions.history(consumer, partition.number, logged, self._health.progress)
+    async def _acquire_all(self, owned: frozenset[int], positions: Positions, readers: Readers) -> dict[int, Acquired]:
+        """Take all over, as many at once as there are readers, and leave out those of which nothing fits together."""
+        async with asyncio.TaskGroup() as tasks:
+            acquiring = {number: tasks.create_task(self._acquire_or_stop(number, positions, readers)) for number in owned}
+        outcomes = {number: task.result() for number, task in sorted(acquiring.items())}
+        acquired = {number: one for number, one in outcomes.items() if isinstance(one, Acquired)}
+        for refused in outcomes.values():
+            if isinstance(refused, PositionError) and not acquired:
+                raise refused
+        return acquired
+
+    async def _acquire_or_stop(self, number: int, positions: Positions, readers: Readers) -> Acquired | PositionError:
+        reader = await readers.get()
+        try:
+            acquired = await self._acquire(number, positions, reader)
+        except PositionError as error:
+            # Only this partition stops; a person must look at it.
+            _log.error("partition %d stopped: %s", number, error)
+            self._health.failing(f"partition {number}", str(error), "stopped")
+            self._stopped.add(number)
+            return error
+        finally:
+            readers.put_nowait(reader)
+        if number in self._stopped:
+            self._stopped.remove(number)
+            self._health.ok(f"partition {number}")
+        return acquired
+
+    async def _acquire(self, number: int, positions: Positions, reader: AIOKafkaConsumer) -> Acquired:
+        partition = Partition(self._settings.source_topic, number, self._partitioner())
+        logged = await positions.logged(number)
+        history = await positions.history(reader, number, logged, self._health.progress)
         if (newest := history.newest) is not None and newest.HasField("activation_index"):
-            partition.active = self._gate.decided_under(newest, f"{DECISIONS}/{partition.number}")
-        await rebuild(consumer, partition, history, self._health.progress)
-        _log.info("partition %d acquired at sequence %d", partition.number, partition.next_sequence)
-        return history.unlogged
+            partition.active = self._gate.decided_under(newest, f"{DECISIONS}/{number}")
+        await rebuild(reader, partition, history, self._health.progress)
+        chain_key = await self._custody.chain_key(partition.topic, number, partition.next_sequence)
+        _log.info("partition %d acquired at sequence %d", number, partition.next_sequence)
+        return Acquired(partition, history.unlogged, chain_key)
 
     def _partitioner(self) -> Callable[[bytes], int]:
         count = self._policy.topics[self._settings.source_topic].partitions
         return lambda key: (murmur2(key) & 0x7FFFFFFF) % count
 
-    async def _check_topic(self, producer: AIOKafkaProducer, name: str) -> None:
+    async def _check_topics(self, readers: Readers) -> None:
         count = self._policy.topics[self._settings.source_topic].partitions
-        present = await producer.partitions_for(name)
-        if len(present) != count:
-            raise TopicError(f"{name} has {len(present)} partitions, the trust policy says {count}")
+        reader = await readers.get()
+        for name in (self._settings.source_topic, DECISIONS, EVIDENCE, DEAD_LETTER):
+            present = await kafka.partitions_of(reader, name)
+            if len(present) != count:
+                raise TopicError(f"{name} has {len(present)} partitions, the trust policy says {count}")
+        readers.put_nowait(reader)
 
 
 def _wait_for(unlogged: dict[int, list[Unlogged]], logs: FollowedLogs) -> None:

@@ -1,10 +1,13 @@
-"""Out to Kafka, at least once: evidence and dead letters are acknowledged before their decisions are sent."""
+"""What goes out to Kafka: from decisions to whole Kafka batches, and from where these came to lie to the log's leaf hashes.
 
-import asyncio
-from collections.abc import Callable, Sequence
+Pure. How batches are sent, and what follows what, is for `emitters`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from tallystick.contracts import ReasonCode
@@ -17,6 +20,7 @@ EVIDENCE = "evidence"
 DEAD_LETTER = "dead-letter"
 BATCH_BYTES = 900_000  # under a broker's default limit of a megabyte
 _CREATE_TIME = 0
+_UNCOMPRESSED, _ZSTD = 0, 4  # as a Kafka batch's attributes say it
 
 
 class TopicError(RuntimeError):
@@ -30,95 +34,84 @@ class Letter(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
-class Emitter:
-    """Emits batches.
+class Parcel(NamedTuple):
+    """One partition's decisions with what belongs to them, on their way.
 
-    Args:
-        producer: for decisions and evidence; started, with `max_batch_size=BATCH_BYTES`.
-        compressing: for dead letters, likewise, and with `compression_type`: a record that came compressed may be far larger
-            than a topic takes, and compressed it is about as small as it came.
-        topic: the input topic, for the dead letters' headers.
-        clock: seconds since 1970, for the records' Kafka time stamps.
+    Attributes:
+        partition: the input partition, and that of every topic.
+        decided: what is sent.
+        timestamp_ms: the records' Kafka time stamp.
+        batches: the Kafka batches for each topic, in order; none for some topics.
+        decisions: the decisions in each of their batches.
     """
 
-    def __init__(
-        self, producer: AIOKafkaProducer, compressing: AIOKafkaProducer, topic: str, clock: Callable[[], float]
-    ) -> None:
-        self._producer = producer
-        self._compressing = compressing
-        self._topic = topic
-        self._clock = clock
-
-    async def emit(self, batch: Sequence[tuple[int, Sequence[Decided]]], check: Callable[[], None]) -> dict[int, list[bytes]]:
-        """Send a batch by partitions and return its decisions' leaf hashes, once the broker has all of it.
-
-        Args:
-            batch: what was decided, by partition.
-            check: called when only the decisions are left to send; raises if they must not be made any more.
-
-        Raises:
-            TopicError: if the broker replaces time stamps.
-            KafkaError: if anything may be missing; the caller starts afresh.
-        """
-        now_ms = int(self._clock() * 1000)
-        async with asyncio.TaskGroup() as tasks:
-            for partition, decided in batch:
-                evidence = [item.evidence for item in decided if item.evidence is not None]
-                tasks.create_task(_send_values(self._producer, EVIDENCE, partition, now_ms, evidence))
-                if letters := [self._dead_letter(partition, item) for item in decided if item.rejected is not None]:
-                    tasks.create_task(_send_letters(self._compressing, partition, now_ms, letters))
-        check()
-        async with asyncio.TaskGroup() as tasks:
-            sends = [
-                tasks.create_task(
-                    _send_values(self._producer, DECISIONS, partition, now_ms, [item.decision for item in decided])
-                )
-                for partition, decided in batch
-            ]
-        return {
-            partition: [leaf for metadata, values in send.result() for leaf in _leaves(partition, metadata, now_ms, values)]
-            for (partition, _), send in zip(batch, sends, strict=True)
-        }
-
-    def _dead_letter(self, partition: int, decided: Decided) -> Letter:
-        """Return the record as it came, with why and whence in headers before its own."""
-        record: Record = decided.rejected  # type: ignore[assignment]  # only rejected ones come here
-        reason = ReasonCode.Name(decided.reason or ReasonCode.REASON_CODE_UNSPECIFIED)
-        headers = [
-            ("tallystick-reason", reason.removeprefix("REASON_CODE_").encode()),
-            ("tallystick-source", f"{self._topic}/{partition}/{record.offset}".encode()),
-            ("tallystick-timestamp-ms", str(record.timestamp).encode()),
-            ("tallystick-key", record.key),
-            # The producer takes names of UTF-8 only; what is none is written out.
-            *(
-                (name.encode(errors="surrogateescape").decode(errors="backslashreplace"), content)
-                for name, content in record.headers
-            ),
-        ]
-        return Letter(record.value, headers)
+    partition: int
+    decided: Sequence[Decided]
+    timestamp_ms: int
+    batches: Mapping[str, Sequence[BatchBuilder]]
+    decisions: Sequence[Sequence[bytes]]
 
 
-async def _send_values(
-    producer: AIOKafkaProducer, topic: str, partition: int, now_ms: int, values: Sequence[bytes]
-) -> list[tuple[RecordMetadata, Sequence[bytes]]]:
-    """Send values in order: each Kafka batch only when the one before is acknowledged, so that a failure leaves no gap."""
-    sent = []
-    for builder, inside in value_batches(producer, now_ms, values):
-        sent.append((await (await producer.send_batch(builder, topic, partition=partition)), inside))
-    return sent
+def pack(topic: str, partition: int, decided: Sequence[Decided], now_ms: int, *, transactional: bool) -> Parcel:
+    """Pack what was decided on one partition of the input `topic`, as records of this Kafka time stamp."""
+    new_batch = partial(BatchBuilder, BATCH_BYTES, _UNCOMPRESSED, is_transactional=transactional)
+    evidence = [item.evidence for item in decided if item.evidence is not None]
+    letters = [_dead_letter(topic, partition, item) for item in decided if item.rejected is not None]
+    decisions = list(value_batches(new_batch, now_ms, [item.decision for item in decided]))
+    batches = {
+        EVIDENCE: [batch for batch, _ in value_batches(new_batch, now_ms, evidence)],
+        DEAD_LETTER: _letter_batches(letters, now_ms, transactional=transactional),
+        DECISIONS: [batch for batch, _ in decisions],
+    }
+    return Parcel(partition, decided, now_ms, batches, [values for _, values in decisions])
 
 
-async def _send_letters(producer: AIOKafkaProducer, partition: int, now_ms: int, letters: Sequence[Letter]) -> None:
-    """Send dead letters, in order likewise; one too large for a Kafka batch has one alone."""
-    builder = producer.create_batch()
+def leaves(parcel: Parcel, written: Iterable[RecordMetadata]) -> list[bytes]:
+    """Return the decisions' leaf hashes, in order.
+
+    Args:
+        parcel: what was sent.
+        written: where each batch of its decisions came to lie.
+
+    Raises:
+        TopicError: if the broker replaces time stamps.
+    """
+    found = []
+    for metadata, values in zip(written, parcel.decisions, strict=True):
+        if metadata.timestamp_type != _CREATE_TIME:
+            raise TopicError(f"{DECISIONS}: message.timestamp.type must be CreateTime")
+        found += decision_leaves(DECISIONS, parcel.partition, metadata.offset, parcel.timestamp_ms, values)
+    return found
+
+
+def _dead_letter(topic: str, partition: int, decided: Decided) -> Letter:
+    """Return the record as it came, with why and whence in headers before its own."""
+    record: Record = decided.rejected  # type: ignore[assignment]  # only rejected ones come here
+    reason = ReasonCode.Name(decided.reason or ReasonCode.REASON_CODE_UNSPECIFIED)
+    headers = [
+        ("tallystick-reason", reason.removeprefix("REASON_CODE_").encode()),
+        ("tallystick-source", f"{topic}/{partition}/{record.offset}".encode()),
+        ("tallystick-timestamp-ms", str(record.timestamp).encode()),
+        ("tallystick-key", record.key),
+        # Kafka clients take names of UTF-8 only; what is none is written out.
+        *(
+            (name.encode(errors="surrogateescape").decode(errors="backslashreplace"), content)
+            for name, content in record.headers
+        ),
+    ]
+    return Letter(record.value, headers)
+
+
+def _letter_batches(letters: Iterable[Letter], now_ms: int, *, transactional: bool) -> list[BatchBuilder]:
+    """Fill Kafka batches with dead letters; one too large for a batch has one alone.
+
+    They are compressed: a record that came compressed may be far larger than a topic takes, and compressed it is about as
+    small as it came.
+    """
+    batches: list[BatchBuilder] = []
     for value, headers in letters:
-        while builder.append(timestamp=now_ms, key=None, value=value, headers=headers) is None:
-            await (await producer.send_batch(builder, DEAD_LETTER, partition=partition))
-            builder = producer.create_batch()
-    await (await producer.send_batch(builder, DEAD_LETTER, partition=partition))
-
-
-def _leaves(partition: int, metadata: RecordMetadata, now_ms: int, values: Sequence[bytes]) -> list[bytes]:
-    if metadata.timestamp_type != _CREATE_TIME:
-        raise TopicError(f"{DECISIONS}: message.timestamp.type must be CreateTime")
-    return decision_leaves(DECISIONS, partition, metadata.offset, now_ms, values)
+        record = {"timestamp": now_ms, "key": None, "value": value, "headers": headers}
+        if not batches or batches[-1].append(**record) is None:
+            batches.append(BatchBuilder(BATCH_BYTES, _ZSTD, is_transactional=transactional))
+            batches[-1].append(**record)
+    return batches

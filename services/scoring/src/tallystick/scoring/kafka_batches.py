@@ -4,21 +4,20 @@ aiokafka's batch takes one record a call, through two layers of Python; its comp
 the time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 _NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 def value_batches(
-    producer: AIOKafkaProducer, timestamp_ms: int, values: Sequence[bytes]
+    new_batch: Callable[[], BatchBuilder], timestamp_ms: int, values: Sequence[bytes]
 ) -> Iterator[tuple[BatchBuilder, Sequence[bytes]]]:
-    """Fill Kafka batches with values in order, and say what is in each; a value too large for one has one alone."""
+    """Fill new Kafka batches with values in order, and say what is in each; a value too large for one has one alone."""
     start = 0
     while start < len(values):
-        batch: BatchBuilder = producer.create_batch()
+        batch = new_batch()
         taken = _fill(batch, timestamp_ms, values, start)
         yield batch, values[start : start + taken]
         start += taken

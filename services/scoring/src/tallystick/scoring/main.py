@@ -15,6 +15,7 @@ from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.gate import Gate
+from tallystick.scoring.guarantee import is_exactly_once
 from tallystick.scoring.memory import collect_rarely
 from tallystick.scoring.ownership import Fixed, Group, Ownership
 from tallystick.scoring.service import Scorer
@@ -23,6 +24,7 @@ from tallystick.scoring.watching import watch
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
 
+_SWITCH_S = 0.001  # a broker's answer waits so long at most for the interpreter, while a batch is scored
 _COMPONENTS = ("kafka", "vault", "database", "governance", "log", "scoring")
 
 
@@ -40,6 +42,7 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
         stack.push_async_callback(gate.close)
         custody = Custody(vault, pool, os.urandom)
         await retry(custody.prepare, health=health, component="database")
+        exactly_once = await retry(lambda: is_exactly_once(settings, health), health=health, component="kafka")
         async with asyncio.TaskGroup() as tasks:
             ownership: Ownership
             if fixed is None:
@@ -49,7 +52,7 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
             else:
                 ownership = fixed
             tasks.create_task(watch({"vault": vault.ping, "database": probe}, health), name="watch")
-            await Scorer(settings, policy, gate, custody, ownership, health).run()
+            await Scorer(settings, policy, gate, custody, ownership, health, exactly_once=exactly_once).run()
 
 
 async def _membership(group: Group, health: Health) -> None:
@@ -67,6 +70,7 @@ def main() -> None:
         refuse("trust_policy", str(error))
     fixed = _fixed(settings, policy)
     collect_rarely()
+    sys.setswitchinterval(_SWITCH_S)
     sys.exit(service.run(_run(settings, policy, fixed)))
 
 

@@ -7,8 +7,10 @@ and its state, and the next one finds out from `decisions` and the log where it 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NoReturn, TypeVar
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,11 +21,12 @@ from tallystick.runtime.backoff import Backoff, is_transient
 from tallystick.runtime.cancellation import in_own_task, no_stray_cancellation
 from tallystick.runtime.health import Health
 from tallystick.runtime.service import causes
+from tallystick.runtime.transactions import FencedError
 from tallystick.scoring.acquisition import FETCH_WAIT_MS, Acquisition, Session
 from tallystick.scoring.coverage import CoverageError, Limit
 from tallystick.scoring.custody import Custody
-from tallystick.scoring.emission import TopicError
-from tallystick.scoring.engine import Decided, Partition, Row, decide
+from tallystick.scoring.emission import Parcel, TopicError, pack
+from tallystick.scoring.engine import Partition, Row, decide
 from tallystick.scoring.gate import Gate, GateError
 from tallystick.scoring.ownership import Ownership
 from tallystick.scoring.position import PositionError
@@ -35,7 +38,10 @@ from tallystick.trust.policy import TrustPolicy
 _log = logging.getLogger(__name__)
 _HELD_S = 0.05
 _RETRY_CAP_S = 3.0  # what is waited beyond an outage's end, nobody is paid or refused
-_STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError)
+_FENCED_PAUSE_S = 5.0  # more than a heartbeat of the group's: by then a process knows whether its partitions are another's
+_STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError, FencedError)
+
+T = TypeVar("T")
 
 
 class OwnershipChangedError(Exception):
@@ -52,20 +58,31 @@ class Scorer:
         custody: keys.
         ownership: which partitions are scored.
         health: where the service says how it is; its components are `kafka`, `governance`, `log` and `scoring`.
+        exactly_once: whether to write in transactions.
     """
 
     def __init__(
-        self, settings: ScoringSettings, policy: TrustPolicy, gate: Gate, custody: Custody, ownership: Ownership, health: Health
+        self,
+        settings: ScoringSettings,
+        policy: TrustPolicy,
+        gate: Gate,
+        custody: Custody,
+        ownership: Ownership,
+        health: Health,
+        *,
+        exactly_once: bool,
     ) -> None:
         self._settings = settings
         self._gate = gate
         self._custody = custody
-        self._acquisition = Acquisition(settings, policy, gate, custody, health)
+        self._acquisition = Acquisition(settings, policy, gate, custody, health, exactly_once=exactly_once)
         self._ownership = ownership
         self._health = health
         self._telemetry = Telemetry(health.registry)
         self._limit = Limit(settings.coverage_decisions, settings.coverage_age_s)
         self._session: Session | None = None
+        # Scoring a batch keeps a processor busy for as long as several of the broker's answers to the last one take.
+        self._worker = ThreadPoolExecutor(1, "scoring")
         health.detail("decisions", lambda: self._telemetry.total)
         health.detail("partitions", self._partitions_detail)
         health.detail("coverage", self._coverage_detail)
@@ -108,6 +125,8 @@ class Scorer:
                 if isinstance(error, KafkaError):  # no session, nobody else who asks the brokers
                     self._health.failing("kafka", reason)
                 failures = 0 if self._telemetry.total > before else failures + 1
+                if any(isinstance(error, FencedError) for error in errors):
+                    await self._hold_back()
             finally:
                 self._session = None
                 self._ownership.released()
@@ -120,15 +139,26 @@ class Scorer:
             self._health.progress()
             await asyncio.sleep(_HELD_S)
         owned = await self._ownership.owned()
-        async with self._acquisition.acquired(owned) as session:
-            self._session = session
-            self._health.ok("scoring")
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._until_ownership_changes())
-                tasks.create_task(self._until_partitions_may_go_on(session))
-                tasks.create_task(kafka.watch(session.consumer, self._health))
-                tasks.create_task(self._follow_log(session))
-                tasks.create_task(self._score(session, tasks))
+        async with asyncio.TaskGroup() as watching:
+            watching.create_task(self._until_ownership_changes())
+            async with self._acquisition.acquired(owned) as session:
+                self._session = session
+                self._health.ok("scoring")
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._until_partitions_may_go_on(session))
+                    tasks.create_task(kafka.watch(session.consumer, self._health))
+                    tasks.create_task(self._follow_log(session))
+                    tasks.create_task(self._score(session, tasks))
+
+    async def _hold_back(self) -> None:
+        """Give the group time to say that what another process has taken over is no longer this one's.
+
+        To acquire it again at once would fence the other in its turn.
+        """
+        self._session = None
+        self._ownership.released()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ownership.changed.wait(), _FENCED_PAUSE_S)
 
     async def _until_ownership_changes(self) -> None:
         await self._ownership.changed.wait()
@@ -167,11 +197,15 @@ class Scorer:
                 continue
             most = min(room, self._settings.batch_records)
             fetched = await session.consumer.getmany(timeout_ms=FETCH_WAIT_MS, max_records=most)
-            if fetched:
-                batch = await self._decide(session, fetched)
-                if emission is not None:
-                    await emission  # decisions leave in order: one batch at a time, while the next is scored
-                emission, emitting = tasks.create_task(self._emit(session, batch)), sum(map(len, fetched.values()))
+            if not fetched:
+                continue
+            parcels = await self._decide(session, fetched)
+            if emission is not None:
+                await emission  # decisions leave in order: one batch at a time
+            emission, emitting = tasks.create_task(self._emit(session, parcels)), sum(map(len, fetched.values()))
+            # More waits: the next batch is scored meanwhile. If not, what comes next is not to be behind two batches.
+            if emitting < most / 2:
+                await emission
 
     def _room(self, session: Session, emitting: int) -> int:
         """Return how many records may be decided now, and say in health why none, if it is so."""
@@ -192,17 +226,28 @@ class Scorer:
             raise CoverageError(exceeded)  # start afresh: perhaps the log has another decision for that record
         return 0
 
-    async def _decide(
-        self, session: Session, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]
-    ) -> list[tuple[int, list[Decided]]]:
+    async def _decide(self, session: Session, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> list[Parcel]:
         topic, actives = self._settings.source_topic, self._gate.actives
-        admitted: list[tuple[int, list[Row]]] = []
-        for where, records in fetched.items():
-            partition = session.partitions[where.partition]
-            keys = await self._chain_keys(session, partition, len(records))
-            admitted.append((partition.number, partition.admit(records, actives, keys)))
+        batches = [(session.partitions[where.partition], records) for where, records in fetched.items()]
+        keys = {one.number: await self._chain_keys(session, one, len(records)) for one, records in batches}
+
+        def admit() -> list[tuple[int, list[Row]]]:
+            return [(one.number, one.admit(records, actives, keys[one.number])) for one, records in batches]
+
+        admitted = await self._work(admit)
         await self._custody.fill(row.customer for _, rows in admitted for row in rows if row.customer is not None)
-        return [(number, decide(topic, number, rows, session.sealer)) for number, rows in admitted]
+        now_ms, transactional = int(time.time() * 1000), session.emitter.transactional
+
+        def decided() -> list[Parcel]:
+            return [
+                pack(topic, number, decide(topic, number, rows, session.sealer), now_ms, transactional=transactional)
+                for number, rows in admitted
+            ]
+
+        return await self._work(decided)
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     async def _chain_keys(self, session: Session, partition: Partition, records: int) -> dict[int, bytes]:
         keys = session.chain_keys[partition.number]
@@ -211,10 +256,10 @@ class Scorer:
             keys |= [await self._custody.chain_key(partition.topic, partition.number, last)]
         return keys
 
-    async def _emit(self, session: Session, batch: list[tuple[int, list[Decided]]]) -> None:
-        leaves = await session.emitter.emit(batch, lambda: self._check_still_allowed(session))
+    async def _emit(self, session: Session, parcels: list[Parcel]) -> None:
+        leaves = await session.emitter.emit(parcels, lambda: self._check_still_allowed(session))
         session.logs.emitted(leaves, time.monotonic())
-        self._telemetry.emitted(item for _, decided in batch for item in decided)
+        self._telemetry.emitted(item for parcel in parcels for item in parcel.decided)
 
     def _check_still_allowed(self, session: Session) -> None:
         """Raise if time has passed since the batch was fetched and nothing may be decided any more: the process was paused."""

@@ -1,7 +1,7 @@
 """Scoring's settings."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -37,6 +37,11 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     partitions: Text = "group"
     """`group`: as a Kafka consumer group divides them; `all`; or a list such as `0,1,5`."""
     group_id: Text = "tallystick-scoring"
+    """The consumer group, and the beginning of the transactional ids: processes that share partitions must share it."""
+    processing_guarantee: Literal["exactly_once", "at_least_once"] | None = None
+    """How decisions reach Kafka; unless set, exactly once where the brokers have transactions."""
+    transaction_timeout_s: Annotated[Seconds, Field(ge=1, le=900)] = 10.0
+    """How long a transaction may be open before the brokers give it up: so long may a frozen process hold up the notary."""
     batch_records: Annotated[int, Field(ge=1, le=20_000)] = 2_000
     """Records scored at once at the most."""
     coverage_decisions: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000

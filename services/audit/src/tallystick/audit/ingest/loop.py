@@ -88,8 +88,7 @@ class Copier:
 
     async def start(self) -> None:
         """Take up every partition where the store left it, at its beginning if it is new."""
-        await self._consumer.topics()
-        numbers: set[int] | None = self._consumer.partitions_for_topic(self._topic)
+        numbers = await kafka.partitions_of(self._consumer, self._topic)
         if not numbers:
             raise TopicMissingError(f"there is no topic {self._topic}")
         self._consumer.assign([TopicPartition(self._topic, number) for number in numbers])
