@@ -120,6 +120,7 @@ def next_statement(platform: Platform, release: Release, effective_at_ms: int, *
     now = governance(platform)
     earlier = now.slot("champion")
     statement = ActivationStatement(
+        log=now.roster.log,
         slot="champion",
         number=earlier[-1].number + 1 if earlier else 0,
         model_digest=release.model_digest,

@@ -138,10 +138,11 @@ class Bank:
             created_at_ms=NOW_MS,
         )
 
-    def governance_entries(self) -> list[bytes]:
-        """Return the governance log: model, policy, activation (index 2)."""
+    def governance_entries(self, log: str) -> list[bytes]:
+        """Return the governance log of this origin: model, policy, activation (index 2)."""
         model, policy = self.model.SerializeToString(), self.policy.SerializeToString()
         activation = ActivationStatement(
+            log=log,
             slot="champion",
             number=0,
             model_digest=self.model.digest,

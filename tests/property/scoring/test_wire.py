@@ -17,16 +17,18 @@ from tallystick.contracts import (
     EvidenceBody,
     Identity,
     LogEntry,
+    Outcome,
     ReasonCode,
     Transaction,
     TransactionDetails,
 )
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.scoring.coverage import decision_leaf, decision_leaves
-from tallystick.scoring.decision_form import DecisionForm, Verdict
+from tallystick.scoring.decision_form import DecisionForm
 from tallystick.scoring.sealing import GROUPS, Sealer, details_content, identity_content
 from tallystick.scoring.windows import Customer
 from tallystick.scoring.wire import number_fields, varint
+from tallystick.trust.rulings import Ruling
 
 from ...unit.scoring.world import active
 
@@ -111,8 +113,9 @@ def test_evidence_is_protobufs(
     uint64,
     digests,
     int63,
-    st.integers(1, 3),
+    st.sampled_from(Outcome.values()[1:4]),
     st.lists(st.sampled_from(ReasonCode.values()), max_size=70),
+    st.lists(st.text(max_size=9), max_size=3),
     st.floats(width=32, allow_nan=False),
     st.integers(0, 2**63),
 )
@@ -123,8 +126,9 @@ def test_a_decision_is_protobufs(
     sequence: int,
     chain: bytes,
     time_ms: int,
-    outcome: int,
+    outcome: Outcome,
     reasons: list[ReasonCode],
+    applied: list[str],
     margin: float,
     index: int,
 ) -> None:
@@ -136,7 +140,7 @@ def test_a_decision_is_protobufs(
         [sequence],
         [chain],
         [time_ms],
-        [Verdict(outcome, tuple(reasons))],
+        [Ruling(outcome, tuple(reasons), tuple(applied))],
         np.array([margin], np.float32),
         [chain[::-1]],
         [(commitments[0], commitments[1], commitments[2], commitments[3])],
@@ -160,6 +164,7 @@ def test_a_decision_is_protobufs(
         activation_index=index,
         evidence_digest=chain[::-1],
         commitments=[Commitment(group=group, digest=digest) for group, digest in zip(GROUPS, commitments, strict=True)],
+        applied=applied,
     )
     assert decision.outcome == outcome
     assert decision.HasField("score")

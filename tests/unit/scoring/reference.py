@@ -76,7 +76,7 @@ def _score(row: Row, decision: Decision) -> list[bytes]:
     schema = active.vectoriser.schema
     matrix = active.vectoriser.matrix([paid.event_time_ms], [paid.amount_minor], [row.windows or []], [row.attributes or []])
     margin = active.model.margins(matrix)[0]
-    decision.outcome = outcome_of(float(margin), active.policy)
+    decision.outcome = outcome_of(float(margin), active.policy.statement)
     decision.reasons.extend(REASONS[decision.outcome])
     decision.margin_bits = int(margin.view(np.uint32))
     decision.score = score_of(float(margin))

@@ -200,7 +200,7 @@ def test_even_a_rejected_record_switches() -> None:
 def test_decisions_are_sound_to_an_auditor() -> None:
     """Every decision, rejected ones too, passes the checks that a verifier makes of a decision by itself."""
     trust = trust_policy()
-    policies = {one.index: one.policy for one in SWITCHING.activations}
+    policies = {one.index: one.policy.statement for one in SWITCHING.activations}
     for decision in decisions(Scorer(SWITCHING).score(RECORDS)):
         check_decision(decision, trust)
         if decision.outcome != Outcome.OUTCOME_REJECTED:

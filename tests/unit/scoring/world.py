@@ -12,7 +12,8 @@ import numpy as np
 import xgboost
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tallystick.contracts import Decision, Evidence, EvidenceBody, PolicyStatement, Transaction
+from tallystick.contracts import Decision, Evidence, EvidenceBody, Outcome, PolicyRule, PolicyStatement, Transaction
+from tallystick.rules.policies import Policy
 from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.engine import Decided, Partition, Record, Row, decide
 from tallystick.scoring.model import Model
@@ -87,6 +88,7 @@ def active(
     decline_margin: float = 1.0,
     review_margin: float = 0.0,
     limits: Limits = LIMITS,
+    rules: tuple[tuple[str, Outcome, str], ...] = (),
 ) -> Active:
     """Return an activation; each number has a model of its own."""
     vectoriser = Vectoriser(FeatureSchema.parse(schema))
@@ -99,7 +101,14 @@ def active(
         model=Model(file, digest, len(vectoriser.schema.features)),
         model_digest=digest,
         vectoriser=vectoriser,
-        policy=PolicyStatement(decline_margin=decline_margin, review_margin=review_margin),
+        policy=Policy(
+            PolicyStatement(
+                decline_margin=decline_margin,
+                review_margin=review_margin,
+                rules=[PolicyRule(name=name, outcome=outcome, when=when) for name, outcome, when in rules],
+            ),
+            vectoriser.schema.names,
+        ),
         policy_digest=sha256(b"policy %d" % number).digest(),
         limits=limits,
     )
@@ -142,7 +151,7 @@ class Scorer:
         """Decide one batch."""
         rows = self.partition.admit(records, self.actives, CHAIN_KEYS)
         fill(rows)
-        return decide(TOPIC, PARTITION, rows, self.sealer)
+        return decide(TOPIC, PARTITION, rows, self.sealer, self.actives.challengers)
 
     def score_by(self, size: int, records: Sequence[Record]) -> list[Decided]:
         """Decide in batches of so many records."""

@@ -197,6 +197,7 @@ def policy_statement(**changes: Any) -> PolicyStatement:
 def activation_statement(model: bytes, policy: bytes, **changes: Any) -> ActivationStatement:
     """Return the first activation of a model (by digest, at index 0) and a policy (at index 1)."""
     statement = ActivationStatement(
+        log=GOVERNANCE,
         slot="champion",
         number=0,
         model_digest=model,

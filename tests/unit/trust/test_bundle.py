@@ -312,7 +312,7 @@ WORLDS: dict[str, tuple[Callable[[World], None], str]] = {
     "score": (_decision(score=1), "the decision is not sound: its score is 1, and its margin makes 924"),
     "outcome": (
         _approved,
-        "does not follow from its activation: the policy makes OUTCOME_DECLINE of its margin, and it says OUTCOME_APPROVE",
+        "does not follow from its activation: the policy makes OUTCOME_DECLINE of its margin and of what applied",
     ),
     "policy swapped for a lenient one": (_lenient_policy, "the policy makes OUTCOME_REVIEW of its margin"),
     "topic": (_decision(source_topic="refunds"), "topic 'refunds' is not in the trust policy"),
@@ -331,7 +331,7 @@ WORLDS: dict[str, tuple[Callable[[World], None], str]] = {
         _publishers("eve"),
         "the model is not sound: its signer 'eve' is neither in the trust policy nor enrolled",
     ),
-    "another slot": (_activation(slot="challenger"), "for 'challenger', and only 'champion' decides"),
+    "another slot": (_activation(slot="challenger/b"), "for 'challenger/b', and only 'champion' decides"),
     "another model published": (_other_model, "points to another model than the one at index 0"),
     "a model index elsewhere": (_later_model, "points to another model than the one at index 0"),
     "a policy index elsewhere": (_activation(policy_index=0), "points to another policy than the one at index 1"),

@@ -89,8 +89,8 @@ def test_kinds_that_govern_nothing_pass() -> None:
 
 def test_each_slot_counts_for_itself() -> None:
     """A challenger's first activation has number 0 and supersedes none, whatever the champion's count is."""
-    governance = after((EntryKind.ENTRY_KIND_ACTIVATION, activation(statement(slot="challenger"))))
-    assert [taken.slot for taken in governance.activations] == ["champion", "challenger"]
+    governance = after((EntryKind.ENTRY_KIND_ACTIVATION, activation(statement(slot="challenger/b"))))
+    assert [taken.slot for taken in governance.activations] == ["champion", "challenger/b"]
 
 
 def test_the_effective_time_may_go_backwards() -> None:
@@ -121,16 +121,32 @@ ACTIVATIONS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "supersedes none": (SECOND | {"superseded_index": None}, (), "every other supersedes one"),
     "supersedes another": (SECOND | {"superseded_index": 1}, (), "supersedes index 1, and the last one is at 3"),
     "supersedes itself": (SECOND | {"superseded_index": 4}, (), "supersedes index 4, and the last one is at 3"),
-    "first supersedes one": ({"slot": "x", "superseded_index": 3}, (), "the first activation of a slot has number 0"),
-    "slot starts at one": ({"slot": "x", "number": 1, "superseded_index": 3}, (), "has number 1, and the next of 'x' is 0"),
+    "first supersedes one": (
+        {"slot": "challenger/x", "superseded_index": 3},
+        (),
+        "the first activation of a slot has number 0",
+    ),
+    "slot starts at one": (
+        {"slot": "challenger/x", "number": 1, "superseded_index": 3},
+        (),
+        "has number 1, and the next of 'challenger/x' is 0",
+    ),
     "index of another model": (SECOND | {"model_index": 0}, (), "points to another model than the one at index 2"),
     "digest of another model": (SECOND | {"model_digest": MODEL.digest}, (), "points to another model than the one at index 0"),
     "model never published": (SECOND | {"model_digest": b"3" * 32}, (), "a model that no earlier entry published"),
     "model digest missing": (SECOND | {"model_digest": None}, (), "a model that no earlier entry published"),
     "index of another policy": (SECOND | {"policy_index": 0}, (), "points to another policy than the one at index 1"),
     "policy never published": (SECOND | {"policy_digest": b"3" * 32}, (), "a policy that no earlier entry published"),
-    "no slot": (SECOND | {"slot": ""}, (), "slot must be 1 to 64 printable characters"),
-    "slot that steers a terminal": (SECOND | {"slot": "\x1b[2J"}, (), "slot must be 1 to 64 printable characters"),
+    "no slot": (SECOND | {"slot": ""}, (), "is neither champion nor challenger/ and a name"),
+    "slot that steers a terminal": (
+        SECOND | {"slot": "challenger/\x1b[2J"},
+        (),
+        "is neither champion nor challenger/ and a name",
+    ),
+    "slot without a name": (SECOND | {"slot": "challenger/"}, (), "is neither champion nor challenger/ and a name"),
+    "another log": (SECOND | {"log": "test.example/governance"}, (), "is for the log 'test.example/governance' and not for"),
+    "no log": (SECOND | {"log": None}, (), "is for the log '' and not for"),
+    "a champion with an end": (SECOND | {"until_ms": 2**60}, (), "ends with the next one"),
 }
 
 

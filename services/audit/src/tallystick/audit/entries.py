@@ -91,6 +91,7 @@ def describe(logged: LoggedDecision) -> dict[str, object]:
         "decided_at_ms": decision.decided_at_ms,
         "outcome": _name(Outcome, "OUTCOME_", decision.outcome),
         "reasons": [_name(ReasonCode, "REASON_CODE_", code) for code in decision.reasons],
+        "applied": list(decision.applied),
         "margin": _margin(decision.margin_bits) if decision.HasField("margin_bits") else None,
         "score": decision.score if decision.HasField("score") else None,
         "chain": decision.chain.hex(),

@@ -6,6 +6,7 @@ here but in `tallystick.trust`.
 
 from tallystick.contracts.v1.decision_pb2 import Commitment, Decision, DisclosureGroup, Outcome, ReasonCode
 from tallystick.contracts.v1.evidence_pb2 import (
+    ChallengerMargin,
     Contribution,
     Disclosure,
     Evidence,
@@ -23,10 +24,14 @@ from tallystick.contracts.v1.governance_pb2 import (
     Erasure,
     Incident,
     IncidentStatement,
+    ListKind,
+    ListSubject,
     LogKey,
     LogKeyStatement,
     ModelStatement,
     ModelVersion,
+    PolicyList,
+    PolicyRule,
     PolicyStatement,
     PolicyVersion,
     Report,
@@ -41,6 +46,7 @@ from tallystick.contracts.v1.transaction_pb2 import Label, Transaction, Verdict
 __all__ = [
     "Activation",
     "ActivationStatement",
+    "ChallengerMargin",
     "Commitment",
     "Contribution",
     "Decision",
@@ -58,6 +64,8 @@ __all__ = [
     "Incident",
     "IncidentStatement",
     "Label",
+    "ListKind",
+    "ListSubject",
     "LogEntry",
     "LogKey",
     "LogKeyStatement",
@@ -65,6 +73,8 @@ __all__ = [
     "ModelStatement",
     "ModelVersion",
     "Outcome",
+    "PolicyList",
+    "PolicyRule",
     "PolicyStatement",
     "PolicyVersion",
     "Profile",

@@ -5,9 +5,10 @@ numbers only grow, so a batch that is scored again takes the same model.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tallystick.contracts import PolicyStatement
+from tallystick.rules.policies import Policy
+from tallystick.scoring.challengers import Challengers
 from tallystick.scoring.model import Model
 from tallystick.scoring.records import Limits
 from tallystick.scoring.vectors import Vectoriser
@@ -26,7 +27,7 @@ class Active:
         model: the champion.
         model_digest: SHA-256 of the model's file.
         vectoriser: computes the model's feature schema.
-        policy: the policy.
+        policy: the policy, ready to rule.
         policy_digest: SHA-256 of its statement.
         limits: what the policy accepts.
     """
@@ -37,16 +38,17 @@ class Active:
     model: Model
     model_digest: bytes
     vectoriser: Vectoriser
-    policy: PolicyStatement
+    policy: Policy
     policy_digest: bytes
     limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Actives:
-    """All activations of the champion's slot, by number."""
+    """All activations of the champion's slot, by number, and the challengers beside them."""
 
     activations: tuple[Active, ...] = ()
+    challengers: Challengers = field(default_factory=Challengers)
 
     def at(self, current: Active | None, timestamp_ms: int) -> Active | None:
         """Return what decides a record with this time stamp, after `current` decided the one before."""

@@ -1,24 +1,17 @@
 """Decisions' bytes, a batch at once: what all share is encoded once, by protobuf, and what varies is joined to it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
 
-from tallystick.contracts import Commitment, Decision, Outcome, ReasonCode
+from tallystick.contracts import Commitment, Decision
+from tallystick.rules.outcomes import scores
 from tallystick.scoring.activations import Active
 from tallystick.scoring.model import Margins
-from tallystick.scoring.outcomes import scores
 from tallystick.scoring.sealing import GROUPS
 from tallystick.scoring.wire import number_fields, varint
 from tallystick.trust.commitments import DIGEST_SIZE
+from tallystick.trust.rulings import Ruling
 
 _SCORES = [f"\x50{varint(score)}".encode("latin-1") for score in range(1001)]
-
-
-class Verdict(NamedTuple):
-    """What is done with a transaction, and why: the most telling reason first; none for a plain approval."""
-
-    outcome: int
-    reasons: tuple[ReasonCode, ...]
 
 
 class DecisionForm:
@@ -35,7 +28,7 @@ class DecisionForm:
             ).SerializeToString()
             + b"\x7a\x20"  # the digest of the evidence comes next
         )
-        self._verdicts: dict[Verdict, bytes] = {}
+        self._rulings: dict[Ruling, tuple[bytes, bytes]] = {}
 
     def filled(
         self,
@@ -43,7 +36,7 @@ class DecisionForm:
         sequences: Sequence[int],
         chains: Sequence[bytes],
         times_ms: Sequence[int],
-        verdicts: Sequence[Verdict],
+        rulings: Sequence[Ruling],
         margins: Margins,
         evidence_digests: Sequence[bytes],
         commitments: Sequence[tuple[bytes, bytes, bytes, bytes]],
@@ -55,7 +48,7 @@ class DecisionForm:
             sequences: the decisions' numbers.
             chains: the input chain after each.
             times_ms: the input records' Kafka time stamps, none negative.
-            verdicts: outcomes and reasons.
+            rulings: outcomes, reasons and what applied.
             margins: raw margins, shape (rows,).
             evidence_digests: SHA-256 of the evidence records' values.
             commitments: digests, in the order of `GROUPS`.
@@ -66,7 +59,7 @@ class DecisionForm:
             number_fields("\x20", sequences),
             chains,
             number_fields("\x30", times_ms),
-            verdicts,
+            rulings,
             [bits[start : start + 4] for start in range(0, len(bits), 4)],
             scores(margins),
             evidence_digests,
@@ -75,20 +68,21 @@ class DecisionForm:
         )
         head, active, join = self._head, self._active, b"".join
         tag1, tag2, tag3, tag4 = _COMMITMENTS
-        known = self._verdicts
+        known = self._rulings
         filled = []
-        for offset, sequence, chain, time, verdict, margin, score, evidence, (one, two, three, four) in rows:
-            said = known.get(verdict) or self._verdict(verdict)
+        for offset, sequence, chain, time, ruling, margin, score, evidence, (one, two, three, four) in rows:
+            said, applied = known.get(ruling) or self._ruling(ruling)
             filled.append(join((
                 head, offset, sequence, b"\x2a\x20", chain, time, said, b"\x4d", margin, _SCORES[score], active, evidence,
-                tag1, one, tag2, two, tag3, three, tag4, four,
+                tag1, one, tag2, two, tag3, three, tag4, four, applied,
             )))  # fmt: skip
         return filled
 
-    def _verdict(self, verdict: Verdict) -> bytes:
-        said = Decision(outcome=cast("Outcome", verdict.outcome), reasons=verdict.reasons).SerializeToString()
-        self._verdicts[verdict] = said
-        return said
+    def _ruling(self, ruling: Ruling) -> tuple[bytes, bytes]:
+        """Return a ruling's two places in a decision: the outcome with its reasons, and what applied."""
+        said = Decision(outcome=ruling.outcome, reasons=ruling.reasons).SerializeToString()
+        self._rulings[ruling] = both = said, Decision(applied=ruling.applied).SerializeToString()
+        return both
 
 
 def _before_digest(commitment: Commitment) -> bytes:

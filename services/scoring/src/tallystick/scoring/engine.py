@@ -13,13 +13,13 @@ from typing import NamedTuple, Protocol, cast
 import numpy as np
 
 from tallystick.contracts import Decision, Outcome, ReasonCode, Transaction
+from tallystick.rules.columns import Batch
 from tallystick.scoring.activations import Active, Actives
+from tallystick.scoring.challengers import Challengers, Recorded
 from tallystick.scoring.customers import Customers
-from tallystick.scoring.decision_form import DecisionForm, Verdict
-from tallystick.scoring.model import Margins
-from tallystick.scoring.outcomes import REASONS, outcomes
+from tallystick.scoring.decision_form import DecisionForm
 from tallystick.scoring.records import Limits, parse_transaction
-from tallystick.scoring.sealing import Sealer, explanation_content, feature_contents
+from tallystick.scoring.sealing import Sealer, challengers_content, explanation_content, feature_contents
 from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
@@ -86,6 +86,8 @@ class Decided(NamedTuple):
 class Partition:
     """Where one input partition stands: a function of its records so far and of the governance log.
 
+    `active` decides since the record of `active_from_sequence`; None if that was before the partition was taken over.
+
     Args:
         topic: the input topic.
         number: the partition.
@@ -99,6 +101,7 @@ class Partition:
         self.next_sequence = 0
         self.chain = CHAIN_START
         self.active: Active | None = None
+        self.active_from_sequence: int | None = None
         self._partition_of = partition_of
         self.customers = Customers()
 
@@ -120,8 +123,10 @@ class Partition:
                 chained, span_end = keyed_hash(chain_keys[span]), (span + 1) * KEY_SPAN
             timestamp = record.timestamp
             if timestamp >= switch_ms:
-                active = actives.at(active, timestamp)
-                switch_ms = actives.next_switch_ms(active)
+                switched = actives.at(active, timestamp)
+                switch_ms = actives.next_switch_ms(switched)
+                if switched is not active:
+                    active, self.active_from_sequence = switched, sequence
             chain = chained(chain + record_digest(record.offset, timestamp, record.key, record.headers, record.value))
             row = Row(record, sequence, chain, active)
             try:
@@ -182,26 +187,33 @@ class Partition:
         return customer
 
 
-def decide(topic: str, partition: int, rows: Sequence[Row], sealer: Sealer) -> list[Decided]:
+def decide(
+    topic: str, partition: int, rows: Sequence[Row], sealer: Sealer, challengers: Challengers | None = None
+) -> list[Decided]:
     """Score a partition's admitted rows; every accepted row's customer has its cipher.
 
     Rows under different activations are scored apart, in order, so no batch mixes models.
     """
     decided: list[Decided] = []
     for active, run in groupby(rows, key=lambda row: row.active):
-        decided += _decide_run(topic, partition, list(run), active, sealer)
+        decided += _decide_run(topic, partition, list(run), active, sealer, challengers)
     return decided
 
 
-def _decide_run(topic: str, partition: int, rows: list[Row], active: Active | None, sealer: Sealer) -> list[Decided]:
+def _decide_run(
+    topic: str, partition: int, rows: list[Row], active: Active | None, sealer: Sealer, challengers: Challengers | None
+) -> list[Decided]:
     accepted = [row for row in rows if row.reason is None]
-    scored = iter(_score(topic, partition, accepted, active, sealer) if active and accepted else ())
+    scored = iter(_score(topic, partition, accepted, active, sealer, challengers) if active and accepted else ())
     return [next(scored) if row.reason is None else _reject(topic, partition, row) for row in rows]
 
 
-def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: Sealer) -> list[Decided]:
+def _score(
+    topic: str, partition: int, rows: list[Row], active: Active, sealer: Sealer, challengers: Challengers | None
+) -> list[Decided]:
     transactions = cast("list[Transaction]", [row.transaction for row in rows])
     sequences = [row.sequence for row in rows]
+    times_ms = [row.record.timestamp for row in rows]
     matrix = active.vectoriser.matrix(
         [transaction.event_time_ms for transaction in transactions],
         [transaction.amount_minor for transaction in transactions],
@@ -209,52 +221,45 @@ def _score(topic: str, partition: int, rows: list[Row], active: Active, sealer: 
         cast("list[list[float]]", [row.attributes for row in rows]),
     )
     margins = active.model.margins(matrix)
-    verdicts = _judge(active, transactions, matrix, margins)
+    rulings = active.policy.rule(Batch(margins, matrix, transactions, times_ms))
+    schema_digest = active.vectoriser.schema.digest
+    recorded = challengers.ask(schema_digest, matrix, times_ms) if challengers else None
     vectors = matrix.astype("<f4", copy=False)
     sealed = sealer.seal(
         partition,
         sequences,
         transactions,
         cast("list[Customer]", [row.customer for row in rows]),
-        feature_contents(active.vectoriser.schema.digest, vectors.tobytes(), vectors[0].nbytes),
-        _explanations(active, matrix, [outcome for outcome, _ in verdicts]),
+        feature_contents(schema_digest, vectors.tobytes(), vectors[0].nbytes),
+        _explanations(active, matrix, [ruling.outcome for ruling in rulings], recorded),
+        active.policy.attributes,
     )
     values = DecisionForm(topic, partition, active).filled(
         [row.record.offset for row in rows],
         sequences,
         [row.chain for row in rows],
-        [row.record.timestamp for row in rows],
-        verdicts,
+        times_ms,
+        rulings,
         margins,
         sealed.digests,
         sealed.commitments,
     )
     return [
-        Decided(value, evidence, None, None, verdict.outcome)
-        for value, evidence, verdict in zip(values, sealed.values, verdicts, strict=True)
+        Decided(value, evidence, None, None, ruling.outcome)
+        for value, evidence, ruling in zip(values, sealed.values, rulings, strict=True)
     ]
 
 
-def _judge(active: Active, transactions: Sequence[Transaction], matrix: Matrix, margins: Margins) -> list[Verdict]:
-    """Say of each row what is done with it, and why: where the policy has its word.
-
-    Args:
-        active: whose policy.
-        transactions: what is decided.
-        matrix: their features, shape (rows, features).
-        margins: their raw margins, shape (rows,).
-    """
-    return [Verdict(outcome, REASONS[outcome]) for outcome in outcomes(margins, active.policy)]
-
-
-def _explanations(active: Active, matrix: Matrix, found: Sequence[int]) -> list[bytes]:
-    """Return the `explanation` group of each row; TreeSHAP is slow, so approvals have an empty one."""
+def _explanations(active: Active, matrix: Matrix, found: Sequence[int], recorded: Sequence[Recorded] | None) -> list[bytes]:
+    """Return the `explanation` group of each row; TreeSHAP is slow, so an approval's has only its challengers."""
     explanations = [_NO_EXPLANATION] * len(found)
     if unapproved := [place for place, outcome in enumerate(found) if outcome != APPROVE]:
         names = active.vectoriser.schema.names
         for place, shares in zip(unapproved, active.model.contributions(matrix[unapproved]), strict=True):
             top = np.argsort(-np.abs(shares), kind="stable")[:TOP_CONTRIBUTIONS]
             explanations[place] = explanation_content([(names[column], float(shares[column])) for column in top])
+    if recorded is not None:
+        explanations = [said + challengers_content(one) for said, one in zip(explanations, recorded, strict=True)]
     return explanations
 
 

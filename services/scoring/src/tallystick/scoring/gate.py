@@ -6,24 +6,30 @@ under the trust policy, and only then loads the models that it allows.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tallystick.contracts import Decision
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hash
+from tallystick.rules.language import RuleError
+from tallystick.rules.lists import ListError, MemberList, list_key
+from tallystick.rules.policies import Policy
 from tallystick.runtime.log_reader import LogReader
 from tallystick.scoring.activations import Active, Actives
+from tallystick.scoring.challengers import Challenger, Challengers, Term, terms
 from tallystick.scoring.model import Model, ModelError
 from tallystick.scoring.records import Limits
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.vectors import Vectoriser
 from tallystick.trust.features import FeatureSchema
-from tallystick.trust.governance import VerifiedActivation, replay
+from tallystick.trust.governance import Governance, VerifiedActivation
+from tallystick.trust.governance import replay as replay_governance
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy, log_name
+from tallystick.trust.records import CHALLENGER, CHAMPION
 
-CHAMPION = "champion"
 _log = logging.getLogger(__name__)
 
 
@@ -38,13 +44,17 @@ class Gate:
         settings: where the log and the models are.
         policy: whose signatures count.
         clock: seconds since 1970, for the log's freshness.
+        lookup_key: gives the key from which those of policies' lists are made.
     """
 
-    def __init__(self, settings: ScoringSettings, policy: TrustPolicy, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: ScoringSettings, policy: TrustPolicy, clock: Callable[[], float], lookup_key: Callable[[], bytes]
+    ) -> None:
         self._settings = settings
         self._policy = policy
         self._log_policy = policy.log_policy
         self._clock = clock
+        self._lookup_key = lookup_key
         self._reader = LogReader(settings.log_part(log_name(policy.governance_origin)), settings)
         self._entries: list[bytes] = []
         self._frontier = Frontier()
@@ -135,7 +145,8 @@ class Gate:
         if frontier.root() != checkpoint.root:
             raise GateError(f"the governance log's entries do not lead to its checkpoint of {checkpoint.size} entries")
         entries = [*self._entries, *added]
-        governance = replay(entries, self._policy)
+        # In threads, like all that takes long here: decisions are made meanwhile.
+        governance = await asyncio.to_thread(replay_governance, entries, self._policy)
         known = len(self._entries)
         for index, reason in governance.rejected:
             if index >= known:
@@ -145,7 +156,8 @@ class Gate:
             if activation.slot == CHAMPION:
                 active = self.actives.by_index(activation.index)
                 loaded.append(active if active is not None else await asyncio.to_thread(self._load, activation))
-        self._entries, self._frontier, self.actives = entries, frontier, Actives(tuple(loaded))
+        challengers = await self._challengers(governance)
+        self._entries, self._frontier, self.actives = entries, frontier, Actives(tuple(loaded), challengers)
         self.incidents = governance.incidents
         # From here on a retired key makes this log no longer, whoever has it.
         self._log_policy = governance.log_keys.with_retired(self._policy.log_policy)
@@ -153,13 +165,51 @@ class Gate:
             if active.index >= known:
                 _log.info("activation %d is verified: model %s", active.number, active.model_digest.hex())
 
-    def _load(self, activation: VerifiedActivation) -> Active:
-        vectoriser = Vectoriser(FeatureSchema.parse(activation.model.feature_schema))
+    async def _challengers(self, governance: Governance) -> Challengers:
+        """Return the challengers; one that cannot be loaded is said to be broken, and is in nobody's way."""
+        before = {one.index: one for one in self.actives.challengers.known}
+        broken, known = dict(self.actives.challengers.broken), list[Challenger]()
+        for term in terms(one for one in governance.activations if one.slot.startswith(CHALLENGER)):
+            index = term.activation.index
+            if (one := before.get(index)) is not None:
+                known.append(replace(one, to_ms=term.to_ms))
+            else:
+                try:
+                    known.append(await asyncio.to_thread(self._load_challenger, term))
+                    broken.pop(index, None)
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with it, decisions go on without it
+                    broken[index] = str(error) or type(error).__name__
+                    _log.warning("challenger %s at %d is not asked: %s", term.activation.slot, index, broken[index])
+        return Challengers(tuple(known), broken)
+
+    def _load_challenger(self, term: Term) -> Challenger:
+        activation = term.activation
+        schema = FeatureSchema.parse(activation.model.feature_schema)
+        model = self._model(activation, len(schema.features))
+        return Challenger(activation.index, activation.slot, term.from_ms, term.to_ms, model, schema.digest)
+
+    def _model(self, activation: VerifiedActivation, features: int) -> Model:
         path = self._settings.model_path(activation.model_digest)
         try:
-            model = Model(path.read_bytes(), activation.model_digest, len(vectoriser.schema.features))
+            model = Model(path.read_bytes(), activation.model_digest, features)
         except ModelError as error:
             raise GateError(f"{path.name} is refused: {error}") from error
+        model.warm_up()
+        return model
+
+    def _policy_of(self, activation: VerifiedActivation, features: Sequence[str]) -> Policy:
+        lists = []
+        try:
+            for stated in activation.policy.lists:
+                file = self._settings.list_path(stated.digest).read_bytes()
+                lists.append(MemberList(stated, file, list_key(self._lookup_key(), stated.salt)))
+            return Policy(activation.policy, features, lists)
+        except (RuleError, ListError) as error:
+            raise GateError(f"the policy {activation.policy_digest.hex()} is refused: {error}") from error
+
+    def _load(self, activation: VerifiedActivation) -> Active:
+        vectoriser = Vectoriser(FeatureSchema.parse(activation.model.feature_schema))
+        model = self._model(activation, len(vectoriser.schema.features))
         return Active(
             index=activation.index,
             number=activation.number,
@@ -167,7 +217,7 @@ class Gate:
             model=model,
             model_digest=activation.model_digest,
             vectoriser=vectoriser,
-            policy=activation.policy,
+            policy=self._policy_of(activation, vectoriser.schema.names),
             policy_digest=activation.policy_digest,
             limits=Limits(activation.policy.max_value_bytes, activation.policy.event_time_tolerance_ms),
         )

@@ -38,10 +38,10 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
         stack.callback(pool.terminate)  # closing would wait for a server that hangs
         probe = database.Probe(settings)
         stack.callback(probe.close)
-        gate = Gate(settings, policy, time.time)
-        stack.push_async_callback(gate.close)
         custody = Custody(vault, pool, os.urandom)
         await retry(custody.prepare, health=health, component="database")
+        gate = Gate(settings, policy, time.time, lambda: custody.lookup_key)
+        stack.push_async_callback(gate.close)
         exactly_once = await retry(lambda: is_exactly_once(settings, health), health=health, component="kafka")
         async with asyncio.TaskGroup() as tasks:
             ownership: Ownership

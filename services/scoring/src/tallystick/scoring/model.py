@@ -49,6 +49,12 @@ class Model:
         margins: Margins = self._booster.inplace_predict(matrix, predict_type="margin", validate_features=False)
         return margins
 
+    def warm_up(self) -> None:
+        """Predict and explain once: the first time XGBoost makes what the others then use, which takes far longer."""
+        nothing = np.zeros((1, self._booster.num_features()), np.float32)
+        self.margins(nothing)
+        self.contributions(nothing)
+
     def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
         """Return each feature's exact share of the margin (TreeSHAP), shape (rows, features)."""
         shares: NDArray[np.float32] = self._booster.predict(xgboost.DMatrix(matrix, nthread=1), pred_contribs=True)

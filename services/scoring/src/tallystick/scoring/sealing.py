@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tallystick.contracts import (
+    ChallengerMargin,
     Contribution,
     Disclosure,
     DisclosureGroup,
@@ -16,6 +17,7 @@ from tallystick.contracts import (
     Explanation,
     FeatureVector,
     Transaction,
+    TransactionDetails,
 )
 from tallystick.scoring.windows import Customer
 from tallystick.scoring.wire import number_fields, sized, varint
@@ -64,6 +66,7 @@ class Sealer:
         customers: Sequence[Customer],
         features: Sequence[bytes],
         explanations: Sequence[bytes],
+        attributes: Sequence[str] = (),
     ) -> Sealed:
         """Return the sealed evidence of a batch of decisions, in order.
 
@@ -74,6 +77,7 @@ class Sealer:
             customers: whose transactions; each has its cipher.
             features: serialised `FeatureVector`s.
             explanations: serialised `Explanation`s.
+            attributes: names of the transactions' attributes that the evidence has to hold.
         """
         sealed = Sealed([], [], [])
         values, digests, commitments = sealed
@@ -90,6 +94,8 @@ class Sealer:
             transaction_id = transaction.transaction_id
             identity = identity_content(transaction_id, transaction.customer_id)
             details = details_content(transaction)
+            if attributes:
+                details += attributes_content(transaction, attributes)
             (head1, tag1), (head2, tag2) = _around(1, len(identity)), _around(2, len(details))
             (head3, tag3), (head4, tag4) = _around(3, len(vector)), _around(4, len(explanation))
             body = join((
@@ -132,6 +138,14 @@ def details_content(transaction: Transaction) -> bytes:
     return text.encode("latin-1")
 
 
+def attributes_content(transaction: Transaction, names: Sequence[str]) -> bytes:
+    """Return what the `transaction` group says of these attributes, behind `details_content`."""
+    present = transaction.attributes
+    return TransactionDetails(attributes={name: present[name] for name in names if name in present}).SerializeToString(
+        deterministic=True
+    )
+
+
 def feature_contents(schema_digest: bytes, rows: bytes, row_size: int) -> list[bytes]:
     """Return the `features` group of each row.
 
@@ -149,6 +163,13 @@ def explanation_content(contributions: Sequence[tuple[str, float]]) -> bytes:
     """Return the `explanation` group: features and their shares of the margin, largest first."""
     return Explanation(
         contributions=[Contribution(feature=name, margin=margin) for name, margin in contributions]
+    ).SerializeToString()
+
+
+def challengers_content(recorded: Sequence[tuple[int, int]]) -> bytes:
+    """Return what the `explanation` group says of challengers (activation, margin bits), behind `explanation_content`."""
+    return Explanation(
+        challengers=[ChallengerMargin(activation_index=index, margin_bits=bits) for index, bits in recorded]
     ).SerializeToString()
 
 

@@ -240,7 +240,13 @@ class Scorer:
 
         def decided() -> list[Parcel]:
             return [
-                pack(topic, number, decide(topic, number, rows, session.sealer), now_ms, transactional=transactional)
+                pack(
+                    topic,
+                    number,
+                    decide(topic, number, rows, session.sealer, actives.challengers),
+                    now_ms,
+                    transactional=transactional,
+                )
                 for number, rows in admitted
             ]
 
@@ -271,7 +277,12 @@ class Scorer:
     def _partitions_detail(self) -> object:
         partitions = self._session.partitions if self._session else {}
         return {
-            str(number): {"next_sequence": partition.next_sequence, "next_offset": partition.next_offset}
+            str(number): {
+                "next_sequence": partition.next_sequence,
+                "next_offset": partition.next_offset,
+                "activation_index": None if partition.active is None else partition.active.index,
+                "activation_from_sequence": partition.active_from_sequence,
+            }
             for number, partition in partitions.items()
         }
 
@@ -283,4 +294,11 @@ class Scorer:
         return {"log_sizes": sizes, "pending": logs.pending, "oldest_s": round(logs.age_s(time.monotonic()), 3)}
 
     def _governance_detail(self) -> object:
-        return {"log_size": self._gate.size, "activations": [active.index for active in self._gate.actives.activations]}
+        actives = self._gate.actives
+        challengers = actives.challengers
+        return {
+            "log_size": self._gate.size,
+            "activations": [active.index for active in actives.activations],
+            "challengers": [one.index for one in challengers.known if one.index not in challengers.broken],
+            "broken_challengers": {str(index): reason for index, reason in challengers.broken.items()},
+        }

@@ -30,7 +30,7 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     log_url: LogUrl
     """Where the logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
     models_dir: Directory
-    """Where the models' files lie, as `<SHA-256>.json`."""
+    """Where the models' files lie, as `<SHA-256>.json`, and those of policies' lists, as `<SHA-256>.list`."""
     notary_url: HttpUrl
     """Where the notary answers how far it has logged a partition."""
     source_topic: TopicName = "transactions"
@@ -73,3 +73,7 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     def model_path(self, digest: bytes) -> Path:
         """Return where a model's file lies."""
         return self.models_dir / f"{digest.hex()}.json"
+
+    def list_path(self, digest: bytes) -> Path:
+        """Return where a list's file lies."""
+        return self.models_dir / f"{digest.hex()}.list"

@@ -62,6 +62,8 @@ def unchecked(
     if hidden:
         out.append(f"evidence that is not disclosed here: {', '.join(hidden)}")
     out.append("whether the model gives this margin: `tallystick replay` executes it again")
+    if governance is not None and (governance.policy.statement.rules or governance.policy.statement.lists):
+        out.append("whether just these rules and lists applied: `tallystick replay` evaluates them again on the evidence")
     return out
 
 

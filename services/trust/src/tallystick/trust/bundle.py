@@ -165,7 +165,9 @@ def _open_governance(proofs: GovernanceProofs, policy: TrustPolicy) -> VerifiedG
         version = open_policy(proofs.policy.index, entry.value, signers(proofs.policy.index))
     entry = _included(proofs.activation, checkpoint, EntryKind.ENTRY_KIND_ACTIVATION, "activation")
     with _part("the activation is not sound"):
-        signed = open_activation(proofs.activation.index, entry.value, signers(proofs.activation.index))
+        signed = open_activation(
+            proofs.activation.index, entry.value, signers(proofs.activation.index), policy.governance_origin
+        )
         activation = verified_activation(signed, model, version)
     names = ((model.index, model.publishers), (version.index, version.publishers), (signed.index, signed.approvers))
     wanted = set().union(*(needed(enrolments, who, index) for index, who in names))

@@ -7,6 +7,7 @@ from tallystick.contracts import Decision, DisclosureGroup, Outcome, PolicyState
 from tallystick.trust.commitments import DIGEST_SIZE
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.rulings import OUTCOME_OF_REASON, outcome_of_reasons, reason_by_name, rule_on
 
 GROUPS = {
     "identity": DisclosureGroup.DISCLOSURE_GROUP_IDENTITY,
@@ -17,13 +18,8 @@ GROUPS = {
 """Every disclosure group by its short name."""
 
 _FIRST_REJECTION = ReasonCode.REASON_CODE_VALUE_NULL
-"""Reason codes from this one on say why a record was rejected; those below, why a margin means what it means."""
+"""Reason codes from this one on say why a record was rejected; those below, why a scored one has its outcome."""
 
-_REASONS = {
-    Outcome.OUTCOME_APPROVE: None,
-    Outcome.OUTCOME_REVIEW: ReasonCode.REASON_CODE_MARGIN_REVIEW,
-    Outcome.OUTCOME_DECLINE: ReasonCode.REASON_CODE_MARGIN_DECLINE,
-}
 _float32 = Struct("<f")
 _bits32 = Struct("<I")
 
@@ -47,7 +43,7 @@ def score_of(margin: float) -> int:
 
 
 def outcome_of(margin: float, policy: PolicyStatement) -> Outcome:
-    """Return what the policy does at a margin; both are float32, and so is the comparison."""
+    """Return what the policy's thresholds make of a margin; both are float32, and so is the comparison."""
     if margin >= policy.decline_margin:
         return Outcome.OUTCOME_DECLINE
     if margin >= policy.review_margin:
@@ -76,15 +72,20 @@ def check_decision(decision: Decision, trust: TrustPolicy) -> None:
 
 
 def check_outcome(decision: Decision, policy: PolicyStatement) -> None:
-    """Check that the policy makes this outcome of the decision's margin. Requires a sound decision that was not rejected.
+    """Check that the policy makes this outcome, for these reasons, of the margin and of what the decision says applied.
+
+    Whether that applied is not checked: it takes the evidence. Requires a sound decision that was not rejected.
 
     Raises:
         DecisionError: It makes another.
+        RulingError: The policy has no such list or rule.
     """
-    outcome = outcome_of(margin_of(decision.margin_bits), policy)
-    if decision.outcome != outcome:
-        made, logged = Outcome.Name(outcome), Outcome.Name(decision.outcome)
-        raise DecisionError(f"the policy makes {made} of its margin, and it says {logged}")
+    by_margin = outcome_of(margin_of(decision.margin_bits), policy)
+    ruling = rule_on(by_margin, decision.applied, reason_by_name(policy) if decision.applied else {})
+    if decision.outcome != ruling.outcome:
+        made, logged = Outcome.Name(ruling.outcome), Outcome.Name(decision.outcome)
+        raise DecisionError(f"the policy makes {made} of its margin and of what applied, and it says {logged}")
+    _require(tuple(decision.reasons) == ruling.reasons, "its reasons are not those that the policy gives for its outcome")
 
 
 def check_log(decision: Decision, origin: str, trust: TrustPolicy) -> None:
@@ -117,6 +118,7 @@ def _check_rejected(decision: Decision) -> None:
         or decision.feature_schema_digest
         or decision.evidence_digest
         or decision.commitments
+        or decision.applied
     )
     _require(empty, "it was rejected and yet carries what only a scored record has")
     reasons = decision.reasons
@@ -136,10 +138,8 @@ def _check_scored(decision: Decision) -> None:
     margin = margin_of(decision.margin_bits)
     _require(isfinite(margin), "its margin is not a finite number")
     _require(decision.score == score_of(margin), f"its score is {decision.score}, and its margin makes {score_of(margin)}")
-    _require(all(reason < _FIRST_REJECTION for reason in decision.reasons), "it was scored, and has a reason to be rejected")
-    expected = _REASONS[decision.outcome]
-    first = decision.reasons[0] if decision.reasons else None
-    _require(first == expected, "its reasons are not those of its outcome")
+    _require(all(reason in OUTCOME_OF_REASON for reason in decision.reasons), "it was scored, and has a reason to be rejected")
+    _require(outcome_of_reasons(decision.reasons) == decision.outcome, "its reasons are not those of its outcome")
     groups = [commitment.group for commitment in decision.commitments]
     _require(sorted(groups) == sorted(GROUPS.values()), "it does not have one commitment for each disclosure group")
     _require(all(len(item.digest) == DIGEST_SIZE for item in decision.commitments), "a commitment is not 32 bytes")

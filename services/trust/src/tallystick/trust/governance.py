@@ -7,7 +7,8 @@ The rules, each of which makes an entry count or not; nothing stops the replay, 
 - a model or policy version needs a publisher's signature; a digest that was published before is not published again;
 - an activation needs the signatures of two approvers with different names and keys. The publisher may be one of them, so it
   always takes a second person, and never just one;
-- an activation points, by index and digest, to a model and a policy that the replay has accepted before it;
+- an activation is for this governance log, and for the champion's slot or a challenger's;
+- it points, by index and digest, to a model and a policy that the replay has accepted before it;
 - its number is one more than the last accepted one in its slot (the first is 0), and it names that one's index as superseded
   (the first none). An old activation logged again, a skipped number and a roll-back to an old number therefore fail. Going
   back to an old *model* is a new activation with two new signatures.
@@ -45,7 +46,10 @@ from tallystick.trust.records import (
 
 @dataclass(frozen=True, slots=True)
 class VerifiedActivation:
-    """An activation that counts, with what it activates; `index` is its own in the governance log."""
+    """An activation that counts, with what it activates; `index` is its own in the governance log.
+
+    `until_ms` is a challenger's end, if it has one.
+    """
 
     index: int
     number: int
@@ -53,6 +57,7 @@ class VerifiedActivation:
     model_digest: bytes
     policy_digest: bytes
     effective_at_ms: int
+    until_ms: int | None
     model: ModelStatement
     policy: PolicyStatement
     approvers: tuple[str, ...]
@@ -120,6 +125,7 @@ def verified_activation(activation: SignedActivation, model: SignedModel, policy
         model_digest=statement.model_digest,
         policy_digest=statement.policy_digest,
         effective_at_ms=statement.effective_at_ms,
+        until_ms=statement.until_ms if statement.HasField("until_ms") else None,
         model=model.statement,
         policy=policy.statement,
         approvers=activation.approvers,
@@ -152,7 +158,7 @@ class _Replay:
             _check_new(self.policies.get(version.digest), "policy")
             self.policies[version.digest] = version
         elif entry.kind == EntryKind.ENTRY_KIND_ACTIVATION:
-            self._activate(open_activation(index, entry.value, self.roster.signers))
+            self._activate(open_activation(index, entry.value, self.roster.signers, self.roster.log))
         elif entry.kind == EntryKind.ENTRY_KIND_ENROLMENT:
             enrolment = open_enrolment(index, entry.value, self.roster)
             self.enrolments.append(enrolment)

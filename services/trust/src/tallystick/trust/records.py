@@ -4,10 +4,10 @@ What an activation says about other entries is checked by `check_activation`, wh
 check of a single bundle use.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from math import isfinite
 
 from tallystick.contracts import (
     Activation,
@@ -23,17 +23,20 @@ from tallystick.trust.commitments import DIGEST_SIZE
 from tallystick.trust.errors import TrustError
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.messages import parse_message
+from tallystick.trust.policy_statements import check_policy
 from tallystick.trust.statements import APPROVER, PUBLISHER, Signer, verify_signatures
 
 CHAMPION = "champion"
 """The slot whose activation decides."""
 
+CHALLENGER = "challenger/"
+"""How the slots begin whose activations are asked beside the champion and decide nothing."""
+
 APPROVALS = 2
 """How many different approvers an activation needs."""
 
 MODEL_FORMATS = frozenset({"xgboost-json"})
-MAX_VALUE_BYTES = 61_440
-"""The largest record value that a policy may accept: with its envelope, it must fit a log entry."""
+_SLOT = re.compile(rf"{CHAMPION}|{CHALLENGER}[a-z0-9][a-z0-9_.-]{{0,51}}")
 
 
 class RecordError(TrustError):
@@ -116,33 +119,39 @@ def open_policy(index: int, value: bytes, signers: Iterable[Signer]) -> SignedPo
     publishers = verify_signatures("PolicyStatement", record.statement, record.signatures, signers, PUBLISHER, 1)
     statement = parse_message(PolicyStatement, record.statement, "the statement")
     _check_named(statement.name, statement.version)
-    if not (isfinite(statement.decline_margin) and isfinite(statement.review_margin)):
-        raise RecordError("a margin of the policy is not finite")
-    if statement.review_margin > statement.decline_margin:
-        raise RecordError("the policy's review margin is over its decline margin")
-    if statement.event_time_tolerance_ms < 0:
-        raise RecordError("the policy's event time tolerance is negative")
-    if not 1 <= statement.max_value_bytes <= MAX_VALUE_BYTES:
-        raise RecordError(
-            f"the policy's largest value is {statement.max_value_bytes} bytes; 1 to {MAX_VALUE_BYTES} can be logged"
-        )
+    check_policy(statement)
     return SignedPolicy(index, sha256(record.statement).digest(), statement, publishers)
 
 
-def open_activation(index: int, value: bytes, signers: Iterable[Signer]) -> SignedActivation:
-    """Return the `Activation` in `value`, approved by two different approvers; what it points to is not looked at here.
+def open_activation(index: int, value: bytes, signers: Iterable[Signer], log: str) -> SignedActivation:
+    """Return the `Activation` in `value`, approved by two different approvers for the governance log whose origin is `log`.
+
+    What it points to is not looked at here.
 
     Raises:
-        TrustError: It is not well formed or not well signed.
+        TrustError: It is not well formed, not well signed, or signed for another log.
     """
     record = parse_message(Activation, value, "the record")
     approvers = verify_signatures("ActivationStatement", record.statement, record.signatures, signers, APPROVER, APPROVALS)
     statement = parse_message(ActivationStatement, record.statement, "the statement")
-    if not statement.slot or len(statement.slot) > 64 or not statement.slot.isprintable():
-        raise RecordError("the activation's slot must be 1 to 64 printable characters")
+    check_slot(statement, log)
     if statement.HasField("superseded_index") == (statement.number == 0):
         raise RecordError("the first activation of a slot has number 0 and supersedes none; every other supersedes one")
     return SignedActivation(index, statement, approvers)
+
+
+def check_slot(statement: ActivationStatement, log: str) -> None:
+    """Check which log and which slot an activation is for.
+
+    Raises:
+        RecordError: It is for another log, or for no slot that there is.
+    """
+    if statement.log != log:
+        raise RecordError(f"the activation is for the log {statement.log!r} and not for {log!r}")
+    if not _SLOT.fullmatch(statement.slot):
+        raise RecordError(f"the activation's slot {statement.slot!r} is neither {CHAMPION} nor {CHALLENGER} and a name")
+    if statement.HasField("until_ms") and statement.slot == CHAMPION:
+        raise RecordError("the champion's activation ends with the next one, and at no time of its own")
 
 
 def check_activation(activation: SignedActivation, model: SignedModel, policy: SignedPolicy) -> None:

@@ -18,6 +18,7 @@ DECISION: dict[str, Any] = {
         "decided_at_ms": 1795363200123,
         "outcome": "DECLINE",
         "reasons": ["MARGIN_DECLINE"],
+        "applied": [],
         "margin": {"bits": "3f9d70a4", "value": 1.2300000190734863},
         "score": 774,
         "chain": _DIGEST,

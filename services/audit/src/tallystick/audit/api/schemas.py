@@ -51,6 +51,7 @@ class Decision(Answer):
     decided_at_ms: int
     outcome: str = Field(description="APPROVE, REVIEW, DECLINE or REJECTED")
     reasons: list[str] = Field(description="Why, most telling first")
+    applied: list[str] = Field(description="The policy's lists and rules that applied, by name")
     margin: Margin | None = Field(description="null if the record was rejected")
     score: Annotated[int, Field(ge=0, le=1000)] | None
     chain: str = Field(description="The partition's running hash after this record, hex")

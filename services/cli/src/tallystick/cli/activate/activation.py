@@ -25,6 +25,7 @@ def next_activation(
         raise ApprovalError(f"the governance log has no accepted policy {policy_digest.hex()}")
     earlier = governance.slot(slot)
     return ActivationStatement(
+        log=governance.roster.log,
         slot=slot,
         number=earlier[-1].number + 1 if earlier else 0,
         model_digest=model_digest,

@@ -56,6 +56,7 @@ def decision_summary(decision: Decision) -> dict[str, Any]:
     return {
         "outcome": outcome_name(decision),
         "reasons": reason_names(decision),
+        "applied": list(decision.applied),
         "margin": margin_of(decision.margin_bits) if scored else None,
         "margin_bits": f"{decision.margin_bits:08x}" if scored else None,
         "score": decision.score if scored else None,
@@ -85,6 +86,8 @@ def decision_rows(decision: Decision) -> list[tuple[str, str]]:
     """Return what a decision says as labelled lines."""
     reasons = ", ".join(reason_names(decision))
     out = [("decision", outcome_name(decision) + (f" ({reasons})" if reasons else ""))]
+    if decision.applied:
+        out.append(("policy's rules", ", ".join(decision.applied)))
     if decision.HasField("margin_bits"):
         out.append(
             ("margin", f"{margin_of(decision.margin_bits):.9g} (bits {decision.margin_bits:08x}), score {decision.score}")

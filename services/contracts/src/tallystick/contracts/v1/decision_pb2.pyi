@@ -28,6 +28,12 @@ class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CODE_UNSPECIFIED: _ClassVar[ReasonCode]
     REASON_CODE_MARGIN_DECLINE: _ClassVar[ReasonCode]
     REASON_CODE_MARGIN_REVIEW: _ClassVar[ReasonCode]
+    REASON_CODE_RULE_DECLINE: _ClassVar[ReasonCode]
+    REASON_CODE_RULE_REVIEW: _ClassVar[ReasonCode]
+    REASON_CODE_RULE_APPROVE: _ClassVar[ReasonCode]
+    REASON_CODE_LIST_BLOCK: _ClassVar[ReasonCode]
+    REASON_CODE_LIST_WATCH: _ClassVar[ReasonCode]
+    REASON_CODE_LIST_ALLOW: _ClassVar[ReasonCode]
     REASON_CODE_VALUE_NULL: _ClassVar[ReasonCode]
     REASON_CODE_RECORD_TOO_LARGE: _ClassVar[ReasonCode]
     REASON_CODE_CONTENT_TYPE_UNKNOWN: _ClassVar[ReasonCode]
@@ -60,6 +66,12 @@ OUTCOME_REJECTED: Outcome
 REASON_CODE_UNSPECIFIED: ReasonCode
 REASON_CODE_MARGIN_DECLINE: ReasonCode
 REASON_CODE_MARGIN_REVIEW: ReasonCode
+REASON_CODE_RULE_DECLINE: ReasonCode
+REASON_CODE_RULE_REVIEW: ReasonCode
+REASON_CODE_RULE_APPROVE: ReasonCode
+REASON_CODE_LIST_BLOCK: ReasonCode
+REASON_CODE_LIST_WATCH: ReasonCode
+REASON_CODE_LIST_ALLOW: ReasonCode
 REASON_CODE_VALUE_NULL: ReasonCode
 REASON_CODE_RECORD_TOO_LARGE: ReasonCode
 REASON_CODE_CONTENT_TYPE_UNKNOWN: ReasonCode
@@ -81,7 +93,7 @@ REASON_CODE_ATTRIBUTE_MISSING: ReasonCode
 REASON_CODE_NO_ACTIVE_MODEL: ReasonCode
 
 class Decision(_message.Message):
-    __slots__ = ("source_topic", "source_partition", "source_offset", "sequence", "chain", "decided_at_ms", "outcome", "reasons", "margin_bits", "score", "model_digest", "policy_digest", "feature_schema_digest", "activation_index", "evidence_digest", "commitments")
+    __slots__ = ("source_topic", "source_partition", "source_offset", "sequence", "chain", "decided_at_ms", "outcome", "reasons", "margin_bits", "score", "model_digest", "policy_digest", "feature_schema_digest", "activation_index", "evidence_digest", "commitments", "applied")
     SOURCE_TOPIC_FIELD_NUMBER: _ClassVar[int]
     SOURCE_PARTITION_FIELD_NUMBER: _ClassVar[int]
     SOURCE_OFFSET_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +110,7 @@ class Decision(_message.Message):
     ACTIVATION_INDEX_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     COMMITMENTS_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
     source_topic: str
     source_partition: int
     source_offset: int
@@ -114,7 +127,8 @@ class Decision(_message.Message):
     activation_index: int
     evidence_digest: bytes
     commitments: _containers.RepeatedCompositeFieldContainer[Commitment]
-    def __init__(self, source_topic: _Optional[str] = ..., source_partition: _Optional[int] = ..., source_offset: _Optional[int] = ..., sequence: _Optional[int] = ..., chain: _Optional[bytes] = ..., decided_at_ms: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reasons: _Optional[_Iterable[_Union[ReasonCode, str]]] = ..., margin_bits: _Optional[int] = ..., score: _Optional[int] = ..., model_digest: _Optional[bytes] = ..., policy_digest: _Optional[bytes] = ..., feature_schema_digest: _Optional[bytes] = ..., activation_index: _Optional[int] = ..., evidence_digest: _Optional[bytes] = ..., commitments: _Optional[_Iterable[_Union[Commitment, _Mapping]]] = ...) -> None: ...
+    applied: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source_topic: _Optional[str] = ..., source_partition: _Optional[int] = ..., source_offset: _Optional[int] = ..., sequence: _Optional[int] = ..., chain: _Optional[bytes] = ..., decided_at_ms: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reasons: _Optional[_Iterable[_Union[ReasonCode, str]]] = ..., margin_bits: _Optional[int] = ..., score: _Optional[int] = ..., model_digest: _Optional[bytes] = ..., policy_digest: _Optional[bytes] = ..., feature_schema_digest: _Optional[bytes] = ..., activation_index: _Optional[int] = ..., evidence_digest: _Optional[bytes] = ..., commitments: _Optional[_Iterable[_Union[Commitment, _Mapping]]] = ..., applied: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Commitment(_message.Message):
     __slots__ = ("group", "digest")

@@ -48,7 +48,14 @@ class Identity(_message.Message):
     def __init__(self, transaction_id: _Optional[str] = ..., customer_id: _Optional[str] = ...) -> None: ...
 
 class TransactionDetails(_message.Message):
-    __slots__ = ("amount_minor", "currency", "event_time_ms", "terminal_id", "merchant_id", "source", "source_sequence")
+    __slots__ = ("amount_minor", "currency", "event_time_ms", "terminal_id", "merchant_id", "source", "source_sequence", "attributes")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +63,7 @@ class TransactionDetails(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     amount_minor: int
     currency: str
     event_time_ms: int
@@ -63,7 +71,8 @@ class TransactionDetails(_message.Message):
     merchant_id: str
     source: str
     source_sequence: int
-    def __init__(self, amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., terminal_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., source: _Optional[str] = ..., source_sequence: _Optional[int] = ...) -> None: ...
+    attributes: _containers.ScalarMap[str, float]
+    def __init__(self, amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., terminal_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., source: _Optional[str] = ..., source_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class FeatureVector(_message.Message):
     __slots__ = ("feature_schema_digest", "values")
@@ -74,10 +83,20 @@ class FeatureVector(_message.Message):
     def __init__(self, feature_schema_digest: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("contributions",)
+    __slots__ = ("contributions", "challengers")
     CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGERS_FIELD_NUMBER: _ClassVar[int]
     contributions: _containers.RepeatedCompositeFieldContainer[Contribution]
-    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ...) -> None: ...
+    challengers: _containers.RepeatedCompositeFieldContainer[ChallengerMargin]
+    def __init__(self, contributions: _Optional[_Iterable[_Union[Contribution, _Mapping]]] = ..., challengers: _Optional[_Iterable[_Union[ChallengerMargin, _Mapping]]] = ...) -> None: ...
+
+class ChallengerMargin(_message.Message):
+    __slots__ = ("activation_index", "margin_bits")
+    ACTIVATION_INDEX_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_BITS_FIELD_NUMBER: _ClassVar[int]
+    activation_index: int
+    margin_bits: int
+    def __init__(self, activation_index: _Optional[int] = ..., margin_bits: _Optional[int] = ...) -> None: ...
 
 class Contribution(_message.Message):
     __slots__ = ("feature", "margin")

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tallystick.contracts.v1 import decision_pb2 as tallystick_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etallystick/v1/governance.proto\x12\rtallystick.v1\".\n\tSignature\x12\x0e\n\x06signer\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"O\n\x0cModelVersion\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\xbb\x02\n\x0eModelStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x07 \x01(\x0c\x12\x1c\n\x14training_data_digest\x18\x08 \x01(\x0c\x12;\n\x07metrics\x18\t \x03(\x0b\x32*.tallystick.v1.ModelStatement.MetricsEntry\x12\x0c\n\x04\x63\x61rd\x18\n \x01(\t\x12\x15\n\rcreated_at_ms\x18\x0b \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"P\n\rPolicyVersion\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\xb0\x01\n\x0fPolicyStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0e\x64\x65\x63line_margin\x18\x03 \x01(\x02\x12\x15\n\rreview_margin\x18\x04 \x01(\x02\x12\x1f\n\x17\x65vent_time_tolerance_ms\x18\x05 \x01(\x03\x12\x17\n\x0fmax_value_bytes\x18\x06 \x01(\r\x12\x15\n\rcreated_at_ms\x18\x07 \x01(\x03\"M\n\nActivation\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\xd8\x01\n\x13\x41\x63tivationStatement\x12\x0c\n\x04slot\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\x0c\x12\x13\n\x0bmodel_index\x18\x04 \x01(\x04\x12\x15\n\rpolicy_digest\x18\x05 \x01(\x0c\x12\x14\n\x0cpolicy_index\x18\x06 \x01(\x04\x12\x1d\n\x10superseded_index\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_at_ms\x18\x08 \x01(\x03\x42\x13\n\x11_superseded_index\"L\n\tEnrolment\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\x88\x01\n\x12\x45nrolmentStatement\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x0e\n\x06signer\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x1d\n\x10superseded_index\x18\x05 \x01(\x04H\x00\x88\x01\x01\x42\x13\n\x11_superseded_index\"I\n\x06LogKey\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"h\n\x0fLogKeyStatement\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x16\n\tlast_size\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_last_size\"\xaf\x01\n\x06Report\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07\x66rom_ms\x18\x02 \x01(\x03\x12\r\n\x05to_ms\x18\x03 \x01(\x03\x12\x33\n\x07\x66igures\x18\x04 \x03(\x0b\x32\".tallystick.v1.Report.FiguresEntry\x12\x0f\n\x07summary\x18\x05 \x01(\t\x1a.\n\x0c\x46iguresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"L\n\x07\x45rasure\x12\x0f\n\x07key_ids\x18\x01 \x03(\x0c\x12\x17\n\x0frequested_at_ms\x18\x02 \x01(\x03\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_at_ms\x18\x03 \x01(\x03\"K\n\x08Incident\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\x9a\x01\n\x11IncidentStatement\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x15\n\rfrom_sequence\x18\x03 \x01(\x04\x12\x13\n\x0bto_sequence\x18\x04 \x01(\x04\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x0b\n\x03log\x18\x06 \x01(\t\x12\x15\n\rrecord_offset\x18\x07 \x01(\x04\"S\n\x08Topology\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x12\n\npartitions\x18\x02 \x01(\r\x12\x13\n\x0bpartitioner\x18\x03 \x01(\t\x12\x0f\n\x07origins\x18\x04 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etallystick/v1/governance.proto\x12\rtallystick.v1\x1a\x1ctallystick/v1/decision.proto\".\n\tSignature\x12\x0e\n\x06signer\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"O\n\x0cModelVersion\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\xbb\x02\n\x0eModelStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x16\n\x0e\x66\x65\x61ture_schema\x18\x07 \x01(\x0c\x12\x1c\n\x14training_data_digest\x18\x08 \x01(\x0c\x12;\n\x07metrics\x18\t \x03(\x0b\x32*.tallystick.v1.ModelStatement.MetricsEntry\x12\x0c\n\x04\x63\x61rd\x18\n \x01(\t\x12\x15\n\rcreated_at_ms\x18\x0b \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"P\n\rPolicyVersion\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\x84\x02\n\x0fPolicyStatement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0e\x64\x65\x63line_margin\x18\x03 \x01(\x02\x12\x15\n\rreview_margin\x18\x04 \x01(\x02\x12\x1f\n\x17\x65vent_time_tolerance_ms\x18\x05 \x01(\x03\x12\x17\n\x0fmax_value_bytes\x18\x06 \x01(\r\x12\x15\n\rcreated_at_ms\x18\x07 \x01(\x03\x12(\n\x05rules\x18\x08 \x03(\x0b\x32\x19.tallystick.v1.PolicyRule\x12(\n\x05lists\x18\t \x03(\x0b\x32\x19.tallystick.v1.PolicyList\"`\n\nPolicyRule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.tallystick.v1.Outcome\x12\x0c\n\x04when\x18\x03 \x01(\t\x12\r\n\x05\x61\x62out\x18\x04 \x01(\t\"\xac\x01\n\nPolicyList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.tallystick.v1.ListKind\x12+\n\x07subject\x18\x03 \x01(\x0e\x32\x1a.tallystick.v1.ListSubject\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\r\x12\x0c\n\x04salt\x18\x06 \x01(\x0c\x12\r\n\x05\x61\x62out\x18\x07 \x01(\t\"M\n\nActivation\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\x89\x02\n\x13\x41\x63tivationStatement\x12\x0c\n\x04slot\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\x0c\x12\x13\n\x0bmodel_index\x18\x04 \x01(\x04\x12\x15\n\rpolicy_digest\x18\x05 \x01(\x0c\x12\x14\n\x0cpolicy_index\x18\x06 \x01(\x04\x12\x1d\n\x10superseded_index\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_at_ms\x18\x08 \x01(\x03\x12\x0b\n\x03log\x18\t \x01(\t\x12\x15\n\x08until_ms\x18\n \x01(\x03H\x01\x88\x01\x01\x42\x13\n\x11_superseded_indexB\x0b\n\t_until_ms\"L\n\tEnrolment\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\x88\x01\n\x12\x45nrolmentStatement\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x0e\n\x06signer\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x1d\n\x10superseded_index\x18\x05 \x01(\x04H\x00\x88\x01\x01\x42\x13\n\x11_superseded_index\"I\n\x06LogKey\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"h\n\x0fLogKeyStatement\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\x16\n\tlast_size\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_last_size\"\xaf\x01\n\x06Report\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0f\n\x07\x66rom_ms\x18\x02 \x01(\x03\x12\r\n\x05to_ms\x18\x03 \x01(\x03\x12\x33\n\x07\x66igures\x18\x04 \x03(\x0b\x32\".tallystick.v1.Report.FiguresEntry\x12\x0f\n\x07summary\x18\x05 \x01(\t\x1a.\n\x0c\x46iguresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"L\n\x07\x45rasure\x12\x0f\n\x07key_ids\x18\x01 \x03(\x0c\x12\x17\n\x0frequested_at_ms\x18\x02 \x01(\x03\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_at_ms\x18\x03 \x01(\x03\"K\n\x08Incident\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.tallystick.v1.Signature\"\x9a\x01\n\x11IncidentStatement\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x15\n\rfrom_sequence\x18\x03 \x01(\x04\x12\x13\n\x0bto_sequence\x18\x04 \x01(\x04\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x0b\n\x03log\x18\x06 \x01(\t\x12\x15\n\rrecord_offset\x18\x07 \x01(\x04\"S\n\x08Topology\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x12\n\npartitions\x18\x02 \x01(\r\x12\x13\n\x0bpartitioner\x18\x03 \x01(\t\x12\x0f\n\x07origins\x18\x04 \x03(\t*d\n\x08ListKind\x12\x19\n\x15LIST_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIST_KIND_ALLOW\x10\x01\x12\x13\n\x0fLIST_KIND_BLOCK\x10\x02\x12\x13\n\x0fLIST_KIND_WATCH\x10\x03*|\n\x0bListSubject\x12\x1c\n\x18LIST_SUBJECT_UNSPECIFIED\x10\x00\x12\x19\n\x15LIST_SUBJECT_CUSTOMER\x10\x01\x12\x19\n\x15LIST_SUBJECT_TERMINAL\x10\x02\x12\x19\n\x15LIST_SUBJECT_MERCHANT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,40 +36,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSTATEMENT_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_REPORT_FIGURESENTRY']._loaded_options = None
   _globals['_REPORT_FIGURESENTRY']._serialized_options = b'8\001'
-  _globals['_SIGNATURE']._serialized_start=49
-  _globals['_SIGNATURE']._serialized_end=95
-  _globals['_MODELVERSION']._serialized_start=97
-  _globals['_MODELVERSION']._serialized_end=176
-  _globals['_MODELSTATEMENT']._serialized_start=179
-  _globals['_MODELSTATEMENT']._serialized_end=494
-  _globals['_MODELSTATEMENT_METRICSENTRY']._serialized_start=448
-  _globals['_MODELSTATEMENT_METRICSENTRY']._serialized_end=494
-  _globals['_POLICYVERSION']._serialized_start=496
-  _globals['_POLICYVERSION']._serialized_end=576
-  _globals['_POLICYSTATEMENT']._serialized_start=579
-  _globals['_POLICYSTATEMENT']._serialized_end=755
-  _globals['_ACTIVATION']._serialized_start=757
-  _globals['_ACTIVATION']._serialized_end=834
-  _globals['_ACTIVATIONSTATEMENT']._serialized_start=837
-  _globals['_ACTIVATIONSTATEMENT']._serialized_end=1053
-  _globals['_ENROLMENT']._serialized_start=1055
-  _globals['_ENROLMENT']._serialized_end=1131
-  _globals['_ENROLMENTSTATEMENT']._serialized_start=1134
-  _globals['_ENROLMENTSTATEMENT']._serialized_end=1270
-  _globals['_LOGKEY']._serialized_start=1272
-  _globals['_LOGKEY']._serialized_end=1345
-  _globals['_LOGKEYSTATEMENT']._serialized_start=1347
-  _globals['_LOGKEYSTATEMENT']._serialized_end=1451
-  _globals['_REPORT']._serialized_start=1454
-  _globals['_REPORT']._serialized_end=1629
-  _globals['_REPORT_FIGURESENTRY']._serialized_start=1583
-  _globals['_REPORT_FIGURESENTRY']._serialized_end=1629
-  _globals['_ERASURE']._serialized_start=1631
-  _globals['_ERASURE']._serialized_end=1707
-  _globals['_INCIDENT']._serialized_start=1709
-  _globals['_INCIDENT']._serialized_end=1784
-  _globals['_INCIDENTSTATEMENT']._serialized_start=1787
-  _globals['_INCIDENTSTATEMENT']._serialized_end=1941
-  _globals['_TOPOLOGY']._serialized_start=1943
-  _globals['_TOPOLOGY']._serialized_end=2026
+  _globals['_LISTKIND']._serialized_start=2464
+  _globals['_LISTKIND']._serialized_end=2564
+  _globals['_LISTSUBJECT']._serialized_start=2566
+  _globals['_LISTSUBJECT']._serialized_end=2690
+  _globals['_SIGNATURE']._serialized_start=79
+  _globals['_SIGNATURE']._serialized_end=125
+  _globals['_MODELVERSION']._serialized_start=127
+  _globals['_MODELVERSION']._serialized_end=206
+  _globals['_MODELSTATEMENT']._serialized_start=209
+  _globals['_MODELSTATEMENT']._serialized_end=524
+  _globals['_MODELSTATEMENT_METRICSENTRY']._serialized_start=478
+  _globals['_MODELSTATEMENT_METRICSENTRY']._serialized_end=524
+  _globals['_POLICYVERSION']._serialized_start=526
+  _globals['_POLICYVERSION']._serialized_end=606
+  _globals['_POLICYSTATEMENT']._serialized_start=609
+  _globals['_POLICYSTATEMENT']._serialized_end=869
+  _globals['_POLICYRULE']._serialized_start=871
+  _globals['_POLICYRULE']._serialized_end=967
+  _globals['_POLICYLIST']._serialized_start=970
+  _globals['_POLICYLIST']._serialized_end=1142
+  _globals['_ACTIVATION']._serialized_start=1144
+  _globals['_ACTIVATION']._serialized_end=1221
+  _globals['_ACTIVATIONSTATEMENT']._serialized_start=1224
+  _globals['_ACTIVATIONSTATEMENT']._serialized_end=1489
+  _globals['_ENROLMENT']._serialized_start=1491
+  _globals['_ENROLMENT']._serialized_end=1567
+  _globals['_ENROLMENTSTATEMENT']._serialized_start=1570
+  _globals['_ENROLMENTSTATEMENT']._serialized_end=1706
+  _globals['_LOGKEY']._serialized_start=1708
+  _globals['_LOGKEY']._serialized_end=1781
+  _globals['_LOGKEYSTATEMENT']._serialized_start=1783
+  _globals['_LOGKEYSTATEMENT']._serialized_end=1887
+  _globals['_REPORT']._serialized_start=1890
+  _globals['_REPORT']._serialized_end=2065
+  _globals['_REPORT_FIGURESENTRY']._serialized_start=2019
+  _globals['_REPORT_FIGURESENTRY']._serialized_end=2065
+  _globals['_ERASURE']._serialized_start=2067
+  _globals['_ERASURE']._serialized_end=2143
+  _globals['_INCIDENT']._serialized_start=2145
+  _globals['_INCIDENT']._serialized_end=2220
+  _globals['_INCIDENTSTATEMENT']._serialized_start=2223
+  _globals['_INCIDENTSTATEMENT']._serialized_end=2377
+  _globals['_TOPOLOGY']._serialized_start=2379
+  _globals['_TOPOLOGY']._serialized_end=2462
 # @@protoc_insertion_point(module_scope)

@@ -1,10 +1,34 @@
+from tallystick.contracts.v1 import decision_pb2 as _decision_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIST_KIND_UNSPECIFIED: _ClassVar[ListKind]
+    LIST_KIND_ALLOW: _ClassVar[ListKind]
+    LIST_KIND_BLOCK: _ClassVar[ListKind]
+    LIST_KIND_WATCH: _ClassVar[ListKind]
+
+class ListSubject(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LIST_SUBJECT_UNSPECIFIED: _ClassVar[ListSubject]
+    LIST_SUBJECT_CUSTOMER: _ClassVar[ListSubject]
+    LIST_SUBJECT_TERMINAL: _ClassVar[ListSubject]
+    LIST_SUBJECT_MERCHANT: _ClassVar[ListSubject]
+LIST_KIND_UNSPECIFIED: ListKind
+LIST_KIND_ALLOW: ListKind
+LIST_KIND_BLOCK: ListKind
+LIST_KIND_WATCH: ListKind
+LIST_SUBJECT_UNSPECIFIED: ListSubject
+LIST_SUBJECT_CUSTOMER: ListSubject
+LIST_SUBJECT_TERMINAL: ListSubject
+LIST_SUBJECT_MERCHANT: ListSubject
 
 class Signature(_message.Message):
     __slots__ = ("signer", "signature")
@@ -64,7 +88,7 @@ class PolicyVersion(_message.Message):
     def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
 
 class PolicyStatement(_message.Message):
-    __slots__ = ("name", "version", "decline_margin", "review_margin", "event_time_tolerance_ms", "max_value_bytes", "created_at_ms")
+    __slots__ = ("name", "version", "decline_margin", "review_margin", "event_time_tolerance_ms", "max_value_bytes", "created_at_ms", "rules", "lists")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DECLINE_MARGIN_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +96,8 @@ class PolicyStatement(_message.Message):
     EVENT_TIME_TOLERANCE_MS_FIELD_NUMBER: _ClassVar[int]
     MAX_VALUE_BYTES_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    LISTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     decline_margin: float
@@ -79,7 +105,39 @@ class PolicyStatement(_message.Message):
     event_time_tolerance_ms: int
     max_value_bytes: int
     created_at_ms: int
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., decline_margin: _Optional[float] = ..., review_margin: _Optional[float] = ..., event_time_tolerance_ms: _Optional[int] = ..., max_value_bytes: _Optional[int] = ..., created_at_ms: _Optional[int] = ...) -> None: ...
+    rules: _containers.RepeatedCompositeFieldContainer[PolicyRule]
+    lists: _containers.RepeatedCompositeFieldContainer[PolicyList]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., decline_margin: _Optional[float] = ..., review_margin: _Optional[float] = ..., event_time_tolerance_ms: _Optional[int] = ..., max_value_bytes: _Optional[int] = ..., created_at_ms: _Optional[int] = ..., rules: _Optional[_Iterable[_Union[PolicyRule, _Mapping]]] = ..., lists: _Optional[_Iterable[_Union[PolicyList, _Mapping]]] = ...) -> None: ...
+
+class PolicyRule(_message.Message):
+    __slots__ = ("name", "outcome", "when", "about")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    outcome: _decision_pb2.Outcome
+    when: str
+    about: str
+    def __init__(self, name: _Optional[str] = ..., outcome: _Optional[_Union[_decision_pb2.Outcome, str]] = ..., when: _Optional[str] = ..., about: _Optional[str] = ...) -> None: ...
+
+class PolicyList(_message.Message):
+    __slots__ = ("name", "kind", "subject", "digest", "entries", "salt", "about")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: ListKind
+    subject: ListSubject
+    digest: bytes
+    entries: int
+    salt: bytes
+    about: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ListKind, str]] = ..., subject: _Optional[_Union[ListSubject, str]] = ..., digest: _Optional[bytes] = ..., entries: _Optional[int] = ..., salt: _Optional[bytes] = ..., about: _Optional[str] = ...) -> None: ...
 
 class Activation(_message.Message):
     __slots__ = ("statement", "signatures")
@@ -90,7 +148,7 @@ class Activation(_message.Message):
     def __init__(self, statement: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
 
 class ActivationStatement(_message.Message):
-    __slots__ = ("slot", "number", "model_digest", "model_index", "policy_digest", "policy_index", "superseded_index", "effective_at_ms")
+    __slots__ = ("slot", "number", "model_digest", "model_index", "policy_digest", "policy_index", "superseded_index", "effective_at_ms", "log", "until_ms")
     SLOT_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +157,8 @@ class ActivationStatement(_message.Message):
     POLICY_INDEX_FIELD_NUMBER: _ClassVar[int]
     SUPERSEDED_INDEX_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     slot: str
     number: int
     model_digest: bytes
@@ -107,7 +167,9 @@ class ActivationStatement(_message.Message):
     policy_index: int
     superseded_index: int
     effective_at_ms: int
-    def __init__(self, slot: _Optional[str] = ..., number: _Optional[int] = ..., model_digest: _Optional[bytes] = ..., model_index: _Optional[int] = ..., policy_digest: _Optional[bytes] = ..., policy_index: _Optional[int] = ..., superseded_index: _Optional[int] = ..., effective_at_ms: _Optional[int] = ...) -> None: ...
+    log: str
+    until_ms: int
+    def __init__(self, slot: _Optional[str] = ..., number: _Optional[int] = ..., model_digest: _Optional[bytes] = ..., model_index: _Optional[int] = ..., policy_digest: _Optional[bytes] = ..., policy_index: _Optional[int] = ..., superseded_index: _Optional[int] = ..., effective_at_ms: _Optional[int] = ..., log: _Optional[str] = ..., until_ms: _Optional[int] = ...) -> None: ...
 
 class Enrolment(_message.Message):
     __slots__ = ("statement", "signatures")

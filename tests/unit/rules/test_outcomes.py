@@ -5,8 +5,8 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from tallystick.contracts import Outcome, PolicyStatement, ReasonCode
-from tallystick.scoring.outcomes import REASONS, outcomes, scores
+from tallystick.contracts import Outcome, PolicyStatement
+from tallystick.rules.outcomes import outcomes, scores
 from tallystick.trust.decisions import outcome_of, score_of
 
 APPROVE, REVIEW, DECLINE = Outcome.OUTCOME_APPROVE, Outcome.OUTCOME_REVIEW, Outcome.OUTCOME_DECLINE
@@ -40,15 +40,6 @@ def test_a_margin_at_a_threshold_has_reached_it(decline: float, review: float) -
 def test_minus_zero_is_zero() -> None:
     """A margin of minus zero reaches a threshold of zero."""
     assert outcomes(float32(-0.0), PolicyStatement(decline_margin=0.0, review_margin=-1.0)) == [DECLINE]
-
-
-def test_every_outcome_of_a_margin_says_why() -> None:
-    """An approval says nothing; the others name the threshold that was reached."""
-    assert REASONS == {
-        APPROVE: (),
-        REVIEW: (ReasonCode.REASON_CODE_MARGIN_REVIEW,),
-        DECLINE: (ReasonCode.REASON_CODE_MARGIN_DECLINE,),
-    }
 
 
 def exact_score(margin: float) -> int:

@@ -1,21 +1,17 @@
-"""From margins to outcomes. The margin decides; the score is for people."""
+"""From margins to what the thresholds make of them. The margin decides; the score is for people."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tallystick.contracts import Outcome, PolicyStatement, ReasonCode
-from tallystick.scoring.model import Margins
+from tallystick.contracts import Outcome, PolicyStatement
 
-REASONS: dict[int, tuple[ReasonCode, ...]] = {
-    Outcome.OUTCOME_APPROVE: (),
-    Outcome.OUTCOME_REVIEW: (ReasonCode.REASON_CODE_MARGIN_REVIEW,),
-    Outcome.OUTCOME_DECLINE: (ReasonCode.REASON_CODE_MARGIN_DECLINE,),
-}
+Margins = NDArray[np.float32]
 
 
-def outcomes(margins: Margins, policy: PolicyStatement) -> list[int]:
-    """Return each margin's `Outcome`; float32 is compared with float32."""
+def outcomes(margins: Margins, policy: PolicyStatement) -> list[Outcome]:
+    """Return what the policy's thresholds make of each margin; float32 is compared with float32."""
     decline, review = np.float32(policy.decline_margin), np.float32(policy.review_margin)
-    found: list[int] = np.where(
+    found: list[Outcome] = np.where(
         margins >= decline,
         Outcome.OUTCOME_DECLINE,
         np.where(margins >= review, Outcome.OUTCOME_REVIEW, Outcome.OUTCOME_APPROVE),
