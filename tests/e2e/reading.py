@@ -73,9 +73,22 @@ class Run:
                     placed[item.source_partition, item.source_offset] = index, item
         return placed
 
+    @cached_property
+    def _by_offset(self) -> dict[tuple[str, int, int], ConsumerRecord]:
+        return {
+            (topic, partition, record.offset): record
+            for topic, partitions in self.records.items()
+            for partition, records in partitions.items()
+            for record in records
+        }
+
+    def record(self, topic: str, partition: int, offset: int) -> ConsumerRecord:
+        """Return a record by its offset: between those that are committed there may be others."""
+        return self._by_offset[topic, partition, offset]
+
     def input(self, place: Place) -> ConsumerRecord:
         """Return the input record at a place."""
-        return self.records["transactions"][place[0]][place[1]]
+        return self.record("transactions", *place)
 
     def key(self, place: Place) -> bytes:
         """Return the key of the input record at a place: in these tests, the table's name comes first in it."""
@@ -176,7 +189,7 @@ def _check(run: Run, platform: Platform) -> None:
         assert {log_name(policy.decisions_origin(*place)) for place in places} <= {name}, "a partition is in another's log"
     for entry, decision in zip(run.entries, run.decisions.values(), strict=True):
         assert (entry.topic, entry.partition) == ("decisions", decision.source_partition)
-        record = run.records["decisions"][entry.partition][entry.offset]
+        record = run.record("decisions", entry.partition, entry.offset)
         assert (record.value, record.timestamp) == (entry.value, entry.timestamp_ms), "the log is not what was emitted"
         check_decision(decision, policy)
         by_partition[decision.source_partition].append(decision)

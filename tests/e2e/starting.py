@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tallystick.cli.demo.platform import Platform
+from tallystick.embedded import ApacheKafka
 
 from .governing import Release, install
 
@@ -12,9 +13,15 @@ Extra = Mapping[str, Mapping[str, str]]
 
 
 @contextlib.contextmanager
-def running(directory: Path, release: Release | None, extra: Extra | None = None, partitions: int = 4) -> Iterator[Platform]:
-    """Run the chain in `directory`, with a release in force unless it is None."""
-    made = Platform(directory, partitions=partitions, extra=extra)
+def running(
+    directory: Path,
+    release: Release | None,
+    extra: Extra | None = None,
+    partitions: int = 4,
+    kafka: ApacheKafka | None = None,
+) -> Iterator[Platform]:
+    """Run the chain in `directory`, with a release in force unless it is None, on Tansu or on other brokers."""
+    made = Platform(directory, partitions=partitions, extra=extra, kafka=kafka)
     with started(made):
         if release is not None:
             install(made, release)

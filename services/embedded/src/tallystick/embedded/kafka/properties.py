@@ -17,7 +17,7 @@ class Secured:
     Args:
         server: PEM file with the brokers' private key (PKCS 8) and certificate, for 127.0.0.1.
         authority: PEM file of whoever's certificates clients must show to `SSL`.
-        users: passwords by name.
+        users: passwords by name; without commas, quotes and equals signs, which the tool that stores them takes for its own.
     """
 
     server: Path
