@@ -12,10 +12,10 @@ from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError
 
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import wait_until
+from tallystick.cli.provision import ProvisionError
 from tallystick.cli.provision.kafka import (
     MAX_AHEAD_MS,
     MAX_TRANSACTION_BYTES,
-    ProvisionError,
     TopicPlan,
     provision_kafka,
     topics,

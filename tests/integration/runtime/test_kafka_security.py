@@ -34,11 +34,11 @@ class Bank:
     def settings(self, listener: str, **other: Any) -> KafkaSettings:
         """Return a client's settings as they should be for a listener, but for `other`."""
         common: dict[str, Any] = {"kafka_security_protocol": listener, "kafka_ca_file": self.authority.file}
-        own: dict[str, Any] = {
+        listeners: dict[str, dict[str, Any]] = {
             "SASL_SSL": {"kafka_username": USER, "kafka_password_file": self.secret("right", PASSWORD)},
             "SSL": {"kafka_cert_file": self.client.certificate, "kafka_key_file": self.client.key},
-        }[listener]
-        return KafkaSettings(**{"kafka_bootstrap": self.brokers.listener(listener)} | common | own | other)
+        }
+        return KafkaSettings(**{"kafka_bootstrap": self.brokers.listener(listener)} | common | listeners[listener] | other)
 
     def secret(self, name: str, word: str) -> Path:
         """Write a password's file."""
