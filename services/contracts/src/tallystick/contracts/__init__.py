@@ -14,6 +14,7 @@ from tallystick.contracts.v1.evidence_pb2 import (
     Explanation,
     FeatureVector,
     Identity,
+    ProfileVersion,
     TransactionDetails,
 )
 from tallystick.contracts.v1.governance_pb2 import (
@@ -39,7 +40,15 @@ from tallystick.contracts.v1.governance_pb2 import (
     Topology,
 )
 from tallystick.contracts.v1.log_pb2 import EntryKind, LogEntry, Malformed
-from tallystick.contracts.v1.profile_pb2 import Profile, ProfileWindow
+from tallystick.contracts.v1.profile_pb2 import (
+    FraudChange,
+    KnownLabel,
+    Profile,
+    ProfileUpdate,
+    ProfileWatermark,
+    SourcePosition,
+    SourceSlice,
+)
 from tallystick.contracts.v1.seal_pb2 import Seal, SealedPartition, SealStatement
 from tallystick.contracts.v1.transaction_pb2 import Label, Transaction, Verdict
 
@@ -60,9 +69,11 @@ __all__ = [
     "EvidenceBody",
     "Explanation",
     "FeatureVector",
+    "FraudChange",
     "Identity",
     "Incident",
     "IncidentStatement",
+    "KnownLabel",
     "Label",
     "ListKind",
     "ListSubject",
@@ -78,13 +89,17 @@ __all__ = [
     "PolicyStatement",
     "PolicyVersion",
     "Profile",
-    "ProfileWindow",
+    "ProfileUpdate",
+    "ProfileVersion",
+    "ProfileWatermark",
     "ReasonCode",
     "Report",
     "Seal",
     "SealStatement",
     "SealedPartition",
     "Signature",
+    "SourcePosition",
+    "SourceSlice",
     "Topology",
     "Transaction",
     "TransactionDetails",

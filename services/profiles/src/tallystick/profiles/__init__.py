@@ -1,1 +1,9 @@
-"""Merchants' and terminals' risk, from labels that come late: a Faust app."""
+"""Profiles: merchants' and terminals' risk, from transactions and labels that come late, into the compacted topic `profiles`.
+
+The core is pure: `subject` (one terminal's or merchant's history), `encoding` (to and from `Profile`), `shard` (the subjects of
+one partition), `entries` (bytes to transactions and labels), `updates` (what is gathered, divided by subject) and `progress`
+(the watermark). The shell around it: `gathering` (plain aiokafka: transactions and labels into `profile-updates`), `app` (the
+Faust app that makes profiles of those), `publishing`, `restoring` and `backfill` (a history from a file).
+
+Left out: windows' values, which scoring computes from a profile for the very second that it needs.
+"""

@@ -17,6 +17,8 @@ RETENTION_MS = 90 * 24 * 3_600_000
 # Activations take effect by records' time stamps, and a partition keeps what it has switched to: one forged time stamp of next
 # year would bring every activation of that year into force at once. Brokers refuse it (Apache Kafka 3.6 and later).
 MAX_AHEAD_MS = 3_600_000
+# A busy terminal's profile has two months by the minute, and an update what a moment brought.
+MAX_PROFILE_BYTES = 8 * 1_048_576
 _CREATE_TIMEOUT_MS = 30_000
 _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
@@ -42,7 +44,8 @@ def topics(partitions: int, input_topic: str = "transactions") -> tuple[TopicPla
         TopicPlan("evidence", partitions, kept | {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}),
         TopicPlan("dead-letter", partitions, kept | {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}),
         TopicPlan("labels", partitions, kept),
-        TopicPlan("profiles", partitions, {"cleanup.policy": "compact"}),
+        TopicPlan("profile-updates", partitions, kept | {"max.message.bytes": str(MAX_PROFILE_BYTES)}),
+        TopicPlan("profiles", partitions, {"cleanup.policy": "compact", "max.message.bytes": str(MAX_PROFILE_BYTES)}),
         TopicPlan("governance", 1, _FOR_EVER | plain),
         TopicPlan("checkpoints", 1, kept),
         TopicPlan("seals", 1, _FOR_EVER),

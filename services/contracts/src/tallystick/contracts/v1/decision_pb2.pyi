@@ -34,6 +34,7 @@ class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CODE_LIST_BLOCK: _ClassVar[ReasonCode]
     REASON_CODE_LIST_WATCH: _ClassVar[ReasonCode]
     REASON_CODE_LIST_ALLOW: _ClassVar[ReasonCode]
+    REASON_CODE_PROFILE_STALE: _ClassVar[ReasonCode]
     REASON_CODE_VALUE_NULL: _ClassVar[ReasonCode]
     REASON_CODE_RECORD_TOO_LARGE: _ClassVar[ReasonCode]
     REASON_CODE_CONTENT_TYPE_UNKNOWN: _ClassVar[ReasonCode]
@@ -72,6 +73,7 @@ REASON_CODE_RULE_APPROVE: ReasonCode
 REASON_CODE_LIST_BLOCK: ReasonCode
 REASON_CODE_LIST_WATCH: ReasonCode
 REASON_CODE_LIST_ALLOW: ReasonCode
+REASON_CODE_PROFILE_STALE: ReasonCode
 REASON_CODE_VALUE_NULL: ReasonCode
 REASON_CODE_RECORD_TOO_LARGE: ReasonCode
 REASON_CODE_CONTENT_TYPE_UNKNOWN: ReasonCode

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tallystick.contracts.v1 import decision_pb2 as tallystick_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctallystick/v1/evidence.proto\x12\rtallystick.v1\x1a\x1ctallystick/v1/decision.proto\"r\n\x08\x45vidence\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x0e\n\x06lookup\x18\x02 \x01(\x0c\x12\x11\n\tpartition\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\r\n\x05nonce\x18\x05 \x01(\x0c\x12\x12\n\nciphertext\x18\x06 \x01(\x0c\">\n\x0c\x45videnceBody\x12.\n\x0b\x64isclosures\x18\x01 \x03(\x0b\x32\x19.tallystick.v1.Disclosure\"Z\n\nDisclosure\x12-\n\x05group\x18\x01 \x01(\x0e\x32\x1e.tallystick.v1.DisclosureGroup\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"7\n\x08Identity\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\"\xa0\x02\n\x12TransactionDetails\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x15\n\revent_time_ms\x18\x03 \x01(\x03\x12\x13\n\x0bterminal_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0fsource_sequence\x18\x07 \x01(\x04\x12\x45\n\nattributes\x18\x08 \x03(\x0b\x32\x31.tallystick.v1.TransactionDetails.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\">\n\rFeatureVector\x12\x1d\n\x15\x66\x65\x61ture_schema_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"w\n\x0b\x45xplanation\x12\x32\n\rcontributions\x18\x01 \x03(\x0b\x32\x1b.tallystick.v1.Contribution\x12\x34\n\x0b\x63hallengers\x18\x02 \x03(\x0b\x32\x1f.tallystick.v1.ChallengerMargin\"A\n\x10\x43hallengerMargin\x12\x18\n\x10\x61\x63tivation_index\x18\x01 \x01(\x04\x12\x13\n\x0bmargin_bits\x18\x02 \x01(\x07\"/\n\x0c\x43ontribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0e\n\x06margin\x18\x02 \x01(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctallystick/v1/evidence.proto\x12\rtallystick.v1\x1a\x1ctallystick/v1/decision.proto\"r\n\x08\x45vidence\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x0e\n\x06lookup\x18\x02 \x01(\x0c\x12\x11\n\tpartition\x18\x03 \x01(\r\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\r\n\x05nonce\x18\x05 \x01(\x0c\x12\x12\n\nciphertext\x18\x06 \x01(\x0c\">\n\x0c\x45videnceBody\x12.\n\x0b\x64isclosures\x18\x01 \x03(\x0b\x32\x19.tallystick.v1.Disclosure\"Z\n\nDisclosure\x12-\n\x05group\x18\x01 \x01(\x0e\x32\x1e.tallystick.v1.DisclosureGroup\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"7\n\x08Identity\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\"\xa0\x02\n\x12TransactionDetails\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x15\n\revent_time_ms\x18\x03 \x01(\x03\x12\x13\n\x0bterminal_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0fsource_sequence\x18\x07 \x01(\x04\x12\x45\n\nattributes\x18\x08 \x03(\x0b\x32\x31.tallystick.v1.TransactionDetails.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"o\n\rFeatureVector\x12\x1d\n\x15\x66\x65\x61ture_schema_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12/\n\x08profiles\x18\x03 \x03(\x0b\x32\x1d.tallystick.v1.ProfileVersion\"e\n\x0eProfileVersion\x12\x13\n\x06offset\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x13\n\x0bwatermark_s\x18\x03 \x01(\r\x12\r\n\x05stale\x18\x04 \x01(\x08\x42\t\n\x07_offset\"w\n\x0b\x45xplanation\x12\x32\n\rcontributions\x18\x01 \x03(\x0b\x32\x1b.tallystick.v1.Contribution\x12\x34\n\x0b\x63hallengers\x18\x02 \x03(\x0b\x32\x1f.tallystick.v1.ChallengerMargin\"A\n\x10\x43hallengerMargin\x12\x18\n\x10\x61\x63tivation_index\x18\x01 \x01(\x04\x12\x13\n\x0bmargin_bits\x18\x02 \x01(\x07\"/\n\x0c\x43ontribution\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x0e\n\x06margin\x18\x02 \x01(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,11 +47,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSACTIONDETAILS_ATTRIBUTESENTRY']._serialized_start=646
   _globals['_TRANSACTIONDETAILS_ATTRIBUTESENTRY']._serialized_end=695
   _globals['_FEATUREVECTOR']._serialized_start=697
-  _globals['_FEATUREVECTOR']._serialized_end=759
-  _globals['_EXPLANATION']._serialized_start=761
-  _globals['_EXPLANATION']._serialized_end=880
-  _globals['_CHALLENGERMARGIN']._serialized_start=882
-  _globals['_CHALLENGERMARGIN']._serialized_end=947
-  _globals['_CONTRIBUTION']._serialized_start=949
-  _globals['_CONTRIBUTION']._serialized_end=996
+  _globals['_FEATUREVECTOR']._serialized_end=808
+  _globals['_PROFILEVERSION']._serialized_start=810
+  _globals['_PROFILEVERSION']._serialized_end=911
+  _globals['_EXPLANATION']._serialized_start=913
+  _globals['_EXPLANATION']._serialized_end=1032
+  _globals['_CHALLENGERMARGIN']._serialized_start=1034
+  _globals['_CHALLENGERMARGIN']._serialized_end=1099
+  _globals['_CONTRIBUTION']._serialized_start=1101
+  _globals['_CONTRIBUTION']._serialized_end=1148
 # @@protoc_insertion_point(module_scope)

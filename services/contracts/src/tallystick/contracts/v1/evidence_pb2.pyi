@@ -75,12 +75,26 @@ class TransactionDetails(_message.Message):
     def __init__(self, amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., terminal_id: _Optional[str] = ..., merchant_id: _Optional[str] = ..., source: _Optional[str] = ..., source_sequence: _Optional[int] = ..., attributes: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class FeatureVector(_message.Message):
-    __slots__ = ("feature_schema_digest", "values")
+    __slots__ = ("feature_schema_digest", "values", "profiles")
     FEATURE_SCHEMA_DIGEST_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
     feature_schema_digest: bytes
     values: bytes
-    def __init__(self, feature_schema_digest: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
+    profiles: _containers.RepeatedCompositeFieldContainer[ProfileVersion]
+    def __init__(self, feature_schema_digest: _Optional[bytes] = ..., values: _Optional[bytes] = ..., profiles: _Optional[_Iterable[_Union[ProfileVersion, _Mapping]]] = ...) -> None: ...
+
+class ProfileVersion(_message.Message):
+    __slots__ = ("offset", "version", "watermark_s", "stale")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WATERMARK_S_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    version: int
+    watermark_s: int
+    stale: bool
+    def __init__(self, offset: _Optional[int] = ..., version: _Optional[int] = ..., watermark_s: _Optional[int] = ..., stale: _Optional[bool] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("contributions", "challengers")

@@ -24,15 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btallystick/v1/profile.proto\x12\rtallystick.v1\"[\n\x07Profile\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rvalid_from_ms\x18\x02 \x01(\x03\x12-\n\x07windows\x18\x03 \x03(\x0b\x32\x1c.tallystick.v1.ProfileWindow\"C\n\rProfileWindow\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\r\x12\x14\n\x0ctransactions\x18\x02 \x01(\x04\x12\x0e\n\x06\x66rauds\x18\x03 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btallystick/v1/profile.proto\x12\rtallystick.v1\"\x89\x02\n\x07Profile\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rvalid_from_ms\x18\x02 \x01(\x03\x12\x13\n\x0bsecond_gaps\x18\x04 \x03(\r\x12\x0e\n\x06\x63ounts\x18\x05 \x03(\r\x12*\n\x06\x66rauds\x18\x06 \x03(\x0b\x32\x1a.tallystick.v1.FraudChange\x12\x13\n\x0b\x63oarse_days\x18\x07 \x03(\r\x12\x0f\n\x07version\x18\x08 \x01(\x04\x12)\n\x06labels\x18\t \x03(\x0b\x32\x19.tallystick.v1.KnownLabel\x12\x12\n\nrecent_ids\x18\n \x03(\x06\x12\x16\n\x0erecent_seconds\x18\x0b \x03(\x07J\x04\x08\x03\x10\x04R\x07windows\"=\n\x0b\x46raudChange\x12\x10\n\x08second_s\x18\x01 \x01(\r\x12\x0e\n\x06\x66rom_s\x18\x02 \x01(\r\x12\x0c\n\x04sign\x18\x03 \x01(\x11\"a\n\nKnownLabel\x12\n\n\x02id\x18\x01 \x01(\x06\x12\x10\n\x08second_s\x18\x02 \x01(\r\x12\x16\n\x0elabelled_at_ms\x18\x03 \x01(\x03\x12\r\n\x05\x66raud\x18\x04 \x01(\x08\x12\x0e\n\x06\x66rom_s\x18\x05 \x01(\r\"\x95\x01\n\x10ProfileWatermark\x12\x13\n\x0bwatermark_s\x18\x01 \x01(\r\x12\x15\n\rvalid_from_ms\x18\x02 \x01(\x03\x12\x12\n\ndelay_days\x18\x03 \x01(\r\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x30\n\tpositions\x18\x05 \x03(\x0b\x32\x1d.tallystick.v1.SourcePosition\"H\n\x0eSourcePosition\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x13\n\x0bnext_offset\x18\x03 \x01(\x04\"\x82\x01\n\rProfileUpdate\x12\x13\n\x0bwatermark_s\x18\x01 \x01(\r\x12\x30\n\tpositions\x18\x02 \x03(\x0b\x32\x1d.tallystick.v1.SourcePosition\x12*\n\x06slices\x18\x03 \x03(\x0b\x32\x1a.tallystick.v1.SourceSlice\"\x99\x01\n\x0bSourceSlice\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x10\n\x08subjects\x18\x03 \x03(\x0c\x12\x0f\n\x07offsets\x18\x04 \x03(\x04\x12\x0b\n\x03ids\x18\x05 \x03(\x06\x12\x0f\n\x07seconds\x18\x06 \x03(\x07\x12\x16\n\x0elabelled_at_ms\x18\x07 \x03(\x03\x12\x0e\n\x06\x66rauds\x18\x08 \x03(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tallystick.v1.profile_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROFILE']._serialized_start=46
-  _globals['_PROFILE']._serialized_end=137
-  _globals['_PROFILEWINDOW']._serialized_start=139
-  _globals['_PROFILEWINDOW']._serialized_end=206
+  _globals['_PROFILE']._serialized_start=47
+  _globals['_PROFILE']._serialized_end=312
+  _globals['_FRAUDCHANGE']._serialized_start=314
+  _globals['_FRAUDCHANGE']._serialized_end=375
+  _globals['_KNOWNLABEL']._serialized_start=377
+  _globals['_KNOWNLABEL']._serialized_end=474
+  _globals['_PROFILEWATERMARK']._serialized_start=477
+  _globals['_PROFILEWATERMARK']._serialized_end=626
+  _globals['_SOURCEPOSITION']._serialized_start=628
+  _globals['_SOURCEPOSITION']._serialized_end=700
+  _globals['_PROFILEUPDATE']._serialized_start=703
+  _globals['_PROFILEUPDATE']._serialized_end=833
+  _globals['_SOURCESLICE']._serialized_start=836
+  _globals['_SOURCESLICE']._serialized_end=989
 # @@protoc_insertion_point(module_scope)
