@@ -1,29 +1,86 @@
 """Rules for every test: pure layers open no sockets, and under REQUIRE_ALL=1 a skip is a failure."""
 
 import os
+import random
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pluggy
 import pytest
 from pytest_socket import disable_socket, enable_socket
+from xdist.scheduler import LoadScopeScheduling
+
+from tallystick.cli.simulate import CardStream, generate
 
 # Taken before a test module is imported: py-evm raises it tenfold, and what is nested too deeply then ends the interpreter.
 RECURSION_LIMIT = sys.getrecursionlimit()
 PURE = {"unit", "property", "vectors", "fuzz"}
 # What takes long begins first, so that no worker is left alone with it at the end.
 LONG = ["chaos", "e2e", "integration"]
+# Files that one worker runs, so that they share a chain of servers and services, or the stream that they read.
+TOGETHER = {
+    f"tests/{file}.py": group
+    for group, files in {
+        "one chain": "e2e/test_bad_input e2e/test_fsck e2e/test_proofs e2e/test_replay e2e/test_settings",
+        "a rough chain": "e2e/test_governance e2e/test_roster",
+        "another rough chain": "e2e/test_exactly_once e2e/test_groups e2e/test_real_data",
+        "the card stream": "unit/simulate/test_card_stream property/trainer/test_features",
+    }.items()
+    for file in files.split()
+}
 
 
 def _layer(item: pytest.Item) -> str:
     return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what our marks mean."""
+    config.addinivalue_line("markers", "sampled(count): so many of its cases, others each run; all of them under REQUIRE_ALL=1")
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long layers first; inside a layer the order stays as random as it was made."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Draw the samples, and put the long layers first; inside a layer the order stays as random as it was made."""
+    if os.environ.get("REQUIRE_ALL") != "1":
+        left_out = _left_out(items, config.getoption("randomly_seed", 0))
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: LONG.index(layer) if (layer := _layer(item)) in LONG else len(LONG))
+
+
+def _left_out(items: list[pytest.Item], seed: object) -> list[pytest.Item]:
+    """Return the cases that this run does without; every worker draws the same."""
+    by_test: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            by_test.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = []
+    for test, cases in by_test.items():
+        count = cases[0].get_closest_marker("sampled").args[0]  # type: ignore[union-attr]  # it has one
+        cases.sort(key=lambda case: case.nodeid)
+        random.Random(f"{seed} {test}").shuffle(cases)
+        left_out += cases[count:]
+    return left_out
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Give out whole files, and those together that share what takes long to start."""
+    return _ByFile(config, log)
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist's own types do not reach here
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return TOGETHER.get(file, file)
+
+
+@pytest.fixture(scope="session")
+def card_stream() -> CardStream:
+    """Generate the handbook's whole stream once."""
+    return generate()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

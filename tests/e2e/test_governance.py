@@ -146,6 +146,7 @@ def _unsigned(rough: Rough) -> str:
     return "refused"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("spoil", [_stale, _rolled_back, _forked, _rewritten, _unwitnessed, _unsigned])
 def test_a_governance_log_that_cannot_be_believed_stops_scoring(rough: Rough, spoil: Spoil) -> None:
     """Scoring says what is wrong, and once the last good look is too old it decides nothing; put right, it goes on.

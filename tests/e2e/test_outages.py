@@ -149,6 +149,7 @@ def database_cut(fragile: Fragile) -> AbstractContextManager[None]:
     return _cut(fragile.database)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("outage", "seconds", "told"),
     [

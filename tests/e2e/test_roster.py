@@ -131,6 +131,7 @@ def serving(rough: Rough, spoil: Spoil, size: int, old: bytes) -> Iterator[str]:
         spoiling.result()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("spoil", [_rolled_back, _forked, _replayed, _truncated])
 def test_a_log_of_before_is_not_believed_after_a_restart_either(
     rough: Rough, release: Release, other_release: Release, spoil: Spoil

@@ -1,7 +1,6 @@
 """Features by column equal features computed one transaction at a time from their definition, and pandas, bit for bit."""
 
 from datetime import UTC, datetime
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tallystick.cli.simulate import EPOCH_MS, CardStream, generate
+from tallystick.cli.simulate import EPOCH_MS, CardStream
 from tallystick.trainer.data import DAY_MS, Transactions
 from tallystick.trainer.features import feature_matrix
 from tallystick.trainer.schemas import read_schema
@@ -74,16 +73,10 @@ def test_a_window_excludes_its_far_end_and_later_ties() -> None:
     assert means.tolist() == [1, 2, 3]
 
 
-@cache
-def card_stream() -> CardStream:
-    """Generate the handbook's stream once."""
-    return generate()
-
-
 @pytest.mark.parametrize("first_day", [0, 91])
-def test_columns_equal_pandas_on_the_handbooks_stream(first_day: int) -> None:
+def test_columns_equal_pandas_on_the_handbooks_stream(first_day: int, card_stream: CardStream) -> None:
     """A fortnight of the card stream through pandas' rolling windows over integer cents gives the same bits."""
-    part = card_stream().days(first_day, first_day + 14)
+    part = card_stream.days(first_day, first_day + 14)
     times_ms = EPOCH_MS + part.time_s * 1000
     matrix = feature_matrix(Transactions(times_ms, part.customer, part.amount_cents, {}, part.fraud.astype(np.bool_)), CARD)
     frame = pd.DataFrame({"customer": part.customer, "cents": part.amount_cents}, index=pd.to_datetime(times_ms, unit="ms"))

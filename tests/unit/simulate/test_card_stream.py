@@ -14,55 +14,48 @@ from tallystick.cli.simulate import (
     EPOCH_MS,
     CardStream,
     add_arguments,
-    generate,
     run,
     write_parquet,
 )
 from tallystick.cli.simulate.stream import CARD_STREAM_SORTED_DIGEST
 
 
-@pytest.fixture(scope="module")
-def stream() -> CardStream:
-    """Generate the whole stream once."""
-    return generate()
-
-
-def test_the_whole_stream_is_the_published_one(stream: CardStream) -> None:
+def test_the_whole_stream_is_the_published_one(card_stream: CardStream) -> None:
     """Every row, in its order, and the rows without regard to ties have the published digests."""
-    assert stream.digest() == CARD_STREAM_DIGEST
-    assert stream.sorted_digest() == CARD_STREAM_SORTED_DIGEST
+    assert card_stream.digest() == CARD_STREAM_DIGEST
+    assert card_stream.sorted_digest() == CARD_STREAM_SORTED_DIGEST
 
 
-def test_the_stream_has_the_published_counts(stream: CardStream) -> None:
+def test_the_stream_has_the_published_counts(card_stream: CardStream) -> None:
     """Transactions, customers and frauds by scenario are as the recipe gives them."""
-    assert len(stream) == 1_754_155
-    assert len(np.unique(stream.customer)) == 4_990
-    assert np.bincount(stream.scenario)[1:].tolist() == [973, 9_077, 4_631]
-    assert int(stream.fraud.sum()) == 14_681
+    assert len(card_stream) == 1_754_155
+    assert len(np.unique(card_stream.customer)) == 4_990
+    assert np.bincount(card_stream.scenario)[1:].tolist() == [973, 9_077, 4_631]
+    assert int(card_stream.fraud.sum()) == 14_681
 
 
-def test_one_changed_cent_changes_both_digests(stream: CardStream) -> None:
+def test_one_changed_cent_changes_both_digests(card_stream: CardStream) -> None:
     """The digests see every amount, so that a generator that is off by one cent is found out."""
-    stream.amount_cents[1_000_000] += 1
+    card_stream.amount_cents[1_000_000] += 1
     try:
-        assert stream.digest() != CARD_STREAM_DIGEST
-        assert stream.sorted_digest() != CARD_STREAM_SORTED_DIGEST
+        assert card_stream.digest() != CARD_STREAM_DIGEST
+        assert card_stream.sorted_digest() != CARD_STREAM_SORTED_DIGEST
     finally:
-        stream.amount_cents[1_000_000] -= 1
+        card_stream.amount_cents[1_000_000] -= 1
 
 
-def test_days_are_cut_from_the_whole_stream(stream: CardStream) -> None:
+def test_days_are_cut_from_the_whole_stream(card_stream: CardStream) -> None:
     """Consecutive parts hold every transaction once, under its own id and within its days."""
-    parts = [stream.days(0, 28), stream.days(28, 35), stream.days(35, 183)]
-    assert np.array_equal(np.concatenate([part.transaction_id for part in parts]), stream.transaction_id)
+    parts = [card_stream.days(0, 28), card_stream.days(28, 35), card_stream.days(35, 183)]
+    assert np.array_equal(np.concatenate([part.transaction_id for part in parts]), card_stream.transaction_id)
     assert parts[1].time_s.min() // 86_400 == 28
     assert parts[1].time_s.max() // 86_400 == 34
-    assert np.array_equal(parts[1].amount_cents, stream.amount_cents[parts[1].transaction_id])
+    assert np.array_equal(parts[1].amount_cents, card_stream.amount_cents[parts[1].transaction_id])
 
 
-def test_the_same_stream_gives_the_same_file(stream: CardStream, tmp_path: Path) -> None:
+def test_the_same_stream_gives_the_same_file(card_stream: CardStream, tmp_path: Path) -> None:
     """Two files of the same days are equal byte for byte, and hold the stream's columns."""
-    part = stream.days(10, 12)
+    part = card_stream.days(10, 12)
     for name in ("one.parquet", "two.parquet"):
         write_parquet(part, tmp_path / name)
     assert sha256((tmp_path / "one.parquet").read_bytes()).digest() == sha256((tmp_path / "two.parquet").read_bytes()).digest()
