@@ -20,7 +20,7 @@ from tallystick.contracts import (
     TransactionDetails,
 )
 from tallystick.scoring.windows import Customer
-from tallystick.scoring.wire import number_fields, sized, varint
+from tallystick.scoring.wire import SHORT, number_fields, sized, varint
 from tallystick.trust.commitments import SALT_SIZE
 from tallystick.trust.keyed_hash import keyed_hash
 
@@ -119,7 +119,7 @@ class Sealer:
 
 def identity_content(transaction_id: str, customer_id: str) -> bytes:
     """Return the `identity` group; both ids are of ASCII and not empty."""
-    return f"\x0a{varint(len(transaction_id))}{transaction_id}\x12{varint(len(customer_id))}{customer_id}".encode("latin-1")
+    return f"\x0a{SHORT[len(transaction_id)]}{transaction_id}\x12{SHORT[len(customer_id)]}{customer_id}".encode("latin-1")
 
 
 def details_content(transaction: Transaction) -> bytes:
@@ -128,11 +128,11 @@ def details_content(transaction: Transaction) -> bytes:
     if amount := transaction.amount_minor:
         text = f"\x08{varint(amount)}{text}"
     if terminal := transaction.terminal_id:
-        text = f"{text}\x22{varint(len(terminal))}{terminal}"
+        text = f"{text}\x22{SHORT[len(terminal)]}{terminal}"
     if merchant := transaction.merchant_id:
-        text = f"{text}\x2a{varint(len(merchant))}{merchant}"
+        text = f"{text}\x2a{SHORT[len(merchant)]}{merchant}"
     if source := transaction.source:
-        text = f"{text}\x32{varint(len(source))}{source}"
+        text = f"{text}\x32{SHORT[len(source)]}{source}"
     if number := transaction.source_sequence:
         text = f"{text}\x38{varint(number)}"
     return text.encode("latin-1")

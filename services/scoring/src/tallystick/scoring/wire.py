@@ -11,21 +11,26 @@ from collections.abc import Sequence
 
 _BITS = 14
 _LOW = (1 << _BITS) - 1
-_LAST = [chr(n) if n < 128 else chr(n & 127 | 128) + chr(n >> 7) for n in range(_LOW + 1)]
+SHORT = [chr(n) if n < 128 else chr(n & 127 | 128) + chr(n >> 7) for n in range(_LOW + 1)]
+"""The varints of the numbers below 2**14."""
+
 _MORE = [chr(n & 127 | 128) + chr(n >> 7 | 128) for n in range(_LOW + 1)]
 _UINT64 = (1 << 64) - 1
 
 
 def varint(number: int) -> str:
     """Return a varint: seven bits a byte, lowest first; a negative number as an int64's two's complement."""
-    if 0 <= number <= _LOW:
-        return _LAST[number]
-    number &= _UINT64
-    encoded = ""
-    while number > _LOW:
-        encoded += _MORE[number & _LOW]
-        number >>= _BITS
-    return encoded + _LAST[number]
+    if number < 0:
+        number &= _UINT64
+    if number <= _LOW:
+        return SHORT[number]
+    high = number >> _BITS
+    if high <= _LOW:
+        return _MORE[number & _LOW] + SHORT[high]
+    higher = high >> _BITS
+    # Milliseconds since 1970 are done here until 2109.
+    rest = SHORT[higher] if higher <= _LOW else varint(higher)
+    return f"{_MORE[number & _LOW]}{_MORE[high & _LOW]}{rest}"
 
 
 def number_fields(tag: str, numbers: Sequence[int]) -> list[bytes]:
@@ -41,7 +46,7 @@ def number_fields(tag: str, numbers: Sequence[int]) -> list[bytes]:
         if high:
             fields.append(f"{tag}{_MORE[number & _LOW]}{end}".encode("latin-1"))
         else:
-            fields.append(f"{tag}{_LAST[number]}".encode("latin-1") if number else b"")
+            fields.append(f"{tag}{SHORT[number]}".encode("latin-1") if number else b"")
     return fields
 
 
