@@ -29,6 +29,7 @@ from tallystick.scoring.sealing import GROUPS, Sealer, details_content, identity
 from tallystick.scoring.windows import Customer
 from tallystick.scoring.wire import number_fields, varint
 from tallystick.trust.rulings import Ruling
+from tallystick.trust.transactions import check_fields
 
 from ...unit.scoring.world import active
 
@@ -69,9 +70,9 @@ def test_a_column_of_numbers_is_protobufs(numbers: list[int]) -> None:
 def test_identity_and_details_are_protobufs(paid: Transaction) -> None:
     """For every transaction that is accepted."""
     identity = Identity(transaction_id=paid.transaction_id, customer_id=paid.customer_id)
-    assert identity_content(paid.transaction_id, paid.customer_id) == identity.SerializeToString()
+    assert identity_content(check_fields(paid)) == identity.SerializeToString()
     named = {name: getattr(paid, name) for name in TransactionDetails.DESCRIPTOR.fields_by_name}
-    assert details_content(paid) == TransactionDetails(**named).SerializeToString()
+    assert details_content(check_fields(paid)) == TransactionDetails(**named).SerializeToString()
 
 
 @given(
@@ -88,22 +89,24 @@ def test_evidence_is_protobufs(
     """Serialised again from what it says, it is the same; what it holds is what went in, under the salts drawn."""
     customer = Customer(paid.customer_id)
     customer.key_id, customer.cipher = b"the key's own id", AESGCM(bytes(32))
-    sealed = Sealer(bytes(32), lambda _: random).seal(partition, [sequence], [paid], [customer], [vector], [explanation])
-    (value,), (digest,), (commitments,) = sealed
+    sealed = Sealer(bytes(32), lambda _: random).seal(
+        partition, [sequence], [check_fields(paid)], [customer], [vector], [explanation]
+    )
+    (value,), (digest,), commitments = sealed
     evidence = Evidence.FromString(value)
     assert evidence.SerializeToString() == value
     assert digest == sha256(value).digest()
     assert (evidence.partition, evidence.sequence, evidence.nonce) == (partition, sequence, random[64:])
     place = partition.to_bytes(4, "big") + sequence.to_bytes(8, "big")
     body = AESGCM(bytes(32)).decrypt(evidence.nonce, evidence.ciphertext, evidence.key_id + evidence.lookup + place)
-    contents = (identity_content(paid.transaction_id, paid.customer_id), details_content(paid), vector, explanation)
+    contents = (identity_content(check_fields(paid)), details_content(check_fields(paid)), vector, explanation)
     salts = [random[start : start + 16] for start in range(0, 64, 16)]
     disclosures = [
         Disclosure(group=group, salt=salt, content=content)
         for group, salt, content in zip(GROUPS, salts, contents, strict=True)
     ]
     assert body == EvidenceBody(disclosures=disclosures).SerializeToString()
-    assert list(commitments) == [sha256(salt + content).digest() for salt, content in zip(salts, contents, strict=True)]
+    assert commitments == [[sha256(salt + content).digest()] for salt, content in zip(salts, contents, strict=True)]
 
 
 @given(
@@ -143,7 +146,7 @@ def test_a_decision_is_protobufs(
         [Ruling(outcome, tuple(reasons), tuple(applied))],
         np.array([margin], np.float32),
         [chain[::-1]],
-        [(commitments[0], commitments[1], commitments[2], commitments[3])],
+        [[digest] for digest in commitments],
     )
     decision = Decision.FromString(value)
     assert decision.SerializeToString() == value

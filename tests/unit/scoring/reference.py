@@ -70,7 +70,7 @@ def _decide(row: Row, randomness: Randomness) -> tuple[bytes, bytes | None]:
 
 
 def _score(row: Row, decision: Decision) -> list[bytes]:
-    paid, active = row.transaction, row.active
+    paid, active = row.payment, row.active
     assert paid is not None
     assert active is not None
     schema = active.vectoriser.schema
@@ -105,9 +105,9 @@ def _score(row: Row, decision: Decision) -> list[bytes]:
 
 
 def _seal(row: Row, body: EvidenceBody, nonce: bytes) -> bytes:
-    assert row.transaction is not None
-    key_id, key = customer_key(row.transaction.customer_id)
-    lookup = hmac(LOOKUP_KEY, row.transaction.transaction_id.encode(), "sha256").digest()
+    assert row.payment is not None
+    key_id, key = customer_key(row.payment.customer_id)
+    lookup = hmac(LOOKUP_KEY, row.payment.transaction_id.encode(), "sha256").digest()
     place = PARTITION.to_bytes(4, "big") + row.sequence.to_bytes(8, "big")
     ciphertext = AESGCM(key).encrypt(nonce, body.SerializeToString(), key_id + lookup + place)
     return Evidence(

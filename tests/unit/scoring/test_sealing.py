@@ -25,8 +25,9 @@ from tallystick.scoring.engine import Decided
 from tallystick.scoring.sealing import GROUPS, Sealer
 from tallystick.scoring.windows import Customer
 from tallystick.trust.commitments import open_commitment
+from tallystick.trust.transactions import check_fields
 
-from .world import LOOKUP_KEY, PARTITION, FakeRecord, Scorer, active, customer_key, open_evidence, stream
+from .world import LOOKUP_KEY, PARTITION, FakeRecord, Scorer, active, customer_key, open_evidence, stream, transaction
 
 RECORDS = stream(300)
 
@@ -125,7 +126,7 @@ def test_randomness_is_what_was_drawn() -> None:
     customer = Customer("c")
     customer.key_id, customer.cipher = bytes(16), AESGCM(bytes(32))
     sealer = Sealer(LOOKUP_KEY, draw)
-    paid = [Transaction(transaction_id=f"tx-{place}", customer_id="c") for place in range(3)]
+    paid = [check_fields(transaction(transaction_id=f"tx-{place}", customer_id="c")) for place in range(3)]
     used = b""
     for value in sealer.seal(0, [0, 1, 2], paid, [customer] * 3, [b"f"] * 3, [b""] * 3).values:
         evidence = Evidence.FromString(value)

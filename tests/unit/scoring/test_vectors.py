@@ -127,7 +127,7 @@ def test_windows_and_attributes_are_found_whatever_their_order() -> None:
     )
     vectoriser = Vectoriser(schema)
     assert vectoriser.spans_ms == (2 * DAY_MS, 7 * DAY_MS)
-    values = vectoriser.attribute_values(Transaction(attributes={"A": 1.5, "B": -2.5, "C": 9.0}))
+    values = vectoriser.attribute_values(Transaction(attributes={"A": 1.5, "B": -2.5, "C": 9.0}).attributes)
     matrix = vectoriser.matrix([0, 0], [250, 300], [[2, 500, 4, 1_000], [1, 300, 1, 300]], [values, [0.1, 0.2]])
     assert matrix.dtype == np.float32
     assert matrix.tolist() == np.array([[-2.5, 2.5, 2, 1.5, 4, 2.5], [0.1, 3, 1, 0.2, 1, 3]], np.float32).tolist()
@@ -140,7 +140,7 @@ def test_reading_attributes_leaves_the_transaction_alone() -> None:
         FeatureSchema.parse(b'{"name": "x", "version": 1, "features": [{"name": "b", "kind": "attribute", "attribute": "B"}]}')
     )
     with pytest.raises(ValueError, match="ATTRIBUTE_MISSING"):
-        vectoriser.attribute_values(paid)
+        vectoriser.attribute_values(paid.attributes)
     assert dict(paid.attributes) == {"A": 1.0}
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tallystick.contracts import Transaction
 from tallystick.rules.language import MARGIN, TEXTS
+from tallystick.trust.transactions import Payment
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -35,7 +36,7 @@ class Batch(NamedTuple):
 
     margins: NDArray[np.float32]
     matrix: NDArray[np.float32]
-    transactions: Sequence[Transaction]
+    transactions: Sequence[Transaction | Payment]
     times_ms: Sequence[int]
 
 
@@ -72,11 +73,11 @@ def _numbers(name: str, values: NDArray[np.float32] | NDArray[np.int64]) -> pl.S
     return pl.Series(name, values.astype(np.float64), nan_to_null=True)
 
 
-def _times(transactions: Sequence[Transaction]) -> NDArray[np.int64]:
+def _times(transactions: Sequence[Transaction | Payment]) -> NDArray[np.int64]:
     return np.array([transaction.event_time_ms for transaction in transactions], np.int64)
 
 
-_INTEGERS: Mapping[str, Callable[[Sequence[Transaction]], NDArray[np.int64]]] = {
+_INTEGERS: Mapping[str, Callable[[Sequence[Transaction | Payment]], NDArray[np.int64]]] = {
     "amount_minor": lambda paid: np.array([transaction.amount_minor for transaction in paid], np.int64),
     "event_time_ms": _times,
     "hour": lambda paid: _times(paid) % _DAY_MS // _HOUR_MS,

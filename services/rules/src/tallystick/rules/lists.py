@@ -19,6 +19,7 @@ from struct import Struct
 
 from tallystick.contracts import ListSubject, PolicyList, Transaction
 from tallystick.trust.keyed_hash import keyed_hash
+from tallystick.trust.transactions import Payment
 
 NEVER_MS = 2**63 - 1
 DIGEST_SIZE = 16
@@ -85,7 +86,7 @@ class MemberList:
         self._expiries = _entries(stated, file)
         self._known: dict[str, int] = {}
 
-    def on_it(self, transactions: Sequence[Transaction], times_ms: Sequence[int]) -> list[int]:
+    def on_it(self, transactions: Sequence[Transaction | Payment], times_ms: Sequence[int]) -> list[int]:
         """Return the places of the transactions whose subject is on the list at the time."""
         field, known = self.field, self._known
         names = [getattr(transaction, field) for transaction in transactions]

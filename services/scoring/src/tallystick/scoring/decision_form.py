@@ -1,10 +1,12 @@
 """Decisions' bytes, a batch at once: what all share is encoded once, by protobuf, and what varies is joined to it."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from tallystick.contracts import Commitment, Decision
 from tallystick.rules.outcomes import scores
 from tallystick.scoring.activations import Active
+from tallystick.scoring.columns import joined
 from tallystick.scoring.model import Margins
 from tallystick.scoring.sealing import GROUPS
 from tallystick.scoring.wire import number_fields, varint
@@ -39,7 +41,7 @@ class DecisionForm:
         rulings: Sequence[Ruling],
         margins: Margins,
         evidence_digests: Sequence[bytes],
-        commitments: Sequence[tuple[bytes, bytes, bytes, bytes]],
+        commitments: Sequence[Sequence[bytes]],
     ) -> list[bytes]:
         """Return serialised `Decision`s.
 
@@ -51,32 +53,18 @@ class DecisionForm:
             rulings: outcomes, reasons and what applied.
             margins: raw margins, shape (rows,).
             evidence_digests: SHA-256 of the evidence records' values.
-            commitments: digests, in the order of `GROUPS`.
+            commitments: digests, a column for each of `GROUPS`.
         """
         bits = margins.astype("<f4", copy=False).tobytes()
-        rows = zip(
-            number_fields("\x18", offsets),
-            number_fields("\x20", sequences),
-            chains,
-            number_fields("\x30", times_ms),
-            rulings,
-            [bits[start : start + 4] for start in range(0, len(bits), 4)],
-            scores(margins),
-            evidence_digests,
-            commitments,
-            strict=True,
-        )
-        head, active, join = self._head, self._active, b"".join
-        tag1, tag2, tag3, tag4 = _COMMITMENTS
         known = self._rulings
-        filled = []
-        for offset, sequence, chain, time, ruling, margin, score, evidence, (one, two, three, four) in rows:
-            said, applied = known.get(ruling) or self._ruling(ruling)
-            filled.append(join((
-                head, offset, sequence, b"\x2a\x20", chain, time, said, b"\x4d", margin, _SCORES[score], active, evidence,
-                tag1, one, tag2, two, tag3, three, tag4, four, applied,
-            )))  # fmt: skip
-        return filled
+        said, applied = zip(*[known.get(ruling) or self._ruling(ruling) for ruling in rulings], strict=True)
+        margin_bits = [bits[start : start + 4] for start in range(0, len(bits), 4)]
+        columns = (
+            *(self._head, number_fields("\x18", offsets), number_fields("\x20", sequences), b"\x2a\x20", chains),
+            *(number_fields("\x30", times_ms), said, b"\x4d", margin_bits, map(_SCORES.__getitem__, scores(margins))),
+            *(self._active, evidence_digests, *chain(*zip(_COMMITMENTS, commitments, strict=True)), applied),
+        )
+        return [*joined(len(offsets), *columns)]
 
     def _ruling(self, ruling: Ruling) -> tuple[bytes, bytes]:
         """Return a ruling's two places in a decision: the outcome with its reasons, and what applied."""

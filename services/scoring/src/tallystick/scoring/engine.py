@@ -24,7 +24,7 @@ from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
 from tallystick.trust.keyed_hash import keyed_hash
-from tallystick.trust.transactions import RejectionError, decode
+from tallystick.trust.transactions import Payment, RejectionError, decode
 
 TOP_CONTRIBUTIONS = 5
 APPROVE = int(Outcome.OUTCOME_APPROVE)  # looked up once: protobuf looks a name up in Python, 0.5 microseconds each time
@@ -67,7 +67,7 @@ class Row:
     chain: bytes
     active: Active | None
     reason: ReasonCode | None = None  # why it is rejected
-    transaction: Transaction | None = None
+    payment: Payment | None = None
     customer: Customer | None = None
     windows: list[int] | None = None
     attributes: list[float] | None = None
@@ -147,38 +147,36 @@ class Partition:
     def replay_if_sound(self, record: Record) -> None:
         """Move the windows by a record that nobody knows the decision on, unless any policy would have rejected it."""
         with suppress(RejectionError):
-            transaction = parse_transaction(record.headers, record.value, record.timestamp, _ANY_TIME)
-            customer = self._customer(record.key, transaction)
-            if customer is None or not customer.is_repeat(digest_of(transaction.transaction_id), transaction.event_time_ms):
-                self._replay(record, transaction)
+            payment = parse_transaction(record.headers, record.value, record.timestamp, _ANY_TIME)
+            customer = self._customer(record.key, payment.customer_id)
+            if customer is None or not customer.is_repeat(digest_of(payment.transaction_id), payment.event_time_ms):
+                self._replay(record, payment)
 
-    def _replay(self, record: Record, transaction: Transaction) -> None:
+    def _replay(self, record: Record, transaction: Transaction | Payment) -> None:
         name, time_ms = transaction.customer_id, transaction.event_time_ms
-        customer = self._customer(record.key, transaction) or self.customers.create(name)
+        customer = self._customer(record.key, name) or self.customers.create(name)
         digest = digest_of(transaction.transaction_id)
         self.customers.observe(customer, digest, transaction.currency, time_ms, transaction.amount_minor, ())
 
     def _observe(self, row: Row) -> None:
         record, active = row.record, row.active
         limits = _WIDEST if active is None else active.limits
-        transaction = parse_transaction(record.headers, record.value, record.timestamp, limits)
-        customer = self._customer(record.key, transaction)
-        time_ms, digest = transaction.event_time_ms, digest_of(transaction.transaction_id)
+        payment = parse_transaction(record.headers, record.value, record.timestamp, limits)
+        transaction_id, name, amount_minor, currency, time_ms = payment[:5]
+        customer, digest = self._customer(record.key, name), digest_of(transaction_id)
         if customer is not None and customer.is_repeat(digest, time_ms):
             raise RejectionError(ReasonCode.REASON_CODE_TRANSACTION_REPEATED)
         if active is None:
             raise RejectionError(ReasonCode.REASON_CODE_NO_ACTIVE_MODEL)
-        row.attributes = active.vectoriser.attribute_values(transaction)
+        vectoriser = active.vectoriser
+        row.attributes = vectoriser.attribute_values(payment.attributes)
         if customer is None:  # only now: what is rejected leaves no trace
-            customer = self.customers.create(transaction.customer_id)
-        row.windows = self.customers.observe(
-            customer, digest, transaction.currency, time_ms, transaction.amount_minor, active.vectoriser.spans_ms
-        )
-        row.transaction, row.customer = transaction, customer
+            customer = self.customers.create(name)
+        row.windows = self.customers.observe(customer, digest, currency, time_ms, amount_minor, vectoriser.spans_ms)
+        row.payment, row.customer = payment, customer
 
-    def _customer(self, key: bytes | None, transaction: Transaction) -> Customer | None:
+    def _customer(self, key: bytes | None, name: str) -> Customer | None:
         """Return whose transaction it is, None if the customer is not known. Raises RejectionError if the key is another's."""
-        name = transaction.customer_id
         if key is None or key != name.encode():
             raise RejectionError(ReasonCode.REASON_CODE_KEY_MISMATCH)
         customer = self.customers.get(name)
@@ -211,27 +209,28 @@ def _decide_run(
 def _score(
     topic: str, partition: int, rows: list[Row], active: Active, sealer: Sealer, challengers: Challengers | None
 ) -> list[Decided]:
-    transactions = cast("list[Transaction]", [row.transaction for row in rows])
+    payments = cast("list[Payment]", [row.payment for row in rows])
     sequences = [row.sequence for row in rows]
     times_ms = [row.record.timestamp for row in rows]
     matrix = active.vectoriser.matrix(
-        [transaction.event_time_ms for transaction in transactions],
-        [transaction.amount_minor for transaction in transactions],
+        [payment.event_time_ms for payment in payments],
+        [payment.amount_minor for payment in payments],
         cast("list[list[int]]", [row.windows for row in rows]),
         cast("list[list[float]]", [row.attributes for row in rows]),
     )
     margins = active.model.margins(matrix)
-    rulings = active.policy.rule(Batch(margins, matrix, transactions, times_ms))
+    rulings = active.policy.rule(Batch(margins, matrix, payments, times_ms))
+    found = [ruling.outcome for ruling in rulings]
     schema_digest = active.vectoriser.schema.digest
     recorded = challengers.ask(schema_digest, matrix, times_ms) if challengers else None
     vectors = matrix.astype("<f4", copy=False)
     sealed = sealer.seal(
         partition,
         sequences,
-        transactions,
+        payments,
         cast("list[Customer]", [row.customer for row in rows]),
         feature_contents(schema_digest, vectors.tobytes(), vectors[0].nbytes),
-        _explanations(active, matrix, [ruling.outcome for ruling in rulings], recorded),
+        _explanations(active, matrix, found, recorded),
         active.policy.attributes,
     )
     values = DecisionForm(topic, partition, active).filled(
@@ -245,8 +244,8 @@ def _score(
         sealed.commitments,
     )
     return [
-        Decided(value, evidence, None, None, ruling.outcome)
-        for value, evidence, ruling in zip(values, sealed.values, rulings, strict=True)
+        Decided(value, evidence, None, None, outcome)
+        for value, evidence, outcome in zip(values, sealed.values, found, strict=True)
     ]
 
 

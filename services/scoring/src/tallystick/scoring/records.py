@@ -6,8 +6,8 @@ Pure: a function of the record's bytes, its time stamp and the limits in force. 
 
 from dataclasses import dataclass
 
-from tallystick.contracts import ReasonCode, Transaction
-from tallystick.trust.transactions import Headers, RejectionError, check_fields, decode
+from tallystick.contracts import ReasonCode
+from tallystick.trust.transactions import Headers, Payment, RejectionError, check_fields, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Limits:
     event_time_tolerance_ms: int
 
 
-def parse_transaction(headers: Headers, value: bytes | None, timestamp_ms: int, limits: Limits) -> Transaction:
+def parse_transaction(headers: Headers, value: bytes | None, timestamp_ms: int, limits: Limits) -> Payment:
     """Return the record's transaction, every field checked but the ones that need the customer's history.
 
     Args:
@@ -34,9 +34,8 @@ def parse_transaction(headers: Headers, value: bytes | None, timestamp_ms: int, 
         raise RejectionError(ReasonCode.REASON_CODE_VALUE_NULL)
     if len(value) > limits.max_value_bytes:
         raise RejectionError(ReasonCode.REASON_CODE_RECORD_TOO_LARGE)
-    transaction = decode(headers, value)
-    check_fields(transaction)
+    payment = check_fields(decode(headers, value))
     # Kafka says -1 of a record without a time stamp; a decision made before 1970 would be no sound one.
-    if timestamp_ms < 0 or abs(transaction.event_time_ms - timestamp_ms) > limits.event_time_tolerance_ms:
+    if timestamp_ms < 0 or abs(payment.event_time_ms - timestamp_ms) > limits.event_time_tolerance_ms:
         raise RejectionError(ReasonCode.REASON_CODE_EVENT_TIME_SKEWED)
-    return transaction
+    return payment

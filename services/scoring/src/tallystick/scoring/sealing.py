@@ -1,8 +1,9 @@
 """Evidence and commitments: what the decision was made on, readable only with its customer's key."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
+from operator import add
 from struct import Struct
 from typing import NamedTuple, cast
 
@@ -16,13 +17,14 @@ from tallystick.contracts import (
     Evidence,
     Explanation,
     FeatureVector,
-    Transaction,
     TransactionDetails,
 )
+from tallystick.scoring.columns import joined, sha256_each
 from tallystick.scoring.windows import Customer
 from tallystick.scoring.wire import SHORT, number_fields, sized, varint
 from tallystick.trust.commitments import SALT_SIZE
 from tallystick.trust.keyed_hash import keyed_hash
+from tallystick.trust.transactions import Payment
 
 Randomness = Callable[[int], bytes]
 GROUPS = (
@@ -39,11 +41,11 @@ _place = Struct(">IQ").pack
 
 
 class Sealed(NamedTuple):
-    """A batch's evidence by columns: exact values, their SHA-256, and the commitments' digests in the order of `GROUPS`."""
+    """A batch's evidence by columns: exact values, their SHA-256, and the digests of the commitments, a column a group."""
 
     values: list[bytes]
     digests: list[bytes]
-    commitments: list[tuple[bytes, bytes, bytes, bytes]]
+    commitments: list[list[bytes]]
 
 
 class Sealer:
@@ -62,7 +64,7 @@ class Sealer:
         self,
         partition: int,
         sequences: Sequence[int],
-        transactions: Sequence[Transaction],
+        payments: Sequence[Payment],
         customers: Sequence[Customer],
         features: Sequence[bytes],
         explanations: Sequence[bytes],
@@ -73,74 +75,76 @@ class Sealer:
         Args:
             partition: where they are.
             sequences: their places in it.
-            transactions: what was decided.
-            customers: whose transactions; each has its cipher.
+            payments: what was decided.
+            customers: whose payments; each has its cipher.
             features: serialised `FeatureVector`s.
             explanations: serialised `Explanation`s.
-            attributes: names of the transactions' attributes that the evidence has to hold.
+            attributes: names of the payments' attributes that the evidence has to hold.
         """
-        sealed = Sealed([], [], [])
-        values, digests, commitments = sealed
-        partition_field = Evidence(partition=partition).SerializeToString()
-        lookup_of, join, hashed = self._lookup, b"".join, sha256
         # Every row's randomness in one call of the system.
-        randomness = _RANDOM.iter_unpack(self._randomness(len(sequences) * _RANDOM.size))
-        ciphers = cast("list[tuple[bytes, AESGCM]]", [(customer.key_id, customer.cipher) for customer in customers])
-        places = zip(sequences, number_fields("\x20", sequences), strict=True)
-        rows = zip(places, transactions, ciphers, features, explanations, randomness, strict=True)
-        # One loop does it all, and nearly nothing is called but C: a call for each step would cost as much as the steps.
-        for place, transaction, (key_id, cipher), vector, explanation, (salt1, salt2, salt3, salt4, nonce) in rows:
-            sequence, sequence_field = place
-            transaction_id = transaction.transaction_id
-            identity = identity_content(transaction_id, transaction.customer_id)
-            details = details_content(transaction)
-            if attributes:
-                details += attributes_content(transaction, attributes)
-            (head1, tag1), (head2, tag2) = _around(1, len(identity)), _around(2, len(details))
-            (head3, tag3), (head4, tag4) = _around(3, len(vector)), _around(4, len(explanation))
-            body = join((
-                head1, salt1, tag1, identity, head2, salt2, tag2, details,
-                head3, salt3, tag3, vector, head4, salt4, tag4, explanation,
-            ))  # fmt: skip
-            lookup = lookup_of(transaction_id.encode())
-            ciphertext = cipher.encrypt(nonce, body, key_id + lookup + _place(partition, sequence))
-            value = join((
-                b"\x0a\x10", key_id, b"\x12\x20", lookup, partition_field, sequence_field,
-                b"\x2a\x0c", nonce, _ciphertext_head(len(ciphertext)), ciphertext,
-            ))  # fmt: skip
-            values.append(value)
-            digests.append(hashed(value).digest())
-            commitments.append((
-                hashed(salt1 + identity).digest(), hashed(salt2 + details).digest(),
-                hashed(salt3 + vector).digest(), hashed(salt4 + explanation).digest(),
-            ))  # fmt: skip
-        return sealed
+        rows = len(sequences)
+        *salts, nonces = zip(*_RANDOM.iter_unpack(self._randomness(rows * _RANDOM.size)), strict=True)
+        details = [*map(details_content, payments)]
+        if attributes:
+            details = [said + attributes_content(payment, attributes) for said, payment in zip(details, payments, strict=True)]
+        contents = ([*map(identity_content, payments)], details, features, explanations)
+        key_ids = cast("list[bytes]", [customer.key_id for customer in customers])
+        ciphers = cast("list[AESGCM]", [customer.cipher for customer in customers])
+        lookups = [self._lookup(payment.transaction_id.encode()) for payment in payments]
+        associated = joined(rows, key_ids, lookups, map(_place, repeat(partition), sequences))
+        ciphertexts = [
+            cipher.encrypt(nonce, body, bound)
+            for cipher, nonce, body, bound in zip(ciphers, nonces, _bodies(salts, contents), associated, strict=True)
+        ]
+        partition_field = Evidence(partition=partition).SerializeToString()
+        columns = (
+            *(b"\x0a\x10", key_ids, b"\x12\x20", lookups, partition_field, number_fields("\x20", sequences)),
+            *(b"\x2a\x0c", nonces, map(_before_ciphertext, map(len, ciphertexts)), ciphertexts),
+        )
+        values = [*joined(rows, *columns)]
+        commitments = [sha256_each(map(add, *each)) for each in zip(salts, contents, strict=True)]
+        return Sealed(values, sha256_each(values), commitments)
 
 
-def identity_content(transaction_id: str, customer_id: str) -> bytes:
-    """Return the `identity` group; both ids are of ASCII and not empty."""
+def _bodies(salts: Sequence[Sequence[bytes]], contents: Sequence[Sequence[bytes]]) -> Iterator[bytes]:
+    """Return serialised `EvidenceBody`s, one opening for each of `GROUPS`."""
+    columns: list[bytes | Iterable[bytes]] = []
+    for group, salt, content in zip(GROUPS, salts, contents, strict=True):
+        sizes = [*map(len, content)]
+        if sizes.count(sizes[0]) == len(sizes):  # as the vectors are, and the explanations where all is approved
+            columns += _before_salt(group, sizes[0]), salt, _behind_salt(sizes[0]), content
+        else:
+            columns += map(partial(_before_salt, group), sizes), salt, map(_behind_salt, sizes), content
+    return joined(len(salts[0]), *columns)
+
+
+def identity_content(payment: Payment) -> bytes:
+    """Return the `identity` group."""
+    transaction_id, customer_id = payment[:2]
     return f"\x0a{SHORT[len(transaction_id)]}{transaction_id}\x12{SHORT[len(customer_id)]}{customer_id}".encode("latin-1")
 
 
-def details_content(transaction: Transaction) -> bytes:
-    """Return the `transaction` group; every text is of ASCII, the currency and the event time are there."""
-    text = f"\x12\x03{transaction.currency}\x18{varint(transaction.event_time_ms)}"
-    if amount := transaction.amount_minor:
-        text = f"\x08{varint(amount)}{text}"
-    if terminal := transaction.terminal_id:
+def details_content(payment: Payment) -> bytes:
+    """Return the `transaction` group."""
+    _, _, amount, currency, event_time_ms, terminal, merchant, source, number, _ = payment
+    if amount:
+        text = f"\x08{varint(amount)}\x12\x03{currency}\x18{varint(event_time_ms)}"
+    else:
+        text = f"\x12\x03{currency}\x18{varint(event_time_ms)}"
+    if terminal:
         text = f"{text}\x22{SHORT[len(terminal)]}{terminal}"
-    if merchant := transaction.merchant_id:
+    if merchant:
         text = f"{text}\x2a{SHORT[len(merchant)]}{merchant}"
-    if source := transaction.source:
+    if source:
         text = f"{text}\x32{SHORT[len(source)]}{source}"
-    if number := transaction.source_sequence:
+    if number:
         text = f"{text}\x38{varint(number)}"
     return text.encode("latin-1")
 
 
-def attributes_content(transaction: Transaction, names: Sequence[str]) -> bytes:
+def attributes_content(payment: Payment, names: Sequence[str]) -> bytes:
     """Return what the `transaction` group says of these attributes, behind `details_content`."""
-    present = transaction.attributes
+    present = payment.attributes
     return TransactionDetails(attributes={name: present[name] for name in names if name in present}).SerializeToString(
         deterministic=True
     )
@@ -174,13 +178,18 @@ def challengers_content(recorded: Sequence[tuple[int, int]]) -> bytes:
 
 
 @lru_cache(maxsize=1 << 12)
-def _around(group: int, size: int) -> tuple[bytes, bytes]:
-    """Return what stands before and behind the salt in an `EvidenceBody`'s disclosure of a content of this size."""
-    empty = Disclosure(group=cast("DisclosureGroup", group), salt=bytes(SALT_SIZE)).SerializeToString()
-    behind = sized(b"\x1a", size) if size else b""
-    return sized(b"\x0a", len(empty) + len(behind) + size) + empty[:-SALT_SIZE], behind
+def _before_salt(group: DisclosureGroup, size: int) -> bytes:
+    """Return what stands before the salt in an `EvidenceBody`'s disclosure of a content of this size."""
+    empty = Disclosure(group=group, salt=bytes(SALT_SIZE)).SerializeToString()
+    return sized(b"\x0a", len(empty) + len(_behind_salt(size)) + size) + empty[:-SALT_SIZE]
 
 
 @lru_cache(maxsize=1 << 12)
-def _ciphertext_head(size: int) -> bytes:
+def _behind_salt(size: int) -> bytes:
+    """Return what stands between the salt and a content of this size."""
+    return sized(b"\x1a", size) if size else b""
+
+
+@lru_cache(maxsize=1 << 12)
+def _before_ciphertext(size: int) -> bytes:
     return sized(b"\x32", size)

@@ -3,12 +3,12 @@
 A feature is exact integers, one float64 division, one rounding to float32.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tallystick.contracts import ReasonCode, Transaction
+from tallystick.contracts import ReasonCode
 from tallystick.scoring.windows import DAY_MS
 from tallystick.trust.features import Feature, FeatureSchema
 from tallystick.trust.transactions import RejectionError
@@ -38,15 +38,14 @@ class Vectoriser:
         self._window = {day: 2 * place for place, day in enumerate(days)}
         self._attribute = {name: place for place, name in enumerate(self.attributes)}
 
-    def attribute_values(self, transaction: Transaction) -> list[float]:
-        """Return the transaction's attributes in the schema's order.
+    def attribute_values(self, present: Mapping[str, float]) -> list[float]:
+        """Return a payment's attributes in the schema's order.
 
         Raises:
             RejectionError: if one is missing, or too large for float32.
         """
         if not self.attributes:
             return []
-        present = transaction.attributes
         # `in` first: reading a missing key of a protobuf map would create it.
         if not all(name in present for name in self.attributes):
             raise RejectionError(ReasonCode.REASON_CODE_ATTRIBUTE_MISSING)

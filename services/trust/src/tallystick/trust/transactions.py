@@ -5,8 +5,10 @@ Pure. What takes transactions in, and what decides on them, must agree on this t
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from types import MappingProxyType
+from typing import NamedTuple
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.json_format import ParseError as JsonParseError
@@ -23,6 +25,8 @@ CURRENCIES = frozenset(currency.code for currency in Currency)
 _visible = re.compile("[!-~]*").fullmatch
 PROTOBUF = b"application/x-protobuf"
 JSON = b"application/json"
+
+_NO_ATTRIBUTES: Mapping[str, float] = MappingProxyType({})
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -91,39 +95,63 @@ def _not_finite(amount: object) -> bool:
     return isinstance(amount, float) and not isfinite(amount)
 
 
-def check_fields(transaction: Transaction) -> None:
-    """Check every field by itself.
+class Payment(NamedTuple):
+    """A sound transaction's fields.
+
+    Read out of the message once: a message makes a value afresh whenever it is asked, and takes more memory than all of them.
+    """
+
+    transaction_id: str
+    customer_id: str
+    amount_minor: int
+    currency: str
+    event_time_ms: int
+    terminal_id: str
+    merchant_id: str
+    source: str
+    source_sequence: int
+    attributes: Mapping[str, float]
+
+
+def check_fields(transaction: Transaction) -> Payment:
+    """Check every field by itself and return them.
 
     Raises:
         RejectionError: saying what is wrong with the first that is.
     """
-    transaction_id, customer_id, amount = transaction.transaction_id, transaction.customer_id, transaction.amount_minor
-    currency = transaction.currency
-    if not (transaction_id and customer_id and currency and transaction.event_time_ms) or (
+    payment = Payment._make((
+        transaction.transaction_id, transaction.customer_id, transaction.amount_minor, transaction.currency,
+        transaction.event_time_ms, transaction.terminal_id, transaction.merchant_id, transaction.source,
+        transaction.source_sequence, transaction.attributes or _NO_ATTRIBUTES,
+    ))  # fmt: skip
+    transaction_id, customer_id, amount, currency, event_time_ms, terminal_id, merchant_id, source, _, attributes = payment
+    if not (transaction_id and customer_id and currency and event_time_ms) or (
         amount == 0 and not transaction.HasField("amount_minor")
     ):
         raise RejectionError(ReasonCode.REASON_CODE_FIELD_MISSING)
-    _check_names(transaction_id, customer_id, transaction.terminal_id, transaction.merchant_id, transaction.source)
+    # One match for all names, which are too large only if all together are.
+    names = f"{transaction_id}{customer_id}{terminal_id}{merchant_id}{source}"
+    if len(names) > MAX_NAME_BYTES or _visible(names) is None:
+        _check_names(transaction_id, customer_id, terminal_id, merchant_id, source)
     if amount < 0:
         raise RejectionError(ReasonCode.REASON_CODE_AMOUNT_NEGATIVE)
     if amount > MAX_AMOUNT_MINOR:
         raise RejectionError(ReasonCode.REASON_CODE_AMOUNT_TOO_LARGE)
     if currency not in CURRENCIES:
         raise RejectionError(ReasonCode.REASON_CODE_CURRENCY_UNKNOWN)
-    if transaction.attributes:
-        _check_attributes(transaction)
+    if attributes:
+        _check_attributes(attributes)
+    return payment
 
 
 def _check_names(*names: str) -> None:
-    # One match for all of them, which are too large only if all together are.
-    together = "".join(names)
-    if _visible(together) is None or (len(together) > MAX_NAME_BYTES and any(len(name) > MAX_NAME_BYTES for name in names)):
-        too_large = any(len(name.encode()) > MAX_NAME_BYTES for name in names)
-        raise RejectionError(ReasonCode.REASON_CODE_FIELD_TOO_LARGE if too_large else ReasonCode.REASON_CODE_FIELD_CHARACTERS)
+    if any(len(name.encode()) > MAX_NAME_BYTES for name in names):
+        raise RejectionError(ReasonCode.REASON_CODE_FIELD_TOO_LARGE)
+    if not all(map(_visible, names)):
+        raise RejectionError(ReasonCode.REASON_CODE_FIELD_CHARACTERS)
 
 
-def _check_attributes(transaction: Transaction) -> None:
-    attributes = transaction.attributes
+def _check_attributes(attributes: Mapping[str, float]) -> None:
     if len(attributes) > MAX_ATTRIBUTES or any(len(name.encode()) > MAX_NAME_BYTES for name in attributes):
         raise RejectionError(ReasonCode.REASON_CODE_FIELD_TOO_LARGE)
     if not all(map(isfinite, attributes.values())):
