@@ -14,6 +14,7 @@ from tallystick.cli.demo.steps import activate, publish, train, wait_until
 from tallystick.cli.demo.story import FIRST_STREAMED_DAY, TRAINING_DAYS
 from tallystick.cli.simulate import generate, write_parquet
 from tallystick.cli.stream import Shift, read_transactions, shift_ms
+from tallystick.embedded import ApacheKafka
 
 PER_DAY = 9_585  # of the card stream
 
@@ -38,11 +39,14 @@ def prepare(directory: Path, transactions: int) -> Material:
 
 
 @contextmanager
-def platform(material: Material, now_ms: int, extra: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Platform]:
-    """Give a fresh platform that is ready to decide the material's transactions."""
+def platform(
+    material: Material, now_ms: int, extra: Mapping[str, Mapping[str, str]] | None = None, *, apache: bool = False
+) -> Iterator[Platform]:
+    """Give a fresh platform that is ready to decide the material's transactions, on Apache Kafka if that is asked for."""
     with TemporaryDirectory(prefix="tallystick-bench-") as directory:
         Path(directory).chmod(0o755)  # PostgreSQL runs as another user when this is root
-        with Platform(Path(directory), extra=extra) as running:
+        kafka = ApacheKafka(Path(directory) / "kafka", heap_mb=1_024) if apache else None
+        with Platform(Path(directory) / "platform", kafka=kafka, extra=extra) as running:
             running.wait_live()
             wait_until(lambda: bool(running.health("notary")["ready"]), "the notary")
             publish(running, material.release, "ada")

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ def main() -> None:
     """Run the benches; nothing here asserts a time."""
     parser = argparse.ArgumentParser(description="Measure Tallystick on this machine.")
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
+    parser.add_argument("--records", type=int, default=200_000, metavar="N", help="for scoring and each peer (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
     parser.add_argument("--only", choices=("tree", "notary", "proofs", "scoring", "chain"), help="one bench alone")
     args = parser.parse_args()
@@ -35,13 +37,12 @@ def main() -> None:
         if args.only in (None, "proofs"):
             rows += proofs.run(Path(directory), args.runs, console)
         if args.only not in ("tree", "notary", "proofs"):
-            material = prepare(Path(directory), args.transactions)
+            material = prepare(Path(directory), max(args.transactions, scoring.transactions_needed(args.records)))
         if args.only in (None, "scoring"):
-            console.print("scoring alone, and the copy loop beside it …")
-            rows += scoring.run(material, args.runs)
+            rows += scoring.run(material, args.records, args.runs, console)
         if args.only in (None, "chain"):
             console.print("the whole chain …")
-            rows += chain.run(material, args.runs, console)
+            rows += chain.run(replace(material, table=material.table.slice(0, args.transactions)), args.runs, console)
     write(rows, ROOT / "build" / "bench.json", console)
 
 

@@ -1,0 +1,169 @@
+"""How fast a program puts records out: the topic's end, looked at ten times a second while the program works.
+
+Nothing of the program is trusted or touched: what counts is what the broker has, and CPU time is the kernel's word.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]  # documented as there
+
+EVERY_S = 0.1
+WARM_SHARE = 0.25
+"""The first quarter of what a program puts out is its warm-up, and counts for nothing."""
+
+_START_S = 60.0
+_STILL_S = 3.0
+_MILLION = 1_000_000
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class StandstillError(RuntimeError):
+    """A program put nothing out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look: the time, the sum of the partitions' ends, and each process's CPU time so far."""
+
+    at_s: float
+    end: int
+    cpu_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """What was seen after the warm-up.
+
+    Attributes:
+        per_s: records a second.
+        cpu_s_per_million: CPU seconds for a million records, by process.
+    """
+
+    per_s: float
+    cpu_s_per_million: Mapping[str, float]
+
+
+def ends_of(bootstrap: str, topic: str, partitions: int) -> list[int]:
+    """Return a topic's ends by partition, as a reader of committed records sees them."""
+    return _ends_of(AdminClient({"bootstrap.servers": bootstrap}), topic, partitions)
+
+
+def _ends_of(admin: AdminClient, topic: str, partitions: int) -> list[int]:
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # it has no types
+    answers = admin.list_offsets(
+        {TopicPartition(topic, number): latest for number in range(partitions)}, isolation_level=IsolationLevel.READ_COMMITTED
+    )
+    ends = {where.partition: answer.result().offset for where, answer in answers.items()}
+    return [ends[number] for number in range(partitions)]
+
+
+def watch(
+    bootstrap: str,
+    topic: str,
+    partitions: int,
+    pids: Mapping[str, int],
+    alive: Callable[[], bool],
+    *,
+    limit_s: float,
+    enough: int | None = None,
+) -> list[Sample]:
+    """Look at a topic, empty at first, until there is enough in it, it stands still, or `limit_s` have passed.
+
+    Args:
+        bootstrap: the brokers.
+        topic: where the program writes.
+        partitions: of the topic.
+        pids: processes whose CPU time is of interest, by name.
+        alive: tells whether the program runs.
+        limit_s: counted from the first record.
+        enough: the end at which there is nothing more to come; None where markers take offsets too.
+
+    Raises:
+        StandstillError: if nothing comes, or the program ends.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    begun_s = time.monotonic()
+    samples: list[Sample] = []
+    while True:
+        end = sum(_ends_of(admin, topic, partitions))
+        sample = Sample(time.monotonic(), end, {name: cpu_s(pid) for name, pid in pids.items()})
+        if not alive():
+            raise StandstillError(f"the program ended before {topic} was done")
+        if samples or sample.end:
+            samples.append(sample)
+        elif sample.at_s - begun_s > _START_S:
+            raise StandstillError(f"nothing came to {topic} within {_START_S:g} s")
+        if samples and (sample.at_s - samples[0].at_s > limit_s or sample.end == enough or _still_s(samples) > _STILL_S):
+            return samples
+        time.sleep(EVERY_S)
+
+
+def _still_s(samples: Sequence[Sample]) -> float:
+    newest = samples[-1]
+    return newest.at_s - next(sample.at_s for sample in samples if sample.end == newest.end)
+
+
+def throughput(samples: Sequence[Sample], records: int | None = None) -> Throughput:
+    """Return the throughput after the warm-up.
+
+    Args:
+        samples: of one run, from a topic that was empty.
+        records: how many records there are in the end; the rest of the offsets are transactions' markers. None: no markers.
+
+    Raises:
+        StandstillError: if there are too few samples to say anything.
+    """
+    end = samples[-1].end
+    share = 1.0 if records is None else records / end
+    warm = next(sample for sample in samples if sample.end >= WARM_SHARE * end)
+    last = next(sample for sample in samples if sample.end == end)
+    counted = (last.end - warm.end) * share
+    if counted <= 0 or last.at_s <= warm.at_s:
+        raise StandstillError("all of it came at once: give it more records")
+    cpu = {name: (last.cpu_s[name] - warm.cpu_s[name]) * _MILLION / counted for name in last.cpu_s}
+    return Throughput(counted / (last.at_s - warm.at_s), cpu)
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds, user and system, that a process has used (proc(5), stat)."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:  # noqa: PTH123  ten times a second
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def create_topic(bootstrap: str, name: str, partitions: int) -> None:
+    """Create a topic that keeps what it is given, however old its time stamps. Raises KafkaException."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.create_topics([NewTopic(name, partitions, 1, config={"retention.ms": "-1"})]).values():
+        future.result()
+
+
+def read(bootstrap: str, topic: str, partitions: int) -> list[list[tuple[int, bytes]]]:
+    """Return offset and value of everything committed in a topic, by partition. Raises KafkaException."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "bench-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+    found: list[list[tuple[int, bytes]]] = [[] for _ in range(partitions)]
+    ended = set[int | None]()
+    while len(ended) < partitions:
+        for message in consumer.consume(10_000, timeout=0.5):
+            error = message.error()
+            if error is None:
+                found[message.partition() or 0].append((message.offset() or 0, message.value() or b""))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ended.add(message.partition())
+            else:
+                raise KafkaException(error)
+    consumer.close()
+    return found
