@@ -48,11 +48,11 @@ async def test_topics_have_their_partitions(stack: ProvisionedStack) -> None:
         await consumer.topics()
         counts = {
             topic: len(consumer.partitions_for_topic(topic) or ())
-            for topic in ("transactions", "decisions", "evidence", "dead-letter", "governance", "checkpoints")
+            for topic in ("transactions", "decisions", "evidence", "dead-letter", "governance", "fallbacks", "checkpoints")
         }
     assert counts == {
         "transactions": PARTITIONS, "decisions": PARTITIONS, "evidence": PARTITIONS, "dead-letter": PARTITIONS,
-        "governance": 1, "checkpoints": 1,
+        "governance": 1, "fallbacks": 1, "checkpoints": 1,
     }  # fmt: skip
 
 
@@ -92,17 +92,16 @@ def test_credentials_are_readable_by_their_owner_alone(stack: ProvisionedStack) 
 
 
 async def test_the_trust_policy_holds_vaults_keys_and_the_signers(stack: ProvisionedStack) -> None:
-    """Both logs, the clock and both people, as a verifier reads them."""
+    """Every log, the clock and both people, as a verifier reads them."""
     policy = TrustPolicy.load(stack.policy)
     vault = Vault(stack.vault_settings("notary"))
     assert {key.name: key.public_key for key, _ in policy.log_policy.logs} == {
-        policy.origins["decisions"]: await vault.public_key("notary-decisions"),
-        policy.governance_origin: await vault.public_key("notary-governance"),
+        origin: await vault.public_key(f"notary-{name}") for name, origin in policy.origins.items()
     }
+    assert policy.origins.keys() == {"decisions", "fallbacks", "governance"}
     assert policy.log_policy.witnesses["notary-clock"].public_key == await vault.public_key("notary-clock")
     assert {key.origin: key.public_key for key in policy.receipt_keys} == {
-        policy.origins["decisions"]: await vault.public_key("notary-receipts-decisions"),
-        policy.governance_origin: await vault.public_key("notary-receipts-governance"),
+        origin: await vault.public_key(f"notary-receipts-{name}") for name, origin in policy.origins.items()
     }
     assert {signer.name: signer.public_key for signer in policy.signers} == {
         name: key.public_key().public_bytes_raw() for name, key in stack.signers.items()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tallystick.contracts import Decision, EntryKind, Incident, IncidentStatement, LogEntry, Malformed
 from tallystick.merkle.tiles import MAX_ENTRY_SIZE
-from tallystick.notary.intake import DecisionIntake, GovernanceIntake
+from tallystick.notary.intake import GOVERNANCE_KINDS, DecisionIntake, WholeTopicIntake
 from tallystick.notary.state import Progress
 from tallystick.trust.incidents import Incidents, SignedIncident
 
@@ -101,7 +101,7 @@ def test_every_record_of_decisions_is_logged_or_has_a_way_on(records: list[Arriv
 @given(arrived("governance"))
 def test_every_record_of_governance_is_logged(records: list[Arrived]) -> None:
     """Each is an entry as it is, or a stand-in; a hole in the offsets is one too. Nothing stops."""
-    admission = GovernanceIntake().admit({0: records}, Progress({}, {}), 0)
+    admission = WholeTopicIntake(GOVERNANCE_KINDS).admit({0: records}, Progress({}, {}), 0)
     assert not admission.stops
     assert admission.offsets == ({0: records[-1].offset + 1} if records else {})
     entries = {entry.offset: entry for entry in map(LogEntry.FromString, admission.entries)}

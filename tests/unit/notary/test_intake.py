@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from tallystick.contracts import Activation, Commitment, Decision, EntryKind, LogEntry, Malformed, ModelVersion, Report
-from tallystick.notary.intake import DecisionIntake, GovernanceIntake
+from tallystick.notary.intake import GOVERNANCE_KINDS, DecisionIntake, WholeTopicIntake
 from tallystick.notary.state import Position, Progress
 
 from .stand import Stored, decision, decisions
@@ -66,7 +66,7 @@ def test_the_largest_entry_is_65535_bytes(spare: int) -> None:
     overhead = len(entries_of_size(60_000)) - 60_000
     record = governance("report/r", padded_report(65_535 - overhead + spare))
 
-    entry = GovernanceIntake().admit({0: [record]}, START, 0).entries[0]
+    entry = WholeTopicIntake(GOVERNANCE_KINDS).admit({0: [record]}, START, 0).entries[0]
 
     kind = EntryKind.ENTRY_KIND_MALFORMED if spare else EntryKind.ENTRY_KIND_REPORT
     assert LogEntry.FromString(entry).kind == kind
@@ -75,7 +75,7 @@ def test_the_largest_entry_is_65535_bytes(spare: int) -> None:
 
 def entries_of_size(size: int) -> bytes:
     """Return the entry of a report of `size` bytes."""
-    return GovernanceIntake().admit({0: [governance("report/r", padded_report(size))]}, START, 0).entries[0]
+    return WholeTopicIntake(GOVERNANCE_KINDS).admit({0: [governance("report/r", padded_report(size))]}, START, 0).entries[0]
 
 
 def padded_report(size: int) -> bytes:
@@ -223,7 +223,7 @@ def governance(key: str | bytes | None, value: bytes | None) -> Stored:
 )
 def test_the_key_says_what_a_governance_record_is(case: Case) -> None:
     """The value must parse as the kind in the key, and is logged as it is."""
-    admission = GovernanceIntake().admit({0: [governance(case.key, case.value)]}, START, 0)
+    admission = WholeTopicIntake(GOVERNANCE_KINDS).admit({0: [governance(case.key, case.value)]}, START, 0)
 
     (entry,) = entries_of(admission.entries)
     assert entry.kind == case.kind
@@ -237,4 +237,4 @@ def test_governance_repeats_are_logged() -> None:
     value = Activation(statement=b"s").SerializeToString()
     records = [Stored(0, at, value, b"activation/1", "governance") for at in (0, 1)]
 
-    assert len(GovernanceIntake().admit({0: records}, START, 0).entries) == 2
+    assert len(WholeTopicIntake(GOVERNANCE_KINDS).admit({0: records}, START, 0).entries) == 2

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tallystick.contracts import EntryKind, LogEntry, Malformed
-from tallystick.notary.intake import GovernanceIntake
+from tallystick.notary.intake import GOVERNANCE_KINDS, WholeTopicIntake
 from tallystick.notary.state import Progress
 from tallystick.trust.governance_log import GovernanceLogError, check_governance_log
 from tallystick.trust.malformed import missing
@@ -30,7 +30,7 @@ def test_what_the_notary_writes_is_sound() -> None:
         Stored(0, 9, b"\xff", b"report/2", "governance"),
         Stored(0, 10, b"", b"report/3", "governance"),
     ]
-    entries = GovernanceIntake().admit({0: records}, Progress({}, {}), 0).entries
+    entries = WholeTopicIntake(GOVERNANCE_KINDS).admit({0: records}, Progress({}, {}), 0).entries
     assert len(entries) == 6
     check_governance_log(entries)
 

@@ -63,7 +63,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
             log_prover=LogProver(store, policy.receipt_keys),
             logs=logs,
             anchors=anchors,
-            closed=frozenset(log_name(origin) for origin in policy.decisions_origins),
+            closed=frozenset(name for name, origin in policy.origins.items() if origin != policy.governance_origin),
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,
             gate=gate,

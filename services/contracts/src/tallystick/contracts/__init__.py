@@ -17,6 +17,7 @@ from tallystick.contracts.v1.evidence_pb2 import (
     ProfileVersion,
     TransactionDetails,
 )
+from tallystick.contracts.v1.gateway_pb2 import Answer, Answers, Basis, Fallback, FallbackReason, SpooledFallback
 from tallystick.contracts.v1.governance_pb2 import (
     Activation,
     ActivationStatement,
@@ -55,6 +56,9 @@ from tallystick.contracts.v1.transaction_pb2 import Label, Transaction, Verdict
 __all__ = [
     "Activation",
     "ActivationStatement",
+    "Answer",
+    "Answers",
+    "Basis",
     "ChallengerMargin",
     "Commitment",
     "Contribution",
@@ -68,6 +72,8 @@ __all__ = [
     "Evidence",
     "EvidenceBody",
     "Explanation",
+    "Fallback",
+    "FallbackReason",
     "FeatureVector",
     "FraudChange",
     "Identity",
@@ -100,6 +106,7 @@ __all__ = [
     "Signature",
     "SourcePosition",
     "SourceSlice",
+    "SpooledFallback",
     "Topology",
     "Transaction",
     "TransactionDetails",

@@ -12,6 +12,7 @@ from tallystick.contracts import (
     Enrolment,
     EntryKind,
     Erasure,
+    Fallback,
     Incident,
     LogKey,
     ModelVersion,
@@ -163,12 +164,19 @@ GOVERNANCE_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {
 """What the part of a governance record's key before the first "/" says that its value is."""
 
 
-@dataclass(frozen=True, slots=True)
-class GovernanceIntake:
-    """Topic `governance`: every record, in order. Whether what it says is allowed, readers of the log judge.
+FALLBACK_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {b"fallback": (EntryKind.ENTRY_KIND_FALLBACK, Fallback)}
+"""The same for the log of fallbacks."""
 
-    Nothing stops it. Offsets at which the topic has no record any more leave an entry that says so.
+
+@dataclass(frozen=True, slots=True)
+class WholeTopicIntake:
+    """Topics `governance` and `fallbacks`: every record, in order. Whether what it says is allowed, readers of the log judge.
+
+    Nothing stops it. Offsets at which the topic has no record any more leave an entry that says so. `kinds` says by the part of
+    a record's key before the first "/" what its value is.
     """
+
+    kinds: Mapping[bytes, tuple[EntryKind, type[Message]]]
 
     def admit(self, batch: Batch, progress: Progress, first_index: int, incidents: Incidents = NO_INCIDENTS) -> Admission:
         """See `Intake`."""
@@ -178,18 +186,18 @@ class GovernanceIntake:
             for record in records:
                 if record.offset > expected:
                     out.entries.append(missing_entry(record, expected))
-                out.entries.append(_governance_entry(record))
+                out.entries.append(_keyed_entry(record, self.kinds))
                 expected = out.offsets[partition] = record.offset + 1
         return out
 
 
-def _governance_entry(record: Record) -> bytes:
+def _keyed_entry(record: Record, kinds: Mapping[bytes, tuple[EntryKind, type[Message]]]) -> bytes:
     kind, separator, _ = (record.key or b"").partition(b"/")
-    if not separator or kind not in GOVERNANCE_KINDS:
-        return malformed_entry(record, 'the key is not "<kind>/<id>" with a kind of the governance log')
+    if not separator or kind not in kinds:
+        return malformed_entry(record, 'the key is not "<kind>/<id>" with a kind of this log')
     if record.value is None:
         return malformed_entry(record, "the record has no value")
-    number, message = GOVERNANCE_KINDS[kind]
+    number, message = kinds[kind]
     try:
         message.FromString(record.value)
     except DecodeError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tallystick.trust.policy import TrustPolicy, log_name
 
 GOVERNANCE = "governance"
+FALLBACKS = "fallbacks"
 DECISIONS = "decisions"
 ALL = "all"
 
@@ -50,7 +51,10 @@ def chosen(policy: TrustPolicy, source_topic: str, names: str) -> tuple[Log, ...
     topic = policy.topics[source_topic]
     decisions = [Log(log_name(origin), origin, DECISIONS, topic.of_log(origin)) for origin in policy.decisions_origins]
     governance = Log(log_name(policy.governance_origin), policy.governance_origin, GOVERNANCE, frozenset({0}))
-    logs = {log.name: log for log in (*decisions, governance) if log.partitions}
+    others = [governance]
+    if policy.fallbacks_origin is not None:
+        others.append(Log(log_name(policy.fallbacks_origin), policy.fallbacks_origin, FALLBACKS, frozenset({0})))
+    logs = {log.name: log for log in (*decisions, *others) if log.partitions}
     if names == ALL:
         return tuple(logs.values())
     wanted = [name.strip() for name in names.split(",")]

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -13,9 +13,9 @@ from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
 from tallystick.notary.effects import KnownHead
 from tallystick.notary.incidents import GovernanceIncidents
-from tallystick.notary.intake import DecisionIntake, GovernanceIntake, Intake
+from tallystick.notary.intake import FALLBACK_KINDS, GOVERNANCE_KINDS, DecisionIntake, Intake, WholeTopicIntake
 from tallystick.notary.keyring import Keyring
-from tallystick.notary.logs import GOVERNANCE, Log, LogChoiceError, chosen
+from tallystick.notary.logs import DECISIONS, FALLBACKS, GOVERNANCE, Log, LogChoiceError, chosen
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.receipts import ReceiptSigner, report_receipts
 from tallystick.notary.service import keep_going, report
@@ -120,7 +120,11 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
 
         def pipeline(log: Log) -> Pipeline:
             governs = log.topic == GOVERNANCE
-            intake: Intake = GovernanceIntake() if governs else DecisionIntake(settings.source_topic)
+            intakes: Mapping[str, Intake] = {
+                DECISIONS: DecisionIntake(settings.source_topic),
+                FALLBACKS: WholeTopicIntake(FALLBACK_KINDS),
+                GOVERNANCE: WholeTopicIntake(GOVERNANCE_KINDS),
+            }
             # Witnesses tell the time, too; without them a key of the notary's own does.
             clock_s = time.time if governs and not policy else None
             signer = NoteSigner(vault, log.signing_key, log.origin, keyring, clock_s)
@@ -146,11 +150,11 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
             )
             return Pipeline(
                 log.origin,
-                intake,
+                intakes[log.topic],
                 world,
                 source,
                 clock=time.monotonic,
-                incidents=None if governs else incidents,
+                incidents=incidents if log.topic == DECISIONS else None,
                 refresh_s=settings.refresh_s if governs else None,
                 linger_s=settings.linger_ms / 1000,
             )

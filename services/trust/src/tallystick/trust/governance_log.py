@@ -13,6 +13,7 @@ from tallystick.trust.records import kind_name, open_entry
 KINDS = frozenset(EntryKind.values()) - {
     EntryKind.ENTRY_KIND_UNSPECIFIED,
     EntryKind.ENTRY_KIND_DECISION,
+    EntryKind.ENTRY_KIND_FALLBACK,
     EntryKind.ENTRY_KIND_SEAL,
 }
 """What the governance log may hold."""

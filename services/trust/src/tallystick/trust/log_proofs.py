@@ -7,7 +7,7 @@ A proof file of ours has the entry's bytes in its `extra` line. Nobody has signe
 hash is in the log, or it is refused. A receipt has no room for the entry; it comes beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from tallystick.contracts import Decision, EntryKind, LogEntry
@@ -24,6 +24,7 @@ from tallystick.merkle.receipts import (
 )
 from tallystick.trust.decisions import check_decision, check_log
 from tallystick.trust.errors import TrustError
+from tallystick.trust.fallbacks import open_fallback
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import kind_name, open_entry
@@ -32,7 +33,12 @@ MAX_LOG_PROOF_BYTES = MAX_PROOF_FILE_SIZE
 PROOF_FILE, RECEIPT = "tlog-proof", "COSE receipt"
 _OF_BOTH = {EntryKind.ENTRY_KIND_INCIDENT, EntryKind.ENTRY_KIND_MALFORMED}
 _OF_DECISIONS = _OF_BOTH | {EntryKind.ENTRY_KIND_DECISION}
-_OF_GOVERNANCE = set(EntryKind.values()) - {EntryKind.ENTRY_KIND_UNSPECIFIED, EntryKind.ENTRY_KIND_DECISION}
+_OF_FALLBACKS = {EntryKind.ENTRY_KIND_FALLBACK, EntryKind.ENTRY_KIND_MALFORMED}
+_OF_GOVERNANCE = set(EntryKind.values()) - {
+    EntryKind.ENTRY_KIND_UNSPECIFIED,
+    EntryKind.ENTRY_KIND_DECISION,
+    EntryKind.ENTRY_KIND_FALLBACK,
+}
 _COSE_SIGN1 = b"\xd2"
 _PROOF_FILE_START = HEADER.partition(b"@")[0] + b"@"
 
@@ -182,8 +188,10 @@ def _verify_consistency(receipt: ConsistencyReceipt, policy: TrustPolicy, older:
 def _open(data: bytes, origin: str, policy: TrustPolicy) -> tuple[LogEntry, Decision | None]:
     """Return the entry and, if it is one, its decision; a decision outside of its partition's log is refused."""
     entry = open_entry(data)
-    if entry.kind not in (_OF_DECISIONS if origin in policy.decisions_origins else _OF_GOVERNANCE):
+    if entry.kind not in _kinds_of(origin, policy):
         raise LogProofError(f"the entry is of kind {kind_name(entry.kind)}, which is not what {origin} is for")
+    if entry.kind == EntryKind.ENTRY_KIND_FALLBACK:
+        open_fallback(entry.value, policy)
     if entry.kind != EntryKind.ENTRY_KIND_DECISION:
         return entry, None
     decision = parse_message(Decision, entry.value, "its record")
@@ -192,6 +200,12 @@ def _open(data: bytes, origin: str, policy: TrustPolicy) -> tuple[LogEntry, Deci
     if entry.partition != decision.source_partition:
         raise LogProofError(f"the decision is of partition {decision.source_partition}, and was logged from {entry.partition}")
     return entry, decision
+
+
+def _kinds_of(origin: str, policy: TrustPolicy) -> Set[int]:
+    if origin in policy.decisions_origins:
+        return _OF_DECISIONS
+    return _OF_FALLBACKS if origin == policy.fallbacks_origin else _OF_GOVERNANCE
 
 
 def _checks(index: int, entry: LogEntry, decision: Decision | None) -> list[str]:

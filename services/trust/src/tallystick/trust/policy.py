@@ -10,6 +10,7 @@ A folder of two files, both refused if they hold anything that is not understood
       [logs]                       # what each log is for, by origin; one decisions log may be written as a string
       decisions = ["bank.example/decisions-0", "bank.example/decisions-1"]
       governance = "bank.example/governance"
+      fallbacks = "bank.example/fallbacks"   # optional: answers that gateways gave without a decision
       [freshness]                  # how old the governance log's newest cosignatures may be
       max_age_s = 60
       witness = "notary-clock"     # optional: whose word counts; without it, the quorum's
@@ -102,13 +103,14 @@ class TrustPolicy:
     freshness: Freshness
     topics: Mapping[str, Topic]
     signers: tuple[Signer, ...]
+    fallbacks_origin: str | None = None
     receipt_keys: tuple[ReceiptKey, ...] = ()
     anchorers: Mapping[str, Anchorer] = field(default_factory=dict)
 
     @property
     def origins(self) -> Mapping[str, str]:
-        """All logs' origins by name: the decisions' in their order, then the governance log's."""
-        return {log_name(origin): origin for origin in (*self.decisions_origins, self.governance_origin)}
+        """All logs' origins by name: the decisions' in their order, the fallbacks' if there is one, the governance log's."""
+        return {log_name(origin): origin for origin in _origins(self)}
 
     def decisions_origin(self, topic: str, partition: int) -> str:
         """Return the origin of the log that holds the decisions on a partition of an input topic.
@@ -163,7 +165,7 @@ class TrustPolicy:
         fields(document, "the file", top, optional)
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
-        logs = fields(document["logs"], "[logs]", {"decisions": (str, list), "governance": str})
+        logs = fields(document["logs"], "[logs]", {"decisions": (str, list), "governance": str}, {"fallbacks": str})
         decisions = _parse_origins(logs["decisions"])
         freshness = fields(document["freshness"], "[freshness]", {"max_age_s": int}, {"witness": str})
         retired = dict(_parse_retired(item, place) for place, item in enumerate(document.get("retired_keys", []), start=1))
@@ -171,6 +173,7 @@ class TrustPolicy:
             log_policy=replace(log_policy, retired=MappingProxyType(retired)),
             decisions_origins=decisions,
             governance_origin=logs["governance"],
+            fallbacks_origin=logs.get("fallbacks"),
             freshness=Freshness(freshness.get("witness"), freshness["max_age_s"]),
             topics={name: _parse_topic(name, topic, decisions) for name, topic in document["topics"].items()},
             signers=tuple(_parse_signer(item, place) for place, item in enumerate(document["signers"], start=1)),
@@ -179,6 +182,11 @@ class TrustPolicy:
             ),
             anchorers=parse_pins(document.get("timestamp_authorities", []), document.get("contracts", [])),
         )
+
+
+def _origins(policy: TrustPolicy) -> tuple[str, ...]:
+    fallbacks = () if policy.fallbacks_origin is None else (policy.fallbacks_origin,)
+    return (*policy.decisions_origins, *fallbacks, policy.governance_origin)
 
 
 def log_name(origin: str) -> str:
@@ -301,9 +309,8 @@ def _check_receipt_keys(policy: TrustPolicy) -> None:
 
 def _check_logs(policy: TrustPolicy) -> None:
     keys = {key.name for key, _ in policy.log_policy.logs}
-    origins = (*policy.decisions_origins, policy.governance_origin)
     names: dict[str, str] = {}
-    for origin in origins:
+    for origin in _origins(policy):
         if origin not in keys:
             raise TrustPolicyError(f"log.policy has no log line for the origin {origin!r}")
         name = log_name(origin)

@@ -195,17 +195,25 @@ class Platform:
             raise RuntimeError("start_servers comes first")
         return self._provisioned
 
-    def _environment(self, service: str, ports: Mapping[str, int]) -> dict[str, str]:
-        made = self._made
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the settings by which a service reaches the servers that it uses."""
         role = {"audit-ingest": "audit", ANCHOR: "notary"}.get(service, service)
-        everything = made.environment(role)
+        everything = self._made.environment(role)
         reach = {
             "kafka": ("KAFKA_BOOTSTRAP",),
             "vault": ("VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID_FILE"),
             "database": ("DATABASE_URL", "DATABASE_PASSWORD_FILE"),
         }
-        uses = {"audit-ingest": ("kafka", "database"), "audit": ("vault", "database"), ANCHOR: ()}.get(service, tuple(reach))
+        uses = {
+            "audit-ingest": ("kafka", "database"),
+            "audit": ("vault", "database"),
+            "gateway": ("kafka", "database"),
+            ANCHOR: (),
+        }.get(service, tuple(reach))
         names = {f"TALLYSTICK_{name}" for use in uses for name in reach[use]}
+        return {name: value for name, value in everything.items() if name in names}
+
+    def _environment(self, service: str, ports: Mapping[str, int]) -> dict[str, str]:
         own = {
             "notary": {
                 "TRUST_POLICY": str(self.policy),
@@ -230,9 +238,7 @@ class Platform:
             | (self.anchors.settings() if self.anchors else {}),
         }[service]
         own["HTTP_PORT"] = str(ports[service])
-        return {name: value for name, value in everything.items() if name in names} | {
-            f"TALLYSTICK_{name}": value for name, value in own.items()
-        }
+        return self.environment(service) | {f"TALLYSTICK_{name}": value for name, value in own.items()}
 
 
 def _person(directory: Path, name: str) -> Person:

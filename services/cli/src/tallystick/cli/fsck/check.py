@@ -17,6 +17,7 @@ from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.decision_log import DecisionLog
 from tallystick.trust.errors import TrustError
+from tallystick.trust.fallbacks import FallbackLog
 from tallystick.trust.governance import Governance, replay
 from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
@@ -58,7 +59,7 @@ class Fsck:
         self._token = token
 
     async def run(self) -> list[Finding]:
-        """Check the governance log, then the decisions' logs against it.
+        """Check the governance log, then the decisions' logs against it, then that of fallbacks.
 
         Raises:
             BrokenError: The first place that is not sound.
@@ -66,7 +67,10 @@ class Fsck:
             SavedError: The place cannot be saved, or what is saved is none.
         """
         governance, finding = await self._check_governance(self._policy.governance_origin)
-        return [finding, *[await self._check_decisions(origin, governance) for origin in self._policy.decisions_origins]]
+        findings = [finding, *[await self._check_decisions(origin, governance) for origin in self._policy.decisions_origins]]
+        if self._policy.fallbacks_origin is not None:
+            findings.append(await self._check_fallbacks(self._policy.fallbacks_origin))
+        return findings
 
     async def _check_governance(self, origin: str) -> tuple[Governance, Finding]:
         """Check all of it anew each time: it is small, and its meaning hangs on its beginning.
@@ -119,6 +123,21 @@ class Fsck:
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
         notes = [*map(_told, log.passed()), *notes]
         return Finding(verified, dict(sorted(log.counts.items())), notes, anchors)
+
+    async def _check_fallbacks(self, origin: str) -> Finding:
+        """Check all of it anew each time, and hold it to what it was at an earlier time."""
+        async with self._reader(origin) as reader:
+            verified = await self._checkpoint(reader, origin)
+            log, builder = FallbackLog(self._policy), TileBuilder()
+            with _in(origin):
+                if place := self._saved.get(origin):
+                    await resumed(reader, verified.checkpoint, place.size, bytes.fromhex(place.root))
+                async for stretch in walk(reader, verified.checkpoint, builder):
+                    _take(log, builder.size - len(stretch), stretch)
+                    self._advance(origin, builder.size, verified.checkpoint.size)
+            anchors, notes = await self._check_anchors(reader, verified.checkpoint)
+        self._saved.put(origin, Place(verified.checkpoint.size, verified.checkpoint.root.hex(), {}))
+        return Finding(verified, dict(sorted(log.counts.items())), [*log.notes(), *notes], anchors)
 
     async def _check_anchors(self, reader: LogReader, checkpoint: Checkpoint) -> tuple[Mapping[str, int], list[str]]:
         with _in(checkpoint.origin):
@@ -222,7 +241,7 @@ def location_of(text: str) -> str:
     return text.rstrip("/") if "://" in text else Path(text).resolve().as_uri()
 
 
-def _take(log: DecisionLog, first: int, entries: Iterable[bytes]) -> None:
+def _take(log: DecisionLog | FallbackLog, first: int, entries: Iterable[bytes]) -> None:
     for index, entry in enumerate(entries, start=first):
         try:
             log.take(entry)

@@ -47,6 +47,7 @@ def topics(partitions: int, input_topic: str = "transactions") -> tuple[TopicPla
         TopicPlan("profile-updates", partitions, kept | {"max.message.bytes": str(MAX_PROFILE_BYTES)}),
         TopicPlan("profiles", partitions, {"cleanup.policy": "compact", "max.message.bytes": str(MAX_PROFILE_BYTES)}),
         TopicPlan("governance", 1, _FOR_EVER | plain),
+        TopicPlan("fallbacks", 1, _FOR_EVER | plain),
         TopicPlan("checkpoints", 1, kept),
         TopicPlan("seals", 1, _FOR_EVER),
     )

@@ -58,18 +58,24 @@ class Origins:
     """The names of the logs."""
 
     decisions: tuple[str, ...]
+    fallbacks: str
     governance: str
 
     @classmethod
     def under(cls, prefix: str, logs: int = 1) -> Self:
         """Return the names below a prefix such as `bank.example/fraud`, with `logs` decisions logs."""
         names = ("decisions",) if logs == 1 else tuple(f"decisions-{number}" for number in range(logs))
-        return cls(tuple(f"{prefix}/{name}" for name in names), f"{prefix}/governance")
+        return cls(tuple(f"{prefix}/{name}" for name in names), f"{prefix}/fallbacks", f"{prefix}/governance")
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names by which the logs are kept."""
-        return tuple(log_name(origin) for origin in (*self.decisions, self.governance))
+        return tuple(log_name(origin) for origin in self.all)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All logs' origins."""
+        return (*self.decisions, self.fallbacks, self.governance)
 
     def of_partitions(self, partitions: int) -> list[int]:
         """Return by partition the number of its decisions log: as many neighbours to each log as to the next."""
@@ -78,10 +84,7 @@ class Origins:
 
 def log_policy(origins: Origins, public_keys: Mapping[str, bytes], witnesses: Witnesses) -> bytes:
     """Return the text of `log.policy` (C2SP tlog-policy); `public_keys` are Vault's, by the names of the transit keys."""
-    keys = [
-        VerifierKey.make(origin, ED25519, public_keys[log_key(log_name(origin))])
-        for origin in (*origins.decisions, origins.governance)
-    ]
+    keys = [VerifierKey.make(origin, ED25519, public_keys[log_key(log_name(origin))]) for origin in origins.all]
     lines = [f"log {key}" for key in keys]
     if witnesses.members:
         named = {f"w{number}": witness for number, witness in enumerate(witnesses.members, start=1)}
@@ -108,6 +111,7 @@ def trust_toml(
         "",
         "[logs]",
         f"decisions = [{', '.join(_quoted(origin) for origin in origins.decisions)}]",
+        f"fallbacks = {_quoted(origins.fallbacks)}",
         f"governance = {_quoted(origins.governance)}",
         "",
         "[freshness]",
@@ -133,7 +137,7 @@ def trust_toml(
 def receipt_pins(origins: Origins, public_keys: Mapping[str, bytes]) -> list[str]:
     """Return the lines of `trust.toml` that pin each log's receipt key; `public_keys` are Vault's, as for `log_policy`."""
     lines = []
-    for origin in (*origins.decisions, origins.governance):
+    for origin in origins.all:
         key = base64.b64encode(public_keys[receipt_key(log_name(origin))]).decode()
         lines += ["", "[[receipt_keys]]", f"origin = {_quoted(origin)}", f"public_key = {_quoted(key)}"]
     return lines

@@ -14,7 +14,7 @@ from tallystick.cli.provision.files import write_secret
 from tallystick.runtime.settings import read_secret
 
 DATABASE = "tallystick"
-ROLES = ("notary", "scoring", "audit")
+ROLES = ("notary", "scoring", "audit", "gateway")
 READERS = {"notary": "audit", "scoring": "audit"}  # schema: role that may read it
 CONNECT_TIMEOUT_S = 10
 _SCRAM_ITERATIONS = 4096

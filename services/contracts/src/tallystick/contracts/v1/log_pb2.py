@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tallystick/v1/log.proto\x12\rtallystick.v1\"\x89\x01\n\x08LogEntry\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.tallystick.v1.EntryKind\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x11\n\tpartition\x18\x03 \x01(\r\x12\x0e\n\x06offset\x18\x04 \x01(\x04\x12\x14\n\x0ctimestamp_ms\x18\x05 \x01(\x03\x12\r\n\x05value\x18\x06 \x01(\x0c\"?\n\tMalformed\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t*\xda\x02\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NTRY_KIND_DECISION\x10\x01\x12\x1c\n\x18\x45NTRY_KIND_MODEL_VERSION\x10\x02\x12\x1d\n\x19\x45NTRY_KIND_POLICY_VERSION\x10\x03\x12\x19\n\x15\x45NTRY_KIND_ACTIVATION\x10\x04\x12\x15\n\x11\x45NTRY_KIND_REPORT\x10\x05\x12\x16\n\x12\x45NTRY_KIND_ERASURE\x10\x06\x12\x17\n\x13\x45NTRY_KIND_INCIDENT\x10\x07\x12\x17\n\x13\x45NTRY_KIND_TOPOLOGY\x10\x08\x12\x13\n\x0f\x45NTRY_KIND_SEAL\x10\t\x12\x18\n\x14\x45NTRY_KIND_MALFORMED\x10\n\x12\x18\n\x14\x45NTRY_KIND_ENROLMENT\x10\x0b\x12\x16\n\x12\x45NTRY_KIND_LOG_KEY\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tallystick/v1/log.proto\x12\rtallystick.v1\"\x89\x01\n\x08LogEntry\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.tallystick.v1.EntryKind\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x11\n\tpartition\x18\x03 \x01(\r\x12\x0e\n\x06offset\x18\x04 \x01(\x04\x12\x14\n\x0ctimestamp_ms\x18\x05 \x01(\x03\x12\r\n\x05value\x18\x06 \x01(\x0c\"?\n\tMalformed\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t*\xf3\x02\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NTRY_KIND_DECISION\x10\x01\x12\x1c\n\x18\x45NTRY_KIND_MODEL_VERSION\x10\x02\x12\x1d\n\x19\x45NTRY_KIND_POLICY_VERSION\x10\x03\x12\x19\n\x15\x45NTRY_KIND_ACTIVATION\x10\x04\x12\x15\n\x11\x45NTRY_KIND_REPORT\x10\x05\x12\x16\n\x12\x45NTRY_KIND_ERASURE\x10\x06\x12\x17\n\x13\x45NTRY_KIND_INCIDENT\x10\x07\x12\x17\n\x13\x45NTRY_KIND_TOPOLOGY\x10\x08\x12\x13\n\x0f\x45NTRY_KIND_SEAL\x10\t\x12\x18\n\x14\x45NTRY_KIND_MALFORMED\x10\n\x12\x18\n\x14\x45NTRY_KIND_ENROLMENT\x10\x0b\x12\x16\n\x12\x45NTRY_KIND_LOG_KEY\x10\x0c\x12\x17\n\x13\x45NTRY_KIND_FALLBACK\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tallystick.v1.log_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENTRYKIND']._serialized_start=248
-  _globals['_ENTRYKIND']._serialized_end=594
+  _globals['_ENTRYKIND']._serialized_end=619
   _globals['_LOGENTRY']._serialized_start=43
   _globals['_LOGENTRY']._serialized_end=180
   _globals['_MALFORMED']._serialized_start=182
