@@ -11,6 +11,10 @@ for name in database-password evidence-token; do
     chmod 0444 "secrets/$name"
 done
 
+# The gateway's one caller, on the channel `compose`.
+test -s secrets/callers || printf 'compose %s\n' "$(head -c 24 /dev/urandom | base64 | tr -d '\n/+=')" >secrets/callers
+chmod 0444 secrets/callers
+
 # One publishes models, two others approve them; whoever they are keeps the private key, and only the public one goes into a container.
 for signer in trainer ada bob; do
     test -s "signers/$signer.key" || openssl genpkey -algorithm ed25519 -out "signers/$signer.key"

@@ -3,12 +3,14 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from tallystick.cli.demo.platform import Platform
 from tallystick.embedded.service_process import console_script
 
+from .gateways import Gateway
 from .governing import Release
 
 UNKNOWN = ("COLOUR", "red")
@@ -28,6 +30,13 @@ SERVICES: dict[str, dict[str, str | None]] = {  # None: left out
         "KAFKA_BOOTSTRAP": "nowhere",
     },
     "audit": {"TRUST_POLICY": "/nowhere", "LOG_URL": "ftp://tiles", "DATABASE_URL": "postgresql://a:b@c/d", "MODELS_DIR": None},
+    "gateway": {
+        "FALLBACK": '{"cards": "perhaps"}',
+        "DEADLINE_MS": "0",
+        "KEEP_KEYS_DAYS": "30",
+        "CALLERS_FILE": "/nowhere",
+        "SPOOL_DIR": None,
+    },
     "audit-ingest": {"KAFKA_BOOTSTRAP": "nowhere", "BATCH_RECORDS": "many", "DATABASE_PASSWORD_FILE": "/nowhere"},
 }
 ONE_BY_ONE: list[tuple[str, str, str | None]] = [  # found out only when all fields are right by themselves
@@ -36,21 +45,28 @@ ONE_BY_ONE: list[tuple[str, str, str | None]] = [  # found out only when all fie
     ("notary", "LOGS", "decisions-7"),
     ("notary", "LOG_DIR", None),
     ("notary", "VAULT_ROLE_ID", None),
+    ("gateway", "CALLERS_FILE", None),
+    ("gateway", "FALLBACK", '{"card": "approve"}'),
+    ("gateway", "SOURCE_TOPIC", "payments"),
+    ("gateway", "DEADLINE_MS", "60000"),
+    ("gateway", "SPOOL_DIR", "/proc/spool"),
 ]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_wrong_setting_is_named_at_once(platform: Platform, service: str) -> None:
+def test_every_wrong_setting_is_named_at_once(platform: Platform, service: str, tmp_path: Path) -> None:
     """Settings of which some are wrong, one is missing and one unknown: exit code 2, and a line on stderr for each."""
     wrong = SERVICES[service] | dict([UNKNOWN])
-    said = _refusal(platform, service, wrong)
+    said = _refusal(_environment(platform, service, tmp_path), service, wrong)
     assert {line.partition(": ")[0] for line in said} == {f"TALLYSTICK_{name}" for name in wrong}
 
 
 @pytest.mark.parametrize(("service", "name", "value"), ONE_BY_ONE)
-def test_a_setting_that_does_not_fit_is_named(platform: Platform, service: str, name: str, value: str | None) -> None:
+def test_a_setting_that_does_not_fit_is_named(
+    platform: Platform, service: str, name: str, value: str | None, tmp_path: Path
+) -> None:
     """A setting that is wrong only beside the others or the trust policy: exit code 2, and its name on stderr."""
-    (line,) = _refusal(platform, service, {name: value})
+    (line,) = _refusal(_environment(platform, service, tmp_path), service, {name: value})
     # What the trust policy does not know of may be the policy's fault as well.
     assert line.startswith((f"TALLYSTICK_{name}: ", "TALLYSTICK_TRUST_POLICY: "))
 
@@ -61,9 +77,14 @@ def test_the_trainer_names_a_missing_setting(release: Release) -> None:
     assert _run(["tallystick-trainer", *arguments], {}) == ["TALLYSTICK_MODELS_URL: must be set"]
 
 
-def _refusal(platform: Platform, service: str, wrong: Mapping[str, str | None]) -> list[str]:
+def _environment(platform: Platform, service: str, folder: Path) -> dict[str, str]:
+    """Return settings that work."""
+    process = Gateway(platform, folder).process if service == "gateway" else platform.services[service]
+    return process.env | {"TALLYSTICK_HTTP_PORT": "0"}
+
+
+def _refusal(environment: dict[str, str], service: str, wrong: Mapping[str, str | None]) -> list[str]:
     """Start a service with settings that work but for some; return the lines with which it refuses them."""
-    environment = platform.services[service].env | {"TALLYSTICK_HTTP_PORT": "0"}
     for name, value in wrong.items():
         environment.pop(f"TALLYSTICK_{name}", None)
         if value is not None:

@@ -21,6 +21,13 @@ secret() { # NAME KEY...: a Secret with a random value under each key
 
 secret provision vault-token database-password
 secret evidence-token token
+# The gateway's one caller, on the channel `dev`.
+if ! kubectl -n tallystick get secret gateway-callers >/dev/null 2>&1; then
+    callers=$(mktemp -d)
+    printf 'dev %s\n' "$(random)" >"$callers/callers"
+    kubectl -n tallystick create secret generic gateway-callers --from-file="$callers"
+    rm -r "$callers"
+fi
 
 mkdir -p "$keys/public"
 for signer in trainer ada bob; do

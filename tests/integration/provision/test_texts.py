@@ -34,8 +34,8 @@ def vkey(name: str, kind: int = COSIGNATURE_V1) -> VerifierKey:
 
 
 def transit_keys(*more: str) -> dict[str, bytes]:
-    """Return public keys such as Vault holds for two logs."""
-    names = [made(log) for log in ("decisions", "governance") for made in (log_key, receipt_key)]
+    """Return public keys such as Vault holds for the logs."""
+    names = [made(log) for log in ("decisions", "fallbacks", "governance") for made in (log_key, receipt_key)]
     return {name: vkey("x").public_key for name in (*names, *more)}
 
 
@@ -49,7 +49,7 @@ def test_the_policy_names_the_witnesses_and_how_many_must_cosign() -> None:
     assert [policy.log_policy.has_quorum(names) for names in (["w1"], ["w1", "w3"])] == [False, True]
     assert policy.freshness == Freshness(None, 60)
     assert {key.origin: key.public_key for key in policy.receipt_keys} == {
-        f"bank.example/{log}": keys[receipt_key(log)] for log in ("decisions", "governance")
+        f"bank.example/{log}": keys[receipt_key(log)] for log in ("decisions", "fallbacks", "governance")
     }
 
 

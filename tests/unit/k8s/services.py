@@ -10,6 +10,7 @@ import pytest
 from tallystick.audit.ingest.settings import IngestSettings
 from tallystick.audit.settings import AuditSettings
 from tallystick.cli.provision.command import ProvisionSettings
+from tallystick.gateway.settings import GatewaySettings
 from tallystick.notary.anchors.settings import AnchorSettings
 from tallystick.notary.settings import NotarySettings
 from tallystick.runtime.settings import PREFIX, ServiceSettings, load
@@ -24,8 +25,10 @@ SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
     "witness": witness.WitnessSettings,
     "audit": AuditSettings,
     "audit-ingest": IngestSettings,
+    "gateway": GatewaySettings,
     "provision": ProvisionSettings,
 }
+_SECRETS = {"TALLYSTICK_CALLERS_FILE": "dev token-of-the-dev-channel\ncompose token-of-the-compose-channel\n"}
 AUTHORITIES = re.compile(r"(?<=sslrootcert=)/[^&]+")
 EXPANSION = re.compile(r"\$\((\w+)\)")
 
@@ -51,7 +54,7 @@ def _made(files: Path, name: str, value: str) -> Path:
     path = files / value.removeprefix("/")
     if name.endswith("_FILE"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(Path(certifi.where()).read_text() if name.endswith("_CA_FILE") else "a secret")
+        path.write_text(Path(certifi.where()).read_text() if name.endswith("_CA_FILE") else _SECRETS.get(name, "a secret"))
     elif name.endswith("_POLICY") and path.suffix:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("quorum none\n")

@@ -9,6 +9,7 @@ NEEDED = {
     "notary": {"kafka", "openbao", "postgresql", "witness"},
     "audit": {"openbao", "postgresql"},
     "audit-ingest": {"kafka", "postgresql"},
+    "gateway": {"kafka", "postgresql"},
     "provision": {"kafka", "openbao", "postgresql"},
 }
 

@@ -7,11 +7,12 @@ import pytest
 
 from tallystick.audit.ingest.settings import IngestSettings
 from tallystick.audit.settings import AuditSettings
+from tallystick.gateway.settings import GatewaySettings
 from tallystick.notary.settings import NotarySettings
 from tallystick.runtime.settings import HttpSettings, environment_name, load
 from tallystick.scoring.settings import ScoringSettings
 
-SERVICES: tuple[type[HttpSettings], ...] = (AuditSettings, IngestSettings, NotarySettings, ScoringSettings)
+SERVICES: tuple[type[HttpSettings], ...] = (AuditSettings, GatewaySettings, IngestSettings, NotarySettings, ScoringSettings)
 ADDRESSES = {"log_url": "file:///srv/log", "notary_url": "http://notary:8080"}
 IDENTITY = {"vault_role_id": "role"}
 
@@ -19,10 +20,11 @@ IDENTITY = {"vault_role_id": "role"}
 @pytest.fixture(autouse=True)
 def _least(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s")
+    (tmp_path / "callers").write_text("cards token-of-the-cards-channel")
     for name in ("log", "staging", "models", "policy"):
         (tmp_path / name).mkdir()
     paths = {"log_dir": "log", "staging_dir": "staging", "models_dir": "models", "trust_policy": "policy"}
-    paths["vault_secret_id_file"] = "secret"
+    paths |= {"vault_secret_id_file": "secret", "callers_file": "callers", "spool_dir": "spool"}
     monkeypatch.setattr("tallystick.runtime.settings.unknown_names", lambda *_: [])  # each service takes some of these
     for field, value in (ADDRESSES | IDENTITY | {name: str(tmp_path / path) for name, path in paths.items()}).items():
         monkeypatch.setenv(environment_name(field), value)

@@ -19,6 +19,7 @@ def decided(decision: Decision, transaction_id: str) -> Answer:
         basis=Basis.BASIS_DECISION,
         score=decision.score if decision.HasField("score") else None,
         reasons=decision.reasons,
+        applied=decision.applied,
         source_topic=decision.source_topic,
         source_partition=decision.source_partition,
         source_offset=decision.source_offset,

@@ -61,11 +61,11 @@ class GatewaySettings(KafkaSettings, DatabaseSettings, HttpSettings):
     max_body_bytes: Annotated[int, Field(ge=1_000, le=10_000_000)] = 1_000_000
     max_payments: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Transactions in one ISO 20022 message."""
-    iso_utc_offset_minutes: Annotated[int, Field(ge=-840, le=840)] = 0
+    iso_utc_offset: Annotated[str, Field(pattern=r"^[+-](0[0-9]|1[0-3]):[0-5][0-9]$")] = "+00:00"
     """Of ISO 20022 times that say none."""
     keep_keys_days: Annotated[int, Field(ge=31, le=3_650)] = 35
     """How long idempotency keys are remembered; scoring refuses an id that it has seen within 30 days."""
-    spool_max_bytes: Annotated[int, Field(ge=100_000)] = 1_000_000_000
+    spool_max_bytes: Annotated[int, Field(ge=100_000, le=100_000_000_000)] = 1_000_000_000
     body_timeout_s: Annotated[Seconds, Field(le=60)] = 5.0
     """How long a request's body may take to arrive."""
 
@@ -103,6 +103,12 @@ class GatewaySettings(KafkaSettings, DatabaseSettings, HttpSettings):
             if self.http_client_ca_file is None and (unknown := self.fallback.keys() - known):
                 raise ValueError(f"TALLYSTICK_FALLBACK: TALLYSTICK_CALLERS_FILE has no channel {min(unknown)!r}")
         return self
+
+    @property
+    def iso_utc_offset_minutes(self) -> int:
+        """`iso_utc_offset` in minutes."""
+        sign, hours, minutes = self.iso_utc_offset[0], self.iso_utc_offset[1:3], self.iso_utc_offset[4:]
+        return (int(hours) * 60 + int(minutes)) * (-1 if sign == "-" else 1)
 
     def fallback_of(self, channel: str) -> Fallback:
         """Return what a channel is answered when there is no decision in time."""

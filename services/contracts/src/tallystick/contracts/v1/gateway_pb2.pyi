@@ -29,7 +29,7 @@ FALLBACK_REASON_SCORING_SILENT: FallbackReason
 FALLBACK_REASON_KAFKA_SILENT: FallbackReason
 
 class Answer(_message.Message):
-    __slots__ = ("transaction_id", "outcome", "basis", "score", "reasons", "fallback_reason", "source_topic", "source_partition", "source_offset", "sequence", "decided_at_ms", "proof_url", "end_to_end_id")
+    __slots__ = ("transaction_id", "outcome", "basis", "score", "reasons", "fallback_reason", "source_topic", "source_partition", "source_offset", "sequence", "decided_at_ms", "proof_url", "end_to_end_id", "applied")
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class Answer(_message.Message):
     DECIDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     PROOF_URL_FIELD_NUMBER: _ClassVar[int]
     END_TO_END_ID_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
     transaction_id: str
     outcome: _decision_pb2.Outcome
     basis: Basis
@@ -56,7 +57,8 @@ class Answer(_message.Message):
     decided_at_ms: int
     proof_url: str
     end_to_end_id: str
-    def __init__(self, transaction_id: _Optional[str] = ..., outcome: _Optional[_Union[_decision_pb2.Outcome, str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., score: _Optional[int] = ..., reasons: _Optional[_Iterable[_Union[_decision_pb2.ReasonCode, str]]] = ..., fallback_reason: _Optional[_Union[FallbackReason, str]] = ..., source_topic: _Optional[str] = ..., source_partition: _Optional[int] = ..., source_offset: _Optional[int] = ..., sequence: _Optional[int] = ..., decided_at_ms: _Optional[int] = ..., proof_url: _Optional[str] = ..., end_to_end_id: _Optional[str] = ...) -> None: ...
+    applied: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, transaction_id: _Optional[str] = ..., outcome: _Optional[_Union[_decision_pb2.Outcome, str]] = ..., basis: _Optional[_Union[Basis, str]] = ..., score: _Optional[int] = ..., reasons: _Optional[_Iterable[_Union[_decision_pb2.ReasonCode, str]]] = ..., fallback_reason: _Optional[_Union[FallbackReason, str]] = ..., source_topic: _Optional[str] = ..., source_partition: _Optional[int] = ..., source_offset: _Optional[int] = ..., sequence: _Optional[int] = ..., decided_at_ms: _Optional[int] = ..., proof_url: _Optional[str] = ..., end_to_end_id: _Optional[str] = ..., applied: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Answers(_message.Message):
     __slots__ = ("answers",)
