@@ -44,7 +44,7 @@ def _check_both(chain: Platform, run: Run, tmp_path: Path) -> None:
         "decisions-1": {2, 3},
     }
     served = httpx.get(f"{chain.url('audit')}/v1/logs").json()["logs"]
-    assert [log["name"] for log in served] == [*LOGS, "governance"]
+    assert [log["name"] for log in served] == [*LOGS, "fallbacks", "governance"]
     for partitions, log in (({0, 1}, LOGS[0]), ({2, 3}, LOGS[1])):
         row = next(row for row, decision in decided.items() if decision.source_partition in partitions)
         assert _verified(chain, f"both-{row}", tmp_path)["log"]["origin"].endswith(f"/{log}")
