@@ -5,7 +5,7 @@ quotes access keys and signatures.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # there only for type checkers
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
 
 CREDENTIALS_LAST_S = 60
+_RANGE_BYTES = 8 << 20
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _STATUS = re.compile(r"status code: ([0-9]{3})")
 _REFUSED = (PermissionError, exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
@@ -118,6 +119,25 @@ class Bucket:
                 obstore.put(self._store, key, data, mode="create", attributes=dict(headers or {}))
             except exceptions.AlreadyExistsError as error:
                 raise ObjectExistsError(key) from error
+
+    def upload(self, key: str, parts: Iterable[bytes]) -> None:
+        """Write an object of any size, in place of any other, while its parts are made; what `parts` raises is raised.
+
+        It is whole or not there. What was sent of one that failed stays hidden in the store until its lifecycle rule for
+        incomplete multipart uploads deletes it.
+        """
+        with self._answering(key):
+            obstore.put(self._store, key, parts, use_multipart=True, max_concurrency=2)
+
+    def download(self, key: str) -> Iterator[bytes]:
+        """Give an object's bytes, a range at a time. Raises ObjectNotFoundError."""
+        with self._answering(key):
+            found = obstore.head(self._store, key)
+        for start in range(0, found["size"], _RANGE_BYTES):
+            length = min(_RANGE_BYTES, found["size"] - start)
+            with self._answering(key):
+                piece = bytes(obstore.get_range(self._store, key, start=start, length=length))
+            yield piece
 
     def replace(self, key: str, data: bytes, tag: str, headers: Mapping[str, str] | None = None) -> None:
         """Write an object in place of the one with this tag. Raises ObjectChangedError if there is another one, or none."""

@@ -8,7 +8,7 @@ transaction the last offsets are markers that no consumer is ever given: one has
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -87,7 +87,7 @@ class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no ty
 
 async def batches_to_end(
     reader: AIOKafkaConsumer, partition: TopicPartition, start: int, timeout_s: float = READ_TIMEOUT_S
-) -> AsyncIterator[list[ConsumerRecord]]:
+) -> AsyncGenerator[list[ConsumerRecord], None]:
     """Give the committed records from offset `start` to the partition's end, as fetched.
 
     The end is the one that the brokers say after the call, so whatever was acknowledged before it is included; while a

@@ -23,6 +23,7 @@ from tallystick.scoring.gate import Gate
 from tallystick.scoring.guarantee import transactional_id
 from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
+from tallystick.scoring.restoring import Restorer
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.trust.incidents import Incidents, SignedIncident
@@ -76,6 +77,7 @@ class Acquisition:
         custody: keys.
         health: told of progress, and of partitions that stop.
         exactly_once: whether to write in transactions.
+        restorer: restores partitions from snapshots, if there are any.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Acquisition:
         health: Health,
         *,
         exactly_once: bool,
+        restorer: Restorer | None = None,
     ) -> None:
         self._settings = settings
         self._policy = policy
@@ -94,6 +97,7 @@ class Acquisition:
         self._custody = custody
         self._health = health
         self._exactly_once = exactly_once
+        self._restorer = restorer
         self._stopped: set[int] = set()
 
     @asynccontextmanager
@@ -175,10 +179,12 @@ class Acquisition:
     async def _acquire(self, number: int, positions: Positions, reader: AIOKafkaConsumer) -> Acquired:
         partition = Partition(self._settings.source_topic, number, self._partitioner())
         logged = await positions.logged(number)
-        history = await positions.history(reader, number, logged, self._health.progress)
+        progress = self._health.progress
+        since = None if self._restorer is None else await self._restorer.restore(partition, reader, progress)
+        history = await positions.history(reader, number, logged, progress, since)
         if (newest := history.newest) is not None and newest.HasField("activation_index"):
             partition.active = self._gate.decided_under(newest, f"{DECISIONS}/{number}")
-        await rebuild(reader, partition, history, self._health.progress)
+        await rebuild(reader, partition, history, progress)
         chain_key = await self._custody.chain_key(partition.topic, number, partition.next_sequence)
         _log.info("partition %d acquired at sequence %d", number, partition.next_sequence)
         return Acquired(partition, history.unlogged, chain_key)

@@ -66,6 +66,15 @@ class Custody:
         fresh = {"key": base64.b64encode(self._randomness(_KEY_SIZE)).decode()}
         return epoch, _key(await self._vault.kv_create(path, fresh), path)
 
+    async def new_wrapped_key(self) -> tuple[bytes, str]:
+        """Return a random key for a snapshot, and the same wrapped. Raises VaultError."""
+        key = self._randomness(_KEY_SIZE)
+        return key, (await self._vault.encrypt(WRAPPING_KEY, [key]))[0]
+
+    async def unwrapped_key(self, wrapped: str) -> bytes:
+        """Return a snapshot's key. Raises VaultError."""
+        return (await self._vault.decrypt(WRAPPING_KEY, [wrapped]))[0]
+
     async def fill(self, customers: Iterable[Customer]) -> None:
         """Give each customer its key's id and cipher, making keys for those who have none."""
         waiting = {

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from tallystick.runtime import database, kafka, service
 from tallystick.runtime.backoff import retry
+from tallystick.runtime.bucket import Bucket
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.logging import configure
@@ -20,6 +21,7 @@ from tallystick.scoring.memory import collect_rarely
 from tallystick.scoring.ownership import Fixed, Group, Ownership
 from tallystick.scoring.service import Scorer
 from tallystick.scoring.settings import ScoringSettings
+from tallystick.scoring.snapshot_stores import BucketStore, DirectoryStore, SnapshotStore
 from tallystick.scoring.watching import watch
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
@@ -52,7 +54,15 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
             else:
                 ownership = fixed
             tasks.create_task(watch({"vault": vault.ping, "database": probe}, health), name="watch")
-            await Scorer(settings, policy, gate, custody, ownership, health, exactly_once=exactly_once).run()
+            snapshots = _snapshots(settings)
+            scorer = Scorer(settings, policy, gate, custody, ownership, health, exactly_once=exactly_once, snapshots=snapshots)
+            await scorer.run()
+
+
+def _snapshots(settings: ScoringSettings) -> SnapshotStore | None:
+    if settings.snapshot_store is not None:
+        return BucketStore(Bucket(settings.snapshot_store, settings))
+    return None if settings.snapshot_dir is None else DirectoryStore(settings.snapshot_dir)
 
 
 async def _membership(group: Group, health: Health) -> None:

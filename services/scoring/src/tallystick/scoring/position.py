@@ -32,10 +32,11 @@ class PositionError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """The newest decision of the partition that the log holds, proven."""
+    """The newest decision of the partition that the log holds, proven, and its offset in `decisions`."""
 
     decision: Decision
     leaf: bytes
+    offset: int
 
 
 class Unlogged(NamedTuple):
@@ -124,21 +125,37 @@ class Positions:
             verify_inclusion(index, checkpoint.size, leaf, proof, checkpoint.root)
         except ValueError as error:
             raise PositionError(f"the log does not prove entry {index}, partition {partition}'s newest: {error}") from error
-        decision = Decision.FromString(LogEntry.FromString(entry).value)
+        envelope = LogEntry.FromString(entry)
+        decision = Decision.FromString(envelope.value)
         if (decision.source_topic, decision.source_partition) != (self._topic, partition):
             raise PositionError(f"the notary's index names entry {index} for partition {partition}, which is another's")
-        return Logged(decision, leaf)
+        return Logged(decision, leaf, envelope.offset)
 
     async def history(
-        self, consumer: AIOKafkaConsumer, partition: int, logged: Logged | None, progress: Callable[[], None]
+        self,
+        consumer: AIOKafkaConsumer,
+        partition: int,
+        logged: Logged | None,
+        progress: Callable[[], None],
+        since: int | None = None,
     ) -> History:
-        """Read a partition's `decisions` whole, calling `progress` for every batch.
+        """Read a partition's `decisions`, calling `progress` for every batch.
+
+        Args:
+            consumer: reads this partition alone meanwhile.
+            partition: whose.
+            logged: the newest that the log holds.
+            progress: called for every batch.
+            since: the offset from which on they are needed for the windows; from the beginning if None. What the log does not
+                hold yet is read in any case.
 
         Raises:
             PositionError: if they and the log disagree.
         """
         where = TopicPartition(DECISIONS, partition)
         first = (await consumer.beginning_offsets([where]))[where]
+        if since is not None and logged is not None:
+            first = max(first, min(since, logged.offset))
         history = History()
         async for records in batches_to_end(consumer, where, first):
             for record in records:
@@ -205,13 +222,14 @@ async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: His
 
     Args:
         consumer: reads this partition alone while rebuilding.
-        partition: fresh; stands behind the newest decision afterwards.
-        history: what was decided.
+        partition: fresh, or restored from a snapshot; stands behind the newest decision afterwards.
+        history: what was decided, since the snapshot at the least.
         progress: called for every batch.
     """
     newest = history.newest
     if newest is None:
         return
+    restored = partition.next_offset if partition.next_sequence else None
     partition.next_offset = newest.source_offset + 1
     partition.next_sequence = newest.sequence + 1
     partition.chain = newest.chain
@@ -219,7 +237,7 @@ async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: His
         return  # the decisions' retention, which is longer than the windows, has passed since the last one
     where = TopicPartition(partition.topic, partition.number)
     # Of a transaction whose decision is gone nobody can say whether it was rejected.
-    first = max((await consumer.beginning_offsets([where]))[where], history.first_offset)
+    first = max((await consumer.beginning_offsets([where]))[where], history.first_offset if restored is None else restored)
     if first > newest.source_offset:
         return
     async for records in batches_to_end(consumer, where, first):

@@ -30,7 +30,10 @@ from tallystick.scoring.engine import Partition, Row, decide
 from tallystick.scoring.gate import Gate, GateError
 from tallystick.scoring.ownership import Ownership
 from tallystick.scoring.position import PositionError
+from tallystick.scoring.restoring import Restorer
 from tallystick.scoring.settings import ScoringSettings
+from tallystick.scoring.snapshot_stores import SnapshotStore
+from tallystick.scoring.snapshotting import Schedule, Snapshotter
 from tallystick.scoring.telemetry import Telemetry
 from tallystick.trust.chain import KEY_SPAN
 from tallystick.trust.policy import TrustPolicy
@@ -59,6 +62,7 @@ class Scorer:
         ownership: which partitions are scored.
         health: where the service says how it is; its components are `kafka`, `governance`, `log` and `scoring`.
         exactly_once: whether to write in transactions.
+        snapshots: where snapshots of the customers' histories go, if anywhere.
     """
 
     def __init__(
@@ -71,11 +75,15 @@ class Scorer:
         health: Health,
         *,
         exactly_once: bool,
+        snapshots: SnapshotStore | None = None,
     ) -> None:
         self._settings = settings
         self._gate = gate
         self._custody = custody
-        self._acquisition = Acquisition(settings, policy, gate, custody, health, exactly_once=exactly_once)
+        restorer = None if snapshots is None else Restorer(snapshots, custody, health)
+        schedule = Schedule(settings.snapshot_every_records, settings.snapshot_every_s, settings.snapshot_max_age_s)
+        self._snapshotter = None if snapshots is None else Snapshotter(snapshots, custody, schedule, health)
+        self._acquisition = Acquisition(settings, policy, gate, custody, health, exactly_once=exactly_once, restorer=restorer)
         self._ownership = ownership
         self._health = health
         self._telemetry = Telemetry(health.registry)
@@ -149,6 +157,8 @@ class Scorer:
                     tasks.create_task(kafka.watch(session.consumer, self._health))
                     tasks.create_task(self._follow_log(session))
                     tasks.create_task(self._score(session, tasks))
+                    if self._snapshotter is not None:
+                        tasks.create_task(self._snapshotter.run(session.partitions, self._between_batches))
 
     async def _hold_back(self) -> None:
         """Give the group time to say that what another process has taken over is no longer this one's.
@@ -254,6 +264,9 @@ class Scorer:
 
     async def _work(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _between_batches(self, work: Callable[[], T]) -> T:
+        return self._worker.submit(work).result()
 
     async def _chain_keys(self, session: Session, partition: Partition, records: int) -> dict[int, bytes]:
         keys = session.chain_keys[partition.number]

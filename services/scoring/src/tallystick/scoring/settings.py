@@ -6,12 +6,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tallystick.runtime.settings import (
+    BucketUrl,
     DatabaseSettings,
     Directory,
     HttpSettings,
     HttpUrl,
     KafkaSettings,
     LogUrl,
+    PathName,
     S3Settings,
     Seconds,
     Text,
@@ -53,6 +55,18 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     poll_governance_s: PollSeconds = 1.0
     """How often the governance log is read."""
 
+    snapshot_dir: PathName | None = None
+    """Where snapshots of the customers' histories go, so that a restart need not replay a month; made if there is none. Each
+    machine may have its own. They hold personal data."""
+    snapshot_store: BucketUrl | None = None
+    """In place of the directory: an S3-compatible store, s3://bucket/prefix."""
+    snapshot_every_s: Annotated[Seconds, Field(ge=1, le=86_400)] = 600.0
+    """How old a partition's newest snapshot may get while there are transactions."""
+    snapshot_every_records: Annotated[int, Field(ge=1)] = 2_000_000
+    """After how many records there is another one, however soon."""
+    snapshot_max_age_s: Annotated[Seconds, Field(ge=60, le=30 * 86_400)] = 86_400.0
+    """How old any snapshot may get before it is deleted."""
+
     @field_validator("partitions")
     @classmethod
     def _partitions(cls, value: str) -> str:
@@ -64,6 +78,17 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     def _in_time(self) -> Self:
         if self.poll_log_s >= self.coverage_age_s:
             raise ValueError("TALLYSTICK_POLL_LOG_S: must be under TALLYSTICK_COVERAGE_AGE_S, or nothing is covered in time")
+        return self
+
+    @model_validator(mode="after")
+    def _snapshots(self) -> Self:
+        if self.snapshot_store is not None:
+            if self.snapshot_dir is not None:
+                raise ValueError("TALLYSTICK_SNAPSHOT_DIR: must not be set together with TALLYSTICK_SNAPSHOT_STORE")
+            if self.s3_access_key_id is None:
+                raise ValueError("TALLYSTICK_S3_ACCESS_KEY_ID: must be set together with TALLYSTICK_SNAPSHOT_STORE")
+        if self.snapshot_max_age_s < 2 * self.snapshot_every_s:
+            raise ValueError("TALLYSTICK_SNAPSHOT_MAX_AGE_S: must be twice TALLYSTICK_SNAPSHOT_EVERY_S, or none may be left")
         return self
 
     def log_part(self, name: str) -> str:
