@@ -1,7 +1,13 @@
 """The table of profiles: what is final, what is stale, and what a paused writer may not undo."""
 
-from tallystick.contracts import FraudChange, Profile, ProfileWatermark
+import numpy as np
+
+from tallystick.contracts import FeatureVector, FraudChange, Outcome, Profile, ProfileWatermark, ReasonCode
 from tallystick.scoring.profiles import WATERMARK_KEY, ProfileTable
+from tallystick.trust.decisions import check_decision, check_outcome
+
+from ..trust.helpers import trust_policy
+from .world import PLACES, Scorer, active, actives, decisions, open_evidence, record
 
 DAY_S = 86_400
 NOW_S = 1_700_000_000
@@ -82,3 +88,35 @@ def test_what_is_no_profile_is_counted_and_left_out() -> None:
     assert (found.malformed, len(found)) == (2, 1)
     found.take(0, 9, KEY, None)
     assert len(found) == 0
+
+
+def test_evidence_says_which_profiles_were_used_and_a_decision_if_they_may_change() -> None:
+    """Final: the features and their versions, no mark. Beyond the watermark: the same and PROFILE_STALE, a sound decision."""
+    due_s = NOW_S + 7 * DAY_S
+    fraud = FraudChange(second_s=NOW_S, from_s=due_s, sign=1)
+    known = table((KEY, profile(NOW_S, NOW_S + 1, frauds=(fraud,))), (WATERMARK_KEY, watermark(due_s + 1)))
+    model = active(schema=PLACES)
+    scorer = Scorer(actives(model), profiles=known)
+    paid = [
+        record(place, transaction_id=f"tx-{place}", event_time_ms=(due_s + place) * 1000, terminal_id="7") for place in (1, 2)
+    ]
+    decided = scorer.score(paid)
+    final, stale = decisions(decided)
+    assert ReasonCode.REASON_CODE_PROFILE_STALE not in final.reasons
+    assert stale.reasons[-1] == ReasonCode.REASON_CODE_PROFILE_STALE
+    for decision in (final, stale):
+        check_decision(decision, trust_policy())
+        check_outcome(decision, model.policy.statement)
+    vectors = [
+        FeatureVector.FromString(open_evidence(item.evidence or b"", "customer-1").disclosures[2].content) for item in decided
+    ]
+    assert [np.frombuffer(vector.values, "<f4")[9:].tolist() for vector in vectors] == [[2, 0.5, 2, 0.5, 2, 0.5]] * 2
+    used = [(one.offset, one.version, one.watermark_s, one.stale) for vector in vectors for one in vector.profiles]
+    assert used == [(0, 5, due_s + 1, False), (0, 5, due_s + 1, True)]
+
+
+def test_a_transaction_without_a_terminal_is_never_stale() -> None:
+    """Nothing is known of no terminal, and nothing ever will be: no version, no mark."""
+    scorer = Scorer(actives(active(schema=PLACES, review_margin=-100, decline_margin=100)))
+    (decision,) = decisions(scorer.score([record(0, terminal_id=None)]))
+    assert (decision.outcome, list(decision.reasons)) == (Outcome.OUTCOME_REVIEW, [ReasonCode.REASON_CODE_MARGIN_REVIEW])

@@ -17,6 +17,7 @@ from tallystick.rules.policies import Policy
 from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.engine import Decided, Partition, Record, Row, decide
 from tallystick.scoring.model import Model
+from tallystick.scoring.profiles import NO_PROFILES, ProfileTable
 from tallystick.scoring.records import Limits
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.vectors import Vectoriser
@@ -31,6 +32,7 @@ CHAIN_KEYS = {0: b"chain key of thirty-two bytes..."}
 LIMITS = Limits(max_value_bytes=60_000, event_time_tolerance_ms=3_600_000)
 JSON = (("content-type", b"application/json"),)
 CARD = (files("tallystick.contracts") / "features/card-1.json").read_bytes()
+PLACES = (files("tallystick.contracts") / "features/card-2.json").read_bytes()
 COMPONENTS = b"""{"name": "components", "version": 1, "features": [
     {"name": "amount", "kind": "amount"},
     {"name": "v1", "kind": "attribute", "attribute": "V1"},
@@ -140,6 +142,7 @@ class Scorer:
     actives: Actives = field(default_factory=actives)
     partition_of: Callable[[bytes], int] = lambda _: PARTITION
     seed: int = 0
+    profiles: ProfileTable = NO_PROFILES
     partition: Partition = field(init=False)
     sealer: Sealer = field(init=False)
 
@@ -151,7 +154,7 @@ class Scorer:
         """Decide one batch."""
         rows = self.partition.admit(records, self.actives, CHAIN_KEYS)
         fill(rows)
-        return decide(TOPIC, PARTITION, rows, self.sealer, self.actives.challengers)
+        return decide(TOPIC, PARTITION, rows, self.sealer, self.actives.challengers, self.profiles)
 
     def score_by(self, size: int, records: Sequence[Record]) -> list[Decided]:
         """Decide in batches of so many records."""

@@ -27,6 +27,19 @@ def test_a_scored_decision_is_sound(margin: float) -> None:
     check_outcome(world.decision, world.policy)
 
 
+@pytest.mark.parametrize("margin", [-3.0, 1.0, 7.25])
+def test_a_stale_profile_is_a_last_reason_of_any_outcome(margin: float) -> None:
+    """The mark asks for nothing: behind the outcome's reasons it is sound, before them or twice it is not."""
+    world = World(margin=margin)
+    stale = ReasonCode.REASON_CODE_PROFILE_STALE
+    world.decision.reasons.append(stale)
+    check_decision(world.decision, TRUST)
+    check_outcome(world.decision, world.policy)
+    world.decision.reasons.insert(0, stale)
+    with pytest.raises(DecisionError):
+        check_decision(world.decision, TRUST)
+
+
 @pytest.mark.parametrize("in_force", [True, False])
 def test_a_rejected_decision_is_sound(in_force: bool) -> None:
     """With an activation in force or without, a rejection carries its reasons and nothing else."""

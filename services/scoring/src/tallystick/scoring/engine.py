@@ -18,12 +18,14 @@ from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.challengers import Challengers, Recorded
 from tallystick.scoring.customers import Customers
 from tallystick.scoring.decision_form import DecisionForm
+from tallystick.scoring.profiles import NO_PROFILES, ProfileTable
 from tallystick.scoring.records import Limits, parse_transaction
 from tallystick.scoring.sealing import Sealer, challengers_content, explanation_content, feature_contents
 from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
 from tallystick.trust.keyed_hash import keyed_hash
+from tallystick.trust.rulings import marked_stale
 from tallystick.trust.transactions import Payment, RejectionError, decode
 
 TOP_CONTRIBUTIONS = 5
@@ -186,7 +188,12 @@ class Partition:
 
 
 def decide(
-    topic: str, partition: int, rows: Sequence[Row], sealer: Sealer, challengers: Challengers | None = None
+    topic: str,
+    partition: int,
+    rows: Sequence[Row],
+    sealer: Sealer,
+    challengers: Challengers | None = None,
+    profiles: ProfileTable = NO_PROFILES,
 ) -> list[Decided]:
     """Score a partition's admitted rows; every accepted row's customer has its cipher.
 
@@ -194,42 +201,61 @@ def decide(
     """
     decided: list[Decided] = []
     for active, run in groupby(rows, key=lambda row: row.active):
-        decided += _decide_run(topic, partition, list(run), active, sealer, challengers)
+        decided += _decide_run(topic, partition, list(run), active, sealer, challengers, profiles)
     return decided
 
 
 def _decide_run(
-    topic: str, partition: int, rows: list[Row], active: Active | None, sealer: Sealer, challengers: Challengers | None
+    topic: str,
+    partition: int,
+    rows: list[Row],
+    active: Active | None,
+    sealer: Sealer,
+    challengers: Challengers | None,
+    profiles: ProfileTable,
 ) -> list[Decided]:
     accepted = [row for row in rows if row.reason is None]
-    scored = iter(_score(topic, partition, accepted, active, sealer, challengers) if active and accepted else ())
+    scored = iter(_score(topic, partition, accepted, active, sealer, challengers, profiles) if active and accepted else ())
     return [next(scored) if row.reason is None else _reject(topic, partition, row) for row in rows]
 
 
 def _score(
-    topic: str, partition: int, rows: list[Row], active: Active, sealer: Sealer, challengers: Challengers | None
+    topic: str,
+    partition: int,
+    rows: list[Row],
+    active: Active,
+    sealer: Sealer,
+    challengers: Challengers | None,
+    profiles: ProfileTable,
 ) -> list[Decided]:
     payments = cast("list[Payment]", [row.payment for row in rows])
     sequences = [row.sequence for row in rows]
     times_ms = [row.record.timestamp for row in rows]
-    matrix = active.vectoriser.matrix(
+    vectoriser = active.vectoriser
+    profiled = vectoriser.profiled(profiles, payments) if vectoriser.asks_profiles else None
+    matrix = vectoriser.matrix(
         [payment.event_time_ms for payment in payments],
         [payment.amount_minor for payment in payments],
         cast("list[list[int]]", [row.windows for row in rows]),
         cast("list[list[float]]", [row.attributes for row in rows]),
+        () if profiled is None else profiled.windows,
     )
     margins = active.model.margins(matrix)
     rulings = active.policy.rule(Batch(margins, matrix, payments, times_ms))
     found = [ruling.outcome for ruling in rulings]
-    schema_digest = active.vectoriser.schema.digest
+    schema_digest = vectoriser.schema.digest
     recorded = challengers.ask(schema_digest, matrix, times_ms) if challengers else None
     vectors = matrix.astype("<f4", copy=False)
+    features = feature_contents(schema_digest, vectors.tobytes(), vectors[0].nbytes)
+    if profiled is not None:
+        features = [vector + versions for vector, versions in zip(features, profiled.contents, strict=True)]
+        rulings = [marked_stale(ruling) if stale else ruling for ruling, stale in zip(rulings, profiled.stale, strict=True)]
     sealed = sealer.seal(
         partition,
         sequences,
         payments,
         cast("list[Customer]", [row.customer for row in rows]),
-        feature_contents(schema_digest, vectors.tobytes(), vectors[0].nbytes),
+        features,
         _explanations(active, matrix, found, recorded),
         active.policy.attributes,
     )

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from tallystick.contracts import Profile, ProfileVersion, ProfileWatermark
 
 WATERMARK_KEY = b"watermark"
+DAY_S = 86_400
 
 
 class Lookup(NamedTuple):
@@ -57,11 +58,29 @@ class History:
         return flat
 
 
+class _Record:
+    """A subject's newest record; parsed when first asked for, on whichever thread asks."""
+
+    __slots__ = ("_state", "offset", "version")
+
+    def __init__(self, offset: int, value: bytes, version: int) -> None:
+        self.offset = offset
+        self.version = version
+        self._state: bytes | History = value
+
+    @property
+    def history(self) -> History:
+        state = self._state
+        if not isinstance(state, History):
+            self._state = state = History(Profile.FromString(state))
+        return state
+
+
 class _Shard:
     __slots__ = ("delay_days", "records", "valid_from_s", "version", "watermark_s")
 
     def __init__(self) -> None:
-        self.records: dict[bytes, tuple[int, bytes | History, int]] = {}
+        self.records: dict[bytes, _Record] = {}
         self.watermark_s = self.valid_from_s = self.delay_days = self.version = 0
 
 
@@ -98,8 +117,8 @@ class ProfileTable:
                 version = Profile.FromString(value).version
                 before = shard.records.get(key)
                 # A process that was paused while its partition moved may have written an older one behind.
-                if before is None or version >= before[2]:
-                    shard.records[key] = (offset, value, version)
+                if before is None or version >= before.version:
+                    shard.records[key] = _Record(offset, value, version)
         except DecodeError:
             self.malformed += 1
 
@@ -112,24 +131,25 @@ class ProfileTable:
             delay_days: the labels' delay.
             spans_s: the windows' lengths.
         """
-        if key in (b"terminal/", b"merchant/"):
+        if key.endswith(b"/") and key.count(b"/") == 1:
             return Lookup([0] * (2 * len(spans_s)), ProfileVersion(), stale=False)
         second_s = time_ms // 1000
         shard = self._shards[self._partition_of(key)]
-        stale = not shard.valid_from_s <= second_s <= shard.watermark_s or delay_days != shard.delay_days
+        watermark_s = shard.watermark_s  # before the record, which may be newer than it, and never older
+        stale = not shard.valid_from_s <= second_s <= watermark_s or delay_days != shard.delay_days
         record = shard.records.get(key)
         if record is None:
             empty = [0] * (2 * len(spans_s))
-            return Lookup(empty, ProfileVersion(watermark_s=shard.watermark_s, stale=stale), stale)
-        offset, history, version = record
-        if not isinstance(history, History):
-            history = History(Profile.FromString(history))
-            shard.records[key] = (offset, history, version)
-        found = ProfileVersion(offset=offset, version=version, watermark_s=shard.watermark_s, stale=stale)
-        return Lookup(history.windows(second_s, delay_days * 86_400, spans_s), found, stale)
+            return Lookup(empty, ProfileVersion(watermark_s=watermark_s, stale=stale), stale)
+        found = ProfileVersion(offset=record.offset, version=record.version, watermark_s=watermark_s, stale=stale)
+        return Lookup(record.history.windows(second_s, delay_days * DAY_S, spans_s), found, stale)
 
     @staticmethod
     def _take_watermark(shard: _Shard, watermark: ProfileWatermark) -> None:
         if watermark.version >= shard.version:
             shard.version, shard.watermark_s = watermark.version, watermark.watermark_s
             shard.valid_from_s, shard.delay_days = watermark.valid_from_ms // 1000, watermark.delay_days
+
+
+NO_PROFILES = ProfileTable(1, lambda _: 0)
+"""Nothing is known of anything: every lookup is stale."""

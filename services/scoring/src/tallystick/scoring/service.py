@@ -30,6 +30,7 @@ from tallystick.scoring.engine import Partition, Row, decide
 from tallystick.scoring.gate import Gate, GateError
 from tallystick.scoring.ownership import Ownership
 from tallystick.scoring.position import PositionError
+from tallystick.scoring.profile_reader import ProfileReader
 from tallystick.scoring.restoring import Restorer
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.snapshot_stores import SnapshotStore
@@ -89,17 +90,20 @@ class Scorer:
         self._telemetry = Telemetry(health.registry)
         self._limit = Limit(settings.coverage_decisions, settings.coverage_age_s)
         self._session: Session | None = None
+        self._profiles = ProfileReader(settings, settings.profiles_wait_s, health)
         # Scoring a batch keeps a processor busy for as long as several of the broker's answers to the last one take.
         self._worker = ThreadPoolExecutor(1, "scoring")
         health.detail("decisions", lambda: self._telemetry.total)
         health.detail("partitions", self._partitions_detail)
         health.detail("coverage", self._coverage_detail)
         health.detail("governance", self._governance_detail)
+        health.detail("profiles", self._profiles_detail)
 
     async def run(self) -> None:
         """Score until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_governance(), name="governance")
+            tasks.create_task(self._profiles.run(), name="profiles")
             tasks.create_task(self._sessions(), name="scoring")
 
     async def _watch_governance(self) -> None:
@@ -238,6 +242,7 @@ class Scorer:
 
     async def _decide(self, session: Session, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> list[Parcel]:
         topic, actives = self._settings.source_topic, self._gate.actives
+        await self._profiles.ready(actives.activations)
         batches = [(session.partitions[where.partition], records) for where, records in fetched.items()]
         keys = {one.number: await self._chain_keys(session, one, len(records)) for one, records in batches}
 
@@ -246,6 +251,9 @@ class Scorer:
 
         admitted = await self._work(admit)
         await self._custody.fill(row.customer for _, rows in admitted for row in rows if row.customer is not None)
+        if any(active.vectoriser.asks_profiles for active in actives.activations):
+            await self._wait_for_profiles(admitted)
+        table = self._profiles.table
         now_ms, transactional = int(time.time() * 1000), session.emitter.transactional
 
         def decided() -> list[Parcel]:
@@ -253,7 +261,7 @@ class Scorer:
                 pack(
                     topic,
                     number,
-                    decide(topic, number, rows, session.sealer, actives.challengers),
+                    decide(topic, number, rows, session.sealer, actives.challengers, table),
                     now_ms,
                     transactional=transactional,
                 )
@@ -261,6 +269,17 @@ class Scorer:
             ]
 
         return await self._work(decided)
+
+    async def _wait_for_profiles(self, admitted: Sequence[tuple[int, Sequence[Row]]]) -> None:
+        """Wait, within bounds, until profiles are final for what asks for them; no clock that is ahead is waited for."""
+        times_ms = [
+            min(row.payment.event_time_ms, row.record.timestamp)
+            for _, rows in admitted
+            for row in rows
+            if row.payment is not None and row.active is not None and row.active.vectoriser.asks_profiles
+        ]
+        if times_ms:
+            await self._profiles.until(max(times_ms) // 1000)
 
     async def _work(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
@@ -305,6 +324,10 @@ class Scorer:
         logs = self._session.logs
         sizes = {origin: head.size for origin, head in logs.heads().items()}
         return {"log_sizes": sizes, "pending": logs.pending, "oldest_s": round(logs.age_s(time.monotonic()), 3)}
+
+    def _profiles_detail(self) -> object:
+        table = self._profiles.table
+        return {"subjects": len(table), "watermark_s": table.watermark_s, "malformed": table.malformed}
 
     def _governance_detail(self) -> object:
         actives = self._gate.actives

@@ -66,6 +66,8 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     """After how many records there is another one, however soon."""
     snapshot_max_age_s: Annotated[Seconds, Field(ge=60, le=30 * 86_400)] = 86_400.0
     """How old any snapshot may get before it is deleted."""
+    profiles_wait_s: Annotated[Seconds, Field(le=30)] = 1.0
+    """How long a batch waits for profiles to be final, where the model asks for any; then it is decided, and marked."""
 
     @field_validator("partitions")
     @classmethod

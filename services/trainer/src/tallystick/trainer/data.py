@@ -1,6 +1,6 @@
 """Labelled transactions as columns, from the files that `tallystick stream` reads: Parquet by field name, or the ULB data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ ULB_EPOCH_MS = 1_377_993_600_000
 
 MAX_EXACT = 2.0**53
 
+PLACES = ("terminal", "merchant")
 ULB_COMPONENTS = tuple(f"V{number}" for number in range(1, 29))
 COLUMNS = {
     "customer_id": ("customer_id", "customerId"),
@@ -43,6 +44,7 @@ class Transactions:
         amount_minor: minor units; int64.
         attributes: float64 columns by name.
         fraud: the label.
+        places: by "terminal" and "merchant" a number for each one, from 0, and -1 for none; int64.
     """
 
     event_time_ms: NDArray[np.int64]
@@ -50,6 +52,7 @@ class Transactions:
     amount_minor: NDArray[np.int64]
     attributes: dict[str, NDArray[np.float64]]
     fraud: NDArray[np.bool_]
+    places: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.event_time_ms)
@@ -58,7 +61,9 @@ class Transactions:
         """Rows [start, stop)."""
         part = slice(start, stop)
         attributes = {name: column[part] for name, column in self.attributes.items()}
-        return Transactions(self.event_time_ms[part], self.account[part], self.amount_minor[part], attributes, self.fraud[part])
+        places = {name: column[part] for name, column in self.places.items()}
+        amounts, fraud = self.amount_minor[part], self.fraud[part]
+        return Transactions(self.event_time_ms[part], self.account[part], amounts, attributes, fraud, places)
 
     def days(self, first: int, stop: int) -> "Transactions":
         """Transactions of days [first, stop), counted in UTC from the day of the first transaction."""
@@ -106,6 +111,7 @@ def _named(table: pa.Table) -> Transactions:
         amount_minor=_integers(columns["amount_minor"], "amount_minor"),
         attributes={},
         fraud=_integers(columns["fraud"], "fraud"),
+        places={name: _place(table[f"{name}_id"]) for name in PLACES if f"{name}_id" in table.column_names},
     )
 
 
@@ -130,12 +136,13 @@ def _transactions(
     amount_minor: NDArray[np.int64],
     attributes: dict[str, NDArray[np.float64]],
     fraud: NDArray[np.int64],
+    places: dict[str, NDArray[np.int64]] | None = None,
 ) -> Transactions:
     if np.any(np.diff(event_time_ms) < 0):
         raise TrainingDataError("the rows are not ordered by event time, as they would stream")
     if np.any((fraud != 0) & (fraud != 1)):
         raise TrainingDataError("a label is neither 0 nor 1")
-    return Transactions(event_time_ms, account, amount_minor, attributes, fraud.astype(np.bool_))
+    return Transactions(event_time_ms, account, amount_minor, attributes, fraud.astype(np.bool_), places or {})
 
 
 def _integers(column: Any, name: str) -> NDArray[np.int64]:
@@ -156,4 +163,12 @@ def _codes(column: Any, name: str) -> NDArray[np.int64]:
     whole = column.combine_chunks()
     encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
     codes: NDArray[np.int64] = encoded.indices.to_numpy().astype(np.int64)
+    return codes
+
+
+def _place(column: Any) -> NDArray[np.int64]:
+    """Return a number for each terminal or merchant; an empty name is none."""
+    whole = _compute.cast(column.combine_chunks(), pa.string())
+    named = _compute.if_else(_compute.equal(whole, ""), None, whole).dictionary_encode()
+    codes: NDArray[np.int64] = _compute.fill_null(named.indices, -1).to_numpy().astype(np.int64)
     return codes

@@ -8,6 +8,8 @@
 | count | the account's transactions in (t - days, t], this one and those before it in the stream |
 | mean_amount | their cents / (100 * count) |
 | attribute | the attribute |
+| terminal_count, merchant_count | the place's transactions in (t - delay - days, t - delay], by the second |
+| terminal_fraud_share, merchant_fraud_share | the share of frauds among them |
 
 An account is a customer in one currency. Of transactions at the same time only those earlier in the stream count.
 """
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tallystick.trainer.data import DAY_MS, TrainingDataError, Transactions
+from tallystick.trainer.places import PlaceWindows
 from tallystick.trust.features import Feature, FeatureSchema
 
 HOUR_MS = 3_600_000
@@ -32,15 +35,15 @@ def feature_matrix(transactions: Transactions, schema: FeatureSchema) -> NDArray
     Raises:
         TrainingDataError: the schema asks for an attribute that the data does not have.
     """
-    windows = Windows(transactions)
+    windows, places = Windows(transactions), _place_windows(transactions, schema)
     matrix = np.empty((len(transactions), len(schema.features)), np.float32)
     for place, feature in enumerate(schema.features):
-        matrix[:, place] = _column(transactions, windows, feature)
+        matrix[:, place] = _column(transactions, windows, places, feature)
     return matrix
 
 
 def _column(
-    transactions: Transactions, windows: "Windows", feature: Feature
+    transactions: Transactions, windows: "Windows", places: dict[str, PlaceWindows], feature: Feature
 ) -> NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]:
     days = feature.days or 0
     match feature.kind:
@@ -56,7 +59,18 @@ def _column(
             return windows.amount_sum(days) / (100 * windows.count(days))
         case "attribute" if feature.attribute in transactions.attributes:
             return transactions.attributes[feature.attribute]
+        case "terminal_count" | "merchant_count" if (place := feature.kind.partition("_")[0]) in places:
+            return places[place].count(days)
+        case "terminal_fraud_share" | "merchant_fraud_share" if (place := feature.kind.partition("_")[0]) in places:
+            return places[place].fraud_share(days)
     raise TrainingDataError(f"the schema asks for feature {feature.name}, which this data cannot give")
+
+
+def _place_windows(transactions: Transactions, schema: FeatureSchema) -> dict[str, PlaceWindows]:
+    if schema.delay_days is None:
+        return {}
+    times_ms, fraud = transactions.event_time_ms, transactions.fraud
+    return {name: PlaceWindows(column, times_ms, fraud, schema.delay_days) for name, column in transactions.places.items()}
 
 
 class Windows:

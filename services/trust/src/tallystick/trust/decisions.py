@@ -7,7 +7,7 @@ from tallystick.contracts import Decision, DisclosureGroup, Outcome, PolicyState
 from tallystick.trust.commitments import DIGEST_SIZE
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
-from tallystick.trust.rulings import OUTCOME_OF_REASON, outcome_of_reasons, reason_by_name, rule_on
+from tallystick.trust.rulings import OUTCOME_OF_REASON, outcome_of_reasons, reason_by_name, rule_on, without_mark
 
 GROUPS = {
     "identity": DisclosureGroup.DISCLOSURE_GROUP_IDENTITY,
@@ -85,7 +85,9 @@ def check_outcome(decision: Decision, policy: PolicyStatement) -> None:
     if decision.outcome != ruling.outcome:
         made, logged = Outcome.Name(ruling.outcome), Outcome.Name(decision.outcome)
         raise DecisionError(f"the policy makes {made} of its margin and of what applied, and it says {logged}")
-    _require(tuple(decision.reasons) == ruling.reasons, "its reasons are not those that the policy gives for its outcome")
+    _require(
+        without_mark(decision.reasons) == ruling.reasons, "its reasons are not those that the policy gives for its outcome"
+    )
 
 
 def check_log(decision: Decision, origin: str, trust: TrustPolicy) -> None:
@@ -138,8 +140,9 @@ def _check_scored(decision: Decision) -> None:
     margin = margin_of(decision.margin_bits)
     _require(isfinite(margin), "its margin is not a finite number")
     _require(decision.score == score_of(margin), f"its score is {decision.score}, and its margin makes {score_of(margin)}")
-    _require(all(reason in OUTCOME_OF_REASON for reason in decision.reasons), "it was scored, and has a reason to be rejected")
-    _require(outcome_of_reasons(decision.reasons) == decision.outcome, "its reasons are not those of its outcome")
+    reasons = without_mark(decision.reasons)
+    _require(all(reason in OUTCOME_OF_REASON for reason in reasons), "it was scored, and has a reason to be rejected")
+    _require(outcome_of_reasons(reasons) == decision.outcome, "its reasons are not those of its outcome")
     groups = [commitment.group for commitment in decision.commitments]
     _require(sorted(groups) == sorted(GROUPS.values()), "it does not have one commitment for each disclosure group")
     _require(all(len(item.digest) == DIGEST_SIZE for item in decision.commitments), "a commitment is not 32 bytes")

@@ -57,6 +57,17 @@ class Ruling(NamedTuple):
     applied: tuple[str, ...]
 
 
+def marked_stale(ruling: Ruling) -> Ruling:
+    """Return the ruling with the mark that a profile behind its features was not final: a reason that asks for nothing."""
+    return ruling._replace(reasons=(*ruling.reasons, ReasonCode.REASON_CODE_PROFILE_STALE))
+
+
+def without_mark(reasons: Sequence[ReasonCode]) -> tuple[ReasonCode, ...]:
+    """Return a decision's reasons without that mark."""
+    marked = bool(reasons) and reasons[-1] == ReasonCode.REASON_CODE_PROFILE_STALE
+    return tuple(reasons[:-1] if marked else reasons)
+
+
 def reason_by_name(policy: PolicyStatement) -> Mapping[str, ReasonCode]:
     """Return each list's and rule's reason code by its name, in the policy's order: its lists, then its rules."""
     lists = {item.name: _OF_LIST[item.kind] for item in policy.lists}
