@@ -90,7 +90,7 @@ def test_evidence_is_protobufs(
     customer = Customer(paid.customer_id)
     customer.key_id, customer.cipher = b"the key's own id", AESGCM(bytes(32))
     sealed = Sealer(bytes(32), lambda _: random).seal(
-        partition, [sequence], [check_fields(paid)], [customer], [vector], [explanation]
+        partition, [sequence], [check_fields(paid)], [customer], [vector], lambda: [explanation]
     )
     (value,), (digest,), commitments = sealed
     evidence = Evidence.FromString(value)

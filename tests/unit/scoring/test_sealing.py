@@ -128,7 +128,7 @@ def test_randomness_is_what_was_drawn() -> None:
     sealer = Sealer(LOOKUP_KEY, draw)
     paid = [check_fields(transaction(transaction_id=f"tx-{place}", customer_id="c")) for place in range(3)]
     used = b""
-    for value in sealer.seal(0, [0, 1, 2], paid, [customer] * 3, [b"f"] * 3, [b""] * 3).values:
+    for value in sealer.seal(0, [0, 1, 2], paid, [customer] * 3, [b"f"] * 3, lambda: [b""] * 3).values:
         evidence = Evidence.FromString(value)
         associated = evidence.key_id + evidence.lookup + bytes(4) + evidence.sequence.to_bytes(8, "big")
         body = AESGCM(bytes(32)).decrypt(evidence.nonce, evidence.ciphertext, associated)

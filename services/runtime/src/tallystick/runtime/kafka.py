@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from tallystick.runtime import lenient_records
+from tallystick.runtime import bare_records, lenient_records
 from tallystick.runtime.cancellation import StrayCancellationError, no_stray_cancellation
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings, read_secret
@@ -25,6 +25,7 @@ _POLL_MS = 20
 _SETTLING_TURNS = 20
 
 lenient_records.install()
+bare_records.install()
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
 from tallystick.runtime import kafka, transactions
+from tallystick.runtime.bare_records import bare
 from tallystick.runtime.health import Health
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, TopicError
@@ -126,7 +127,11 @@ class Acquisition:
             _wait_for({number: one.unlogged for number, one in acquired.items()}, logs)
             partitions = {number: one.partition for number, one in acquired.items()}
             chain_keys = {number: dict([one.chain_key]) for number, one in acquired.items()}
-            fetching = {"max_partition_fetch_bytes": _FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS}
+            fetching = {
+                "max_partition_fetch_bytes": _FETCH_BYTES,
+                "fetch_max_wait_ms": FETCH_WAIT_MS,
+                "value_deserializer": bare,
+            }
             consumer = await _started(stack, kafka.consumer(settings, request_timeout_ms=_REQUEST_TIMEOUT_MS, **fetching))
             consumer.assign([TopicPartition(topic, number) for number in partitions])
             for number, partition in partitions.items():

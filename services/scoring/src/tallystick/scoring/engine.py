@@ -275,16 +275,23 @@ def _score(
     ]
 
 
-def _explanations(active: Active, matrix: Matrix, found: Sequence[int], recorded: Sequence[Recorded] | None) -> list[bytes]:
-    """Return the `explanation` group of each row; TreeSHAP is slow, so an approval's has only its challengers."""
-    explanations = [_NO_EXPLANATION] * len(found)
-    if unapproved := [place for place, outcome in enumerate(found) if outcome != APPROVE]:
+def _explanations(
+    active: Active, matrix: Matrix, found: Sequence[int], recorded: Sequence[Recorded] | None
+) -> Callable[[], list[bytes]]:
+    """Begin with the `explanation` group of each row; TreeSHAP is slow, so an approval's has only its challengers."""
+    unapproved = [place for place, outcome in enumerate(found) if outcome != APPROVE]
+    contributions = active.model.contributions_meanwhile(matrix[unapproved]) if unapproved else list
+
+    def explanations() -> list[bytes]:
+        explained = [_NO_EXPLANATION] * len(found)
         names = active.vectoriser.schema.names
-        for place, shares in zip(unapproved, active.model.contributions(matrix[unapproved]), strict=True):
+        for place, shares in zip(unapproved, contributions(), strict=True):
             top = np.argsort(-np.abs(shares), kind="stable")[:TOP_CONTRIBUTIONS]
-            explanations[place] = explanation_content([(names[column], float(shares[column])) for column in top])
-    if recorded is not None:
-        explanations = [said + challengers_content(one) for said, one in zip(explanations, recorded, strict=True)]
+            explained[place] = explanation_content([(names[column], float(shares[column])) for column in top])
+        if recorded is not None:
+            explained = [said + challengers_content(one) for said, one in zip(explained, recorded, strict=True)]
+        return explained
+
     return explanations
 
 

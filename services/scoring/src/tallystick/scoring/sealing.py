@@ -67,7 +67,7 @@ class Sealer:
         payments: Sequence[Payment],
         customers: Sequence[Customer],
         features: Sequence[bytes],
-        explanations: Sequence[bytes],
+        explanations: Callable[[], Sequence[bytes]],
         attributes: Sequence[str] = (),
     ) -> Sealed:
         """Return the sealed evidence of a batch of decisions, in order.
@@ -78,7 +78,7 @@ class Sealer:
             payments: what was decided.
             customers: whose payments; each has its cipher.
             features: serialised `FeatureVector`s.
-            explanations: serialised `Explanation`s.
+            explanations: gives serialised `Explanation`s; asked when nothing can be done without them any more.
             attributes: names of the payments' attributes that the evidence has to hold.
         """
         # Every row's randomness in one call of the system.
@@ -87,10 +87,13 @@ class Sealer:
         details = [*map(details_content, payments)]
         if attributes:
             details = [said + attributes_content(payment, attributes) for said, payment in zip(details, payments, strict=True)]
-        contents = ([*map(identity_content, payments)], details, features, explanations)
+        contents = [[*map(identity_content, payments)], details, features]
+        commitments = [sha256_each(map(add, *each)) for each in zip(salts, contents, strict=False)]
         key_ids = cast("list[bytes]", [customer.key_id for customer in customers])
         ciphers = cast("list[AESGCM]", [customer.cipher for customer in customers])
         lookups = [self._lookup(payment.transaction_id.encode()) for payment in payments]
+        contents.append(explanations())
+        commitments.append(sha256_each(map(add, salts[-1], contents[-1])))
         associated = joined(rows, key_ids, lookups, map(_place, repeat(partition), sequences))
         ciphertexts = [
             cipher.encrypt(nonce, body, bound)
@@ -102,7 +105,6 @@ class Sealer:
             *(b"\x2a\x0c", nonces, map(_before_ciphertext, map(len, ciphertexts)), ciphertexts),
         )
         values = [*joined(rows, *columns)]
-        commitments = [sha256_each(map(add, *each)) for each in zip(salts, contents, strict=True)]
         return Sealed(values, sha256_each(values), commitments)
 
 
