@@ -1,21 +1,24 @@
 """Header names that are not UTF-8: brokers take them, so consumers must."""
 
 import secrets
+from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.util import calc_crc32c
 
 from tallystick.runtime import kafka
+from tallystick.runtime.bare_records import bare
 
 from ..stack import ProvisionedStack
 
 _CRC, _COVERED = slice(17, 21), slice(21, None)
 
 
+@pytest.mark.parametrize("options", [{}, {"value_deserializer": bare}], ids=["wrapped", "bare"])
 @pytest.mark.parametrize("codec", [None, "gzip"])
-async def test_bytes_that_are_no_text(stack: ProvisionedStack, codec: str | None) -> None:
+async def test_bytes_that_are_no_text(stack: ProvisionedStack, codec: str | None, options: dict[str, Any]) -> None:
     """A record with such a name is read, and so are those before and behind it; the odd bytes come as surrogate escapes."""
     topic = f"test-{secrets.token_hex(4)}"
     admin = AIOKafkaAdminClient(**kafka.client_options(stack.kafka_settings()))
@@ -36,8 +39,10 @@ async def test_bytes_that_are_no_text(stack: ProvisionedStack, codec: str | None
         await (await producer.send_batch(batch, topic, partition=0))
     async with kafka.producer(settings, compression_type=codec) as producer:
         await producer.send_and_wait(topic, b"behind", partition=0)
-    async with kafka.consumer(settings) as consumer:
+    async with kafka.consumer(settings, **options) as consumer:
         records = await kafka.read_to_end(consumer, TopicPartition(topic, 0), 0)
+    assert [isinstance(record, ConsumerRecord) for record in records] == [not options] * 4
+    assert [record.offset for record in records] == [0, 1, 2, 3]
     assert [record.value for record in records] == [b"before", b"first", b"second", b"behind"]
     odd = b"\xff\xfeZ".decode(errors="surrogateescape")
     assert [list(record.headers) for record in records[1:3]] == [[("plain", b"1"), (odd, None)]] * 2
