@@ -1,17 +1,15 @@
 """The whole chain for end-to-end tests: real servers, every service a process, a model that the trainer trained."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.demo.steps import command
 
-from .bank import TRAINING_DAYS, write_training_file
 from .governing import Release
 from .rough import Rough, rough_chain
 from .starting import running
+from .training import trained
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +36,3 @@ def rough(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iterato
     """Run the chain that tests may treat roughly: each leaves it whole, the true logs in view and `release` in force."""
     with rough_chain(tmp_path_factory.mktemp("rough"), release) as shared:
         yield shared
-
-
-def trained(folder: Path, seed: int) -> Release:
-    """Train on a month of made-up transactions, with the trainer's command."""
-    write_training_file(folder / "training.parquet", seed)
-    days = ("--train-days", f"0:{TRAINING_DAYS}", "--holdout-days", "7")
-    command(["tallystick-trainer", "train", str(folder / "training.parquet"), *days, "--out", str(folder / "out"), "--json"])
-    return Release.load(folder / "out")

@@ -153,11 +153,17 @@ def activate_release(platform: Platform, release: Release, effective_at_ms: int)
     return govern(platform, activation(statement, [person(platform, "ada"), person(platform, "grace")]))
 
 
+def loaded(platform: Platform) -> list[int]:
+    """Return the indexes of the activations that scoring has verified; none while it has not asked its brokers yet."""
+    said: dict[str, list[int]] = platform.health("scoring").get("governance", {})
+    return said.get("activations", [])
+
+
 def install(platform: Platform, release: Release, effective_at_ms: int = 1) -> int:
     """Publish and activate a release and wait until scoring has verified it; return the activation's index."""
     wait_until(lambda: bool(platform.health("notary")["ready"]), "the notary")
     publish_release(platform, release)
     index = activate_release(platform, release, effective_at_ms)
-    wait_until(lambda: index in platform.health("scoring")["governance"]["activations"], "scoring to load the model")
+    wait_until(lambda: index in loaded(platform), "scoring to load the model")
     wait_until(lambda: bool(platform.health("scoring")["ready"]), "scoring")
     return index

@@ -120,13 +120,13 @@ class Run:
 
 
 def read_run(platform: Platform) -> Run:
-    """Wait until every transaction has a decision in the published log; read it all, and check it as `_check` says."""
+    """Wait until every transaction has a decision in the published log; read it all, and check it as `check` says."""
     run = asyncio.run(_read(platform))
     total = sum(map(len, run.records["transactions"].values()))
     if len(run.entries) < total:
         wait_until(lambda: logged(platform) >= total, f"{total:,} decisions in the log")
         run = asyncio.run(_read(platform))
-    _check(run, platform)
+    check(run, platform)
     return run
 
 
@@ -178,7 +178,7 @@ async def _read_log(platform: Platform, policy: TrustPolicy, origin: str) -> tup
     return checkpoint, [LogEntry.FromString(entry) for entry in entries]
 
 
-def _check(run: Run, platform: Platform) -> None:
+def check(run: Run, platform: Platform) -> None:
     """Check that each input record has exactly one decision in the log, in order, chained to it, and as it was emitted."""
     policy = TrustPolicy.load(platform.policy)
     assert {entry.kind for entry in run.entries} <= {EntryKind.ENTRY_KIND_DECISION}

@@ -68,6 +68,14 @@ class ServiceProcess:
         """Kill it at once (SIGKILL)."""
         self.child.kill()
 
+    def pause(self) -> None:
+        """Let it stand still (SIGSTOP)."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.child.send(number)

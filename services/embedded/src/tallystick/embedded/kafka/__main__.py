@@ -6,8 +6,8 @@ import signal
 import sys
 import time
 
-from tallystick.embedded.kafka.artefacts import BUILD, NoKafkaError, fetch, unavailable
-from tallystick.embedded.kafka.cluster import ApacheKafka
+from tallystick.embedded.kafka.artefacts import BUILD, fetch, unavailable
+from tallystick.embedded.kafka.cluster import ApacheKafka, make_class_archive
 from tallystick.embedded.process import StartError
 
 _LOOK_S = 0.5
@@ -36,7 +36,8 @@ def _fetch() -> int:
         return 0
     try:
         fetch()
-    except NoKafkaError as error:
+        make_class_archive()
+    except StartError as error:
         sys.stderr.write(f"{error}\nTests on Apache Kafka are skipped.\n")
     return 0
 
