@@ -109,17 +109,37 @@ def test_standing_still_is_allowed() -> None:
 
 
 def test_the_log_may_come_before_the_acknowledgement() -> None:
-    """Decisions that are logged before the broker's answer is here are covered as soon as it is, up to two advances later."""
+    """Decisions that are logged before the broker's answer is here are covered as soon as it is, however late that is.
+
+    Fails if what the log gets is forgotten after so many looks: one partition's slow answer would leave the others' decisions
+    uncovered for good, and scoring would stop although the log has them all.
+    """
     coverage = following(10)
-    coverage.advance(LEAVES[10:12], checkpoint(LEAVES[:12]))
-    coverage.advance(LEAVES[12:14], checkpoint(LEAVES[:14]))
-    coverage.emitted(LEAVES[10:14], 1.0)
+    coverage.emitting()
+    for size in range(11, 15):
+        coverage.advance(LEAVES[size - 1 : size], checkpoint(LEAVES[:size]))
+    coverage.emitted(LEAVES[10:12], 1.0)
+    coverage.emitted(LEAVES[12:14], 1.0)
     assert coverage.pending == 0
+
+
+def test_what_is_nobodys_is_forgotten() -> None:
+    """Others' decisions do not fill the memory of a process that emits nothing; what was logged before is not the next ones."""
+    coverage = following(10)
+    coverage.emitting()
+    coverage.advance([LEAVES[10]], checkpoint(LEAVES[:11]))
+    coverage.settled()
+    coverage.advance([LEAVES[11]], checkpoint(LEAVES[:12]))
+    assert not coverage._unclaimed
+    coverage.emitting()
+    coverage.emitted(LEAVES[10:12], 1.0)
+    assert coverage.pending == 2
 
 
 def test_a_leaf_is_claimed_once() -> None:
     """An entry of the log covers one emitted decision, not each that looks the same."""
     coverage = following(10)
+    coverage.emitting()
     coverage.advance([LEAVES[10]], checkpoint(LEAVES[:11]))
     coverage.emitted([LEAVES[10]], 1.0)
     coverage.emitted([LEAVES[10]], 2.0)

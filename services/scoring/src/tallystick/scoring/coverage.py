@@ -71,8 +71,8 @@ class Coverage:
     def __init__(self, frontier: Frontier) -> None:
         self._frontier = frontier
         self._pending: dict[bytes, float] = {}  # leaf hash -> when it was emitted; oldest first
-        # Of the last two advances: an acknowledgement can come after the log.
-        self._unclaimed: list[set[bytes]] = [set(), set()]
+        # What the log got during an emission: decisions can be in it long before the broker's answer is here.
+        self._unclaimed: set[bytes] | None = None
 
     @property
     def size(self) -> int:
@@ -88,13 +88,19 @@ class Coverage:
         """Return the age of the oldest uncovered decision, 0 if there is none."""
         return now_s - next(iter(self._pending.values())) if self._pending else 0.0
 
+    def emitting(self) -> None:
+        """Keep in mind, until `settled`, what the log gets: decisions are on their way to the broker."""
+        self._unclaimed = set()
+
+    def settled(self) -> None:
+        """Forget what the log got: whatever was on its way is acknowledged."""
+        self._unclaimed = None
+
     def emitted(self, leaves: Sequence[bytes], now_s: float) -> None:
         """Remember decisions that the broker acknowledged."""
         for leaf in leaves:
-            for unclaimed in self._unclaimed:
-                if leaf in unclaimed:
-                    unclaimed.remove(leaf)
-                    break
+            if self._unclaimed and leaf in self._unclaimed:
+                self._unclaimed.remove(leaf)
             else:
                 self._pending[leaf] = now_s
 
@@ -115,12 +121,11 @@ class Coverage:
         if frontier.size != checkpoint.size or frontier.root() != checkpoint.root:
             raise CoverageError(f"the log's tiles do not lead to its checkpoint of {checkpoint.size} entries")
         self._frontier = frontier
-        covered, unclaimed = [], set()
+        covered = []
         for leaf in leaves:
             emitted = self._pending.pop(leaf, None)
-            if emitted is None:
-                unclaimed.add(leaf)
-            else:
+            if emitted is not None:
                 covered.append(emitted)
-        self._unclaimed = [self._unclaimed[1], unclaimed]
+            elif self._unclaimed is not None:
+                self._unclaimed.add(leaf)
         return covered

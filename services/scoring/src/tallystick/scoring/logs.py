@@ -61,10 +61,17 @@ class FollowedLogs:
         """Return the age of the oldest decision that is in no log, 0 if there is none."""
         return max(follower.coverage.age_s(now_s) for follower in self._followers)
 
+    def emitting(self) -> None:
+        """Take note that decisions are on their way to the broker; they may be logged before its answer is here."""
+        for follower in self._followers:
+            follower.coverage.emitting()
+
     def emitted(self, leaves: Mapping[int, list[bytes]], now_s: float) -> None:
-        """Remember decisions, by partition, that the broker acknowledged."""
+        """Remember all decisions, by partition, that were on their way and that the broker acknowledged."""
         for partition, added in leaves.items():
             self._by_partition[partition].coverage.emitted(added, now_s)
+        for follower in self._followers:
+            follower.coverage.settled()
 
     async def follow(self) -> list[float]:
         """Follow every log to its current head and return how long each newly covered decision took, in seconds.

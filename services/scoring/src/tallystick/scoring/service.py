@@ -295,6 +295,7 @@ class Scorer:
         return keys
 
     async def _emit(self, session: Session, parcels: list[Parcel]) -> None:
+        session.logs.emitting()
         leaves = await session.emitter.emit(parcels, lambda: self._check_still_allowed(session))
         session.logs.emitted(leaves, time.monotonic())
         self._telemetry.emitted(item for parcel in parcels for item in parcel.decided)
