@@ -11,7 +11,7 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import chain, notary, proofs, scoring, stages, tree  # noqa: E402  the line above is what makes it importable
+from tests.bench import chain, notary, proofs, scoring, stages, state, tree  # noqa: E402  the line above is what makes it importable
 from tests.bench.figures import Row, write  # noqa: E402
 from tests.bench.material import prepare  # noqa: E402
 
@@ -24,7 +24,8 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
     parser.add_argument("--records", type=int, default=200_000, metavar="N", help="for scoring and each peer (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
-    parser.add_argument("--only", choices=("tree", "notary", "proofs", "stages", "scoring", "chain"), help="one bench alone")
+    benches = ("tree", "notary", "proofs", "stages", "state", "scoring", "chain")
+    parser.add_argument("--only", choices=benches, help="one bench alone")
     args = parser.parse_args()
     console = Console()
     rows: list[Row] = []
@@ -39,7 +40,9 @@ def main() -> None:
         if args.only in (None, "stages"):
             console.print("a decision, stage by stage …")
             rows += stages.run()
-        if args.only not in ("tree", "notary", "proofs", "stages"):
+        if args.only in (None, "state"):
+            rows += state.run(1, console)  # a minute or two, and the sizes are the same each time
+        if args.only in (None, "scoring", "chain"):
             material = prepare(Path(directory), max(args.transactions, scoring.transactions_needed(args.records)))
         if args.only in (None, "scoring"):
             rows += scoring.run(material, args.records, args.runs, console)

@@ -61,6 +61,8 @@ def rough_chain(directory: Path, release: Release) -> Iterator[Rough]:
             "TALLYSTICK_TRUST_POLICY": str(strict),
             "TALLYSTICK_BATCH_RECORDS": "100",
             "TALLYSTICK_COVERAGE_AGE_S": "2",
+            "TALLYSTICK_SNAPSHOT_DIR": str(directory / "snapshots"),
+            "TALLYSTICK_SNAPSHOT_EVERY_S": "1",
         },
         "notary": {"TALLYSTICK_REFRESH_S": "0.5"},
     }

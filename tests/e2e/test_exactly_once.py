@@ -25,8 +25,8 @@ def test_kills_in_mid_stream_change_nothing(rough: Rough) -> None:
     """A kill -9 of scoring, notary and evidence ingest, again and again while transactions come: the log is as if undisturbed.
 
     Undisturbed is the same stream of other customers. Fails if scoring resumes before its last decision (decided again: the log
-    would hide it, so the topic is looked at) or behind it, rebuilds no windows (other margins), or the notary does not pick up
-    where the log ends.
+    would hide it, so the topic is looked at) or behind it, rebuilds no windows or restores others (other margins), or the
+    notary does not pick up where the log ends.
     """
     hurt = rough.platform
     doubled = _doubled(read_run(hurt))
@@ -37,6 +37,7 @@ def test_kills_in_mid_stream_change_nothing(rough: Rough) -> None:
     assert len(run.of("hurt")) == rows
     assert run.margins("hurt") == run.margins("calm")
     assert _doubled(run) == doubled, "scoring resumed before its last decision"
+    assert "is restored from snapshot" in (hurt.logs / "scoring.log").read_text(), "every start replayed everything"
     features(run, hurt)  # opens the evidence of each, and compares it with the commitments and the input
     wait_until(lambda: _ingested(hurt, run), "evidence ingest to catch up")
 

@@ -5,6 +5,7 @@ made here, at random, when first needed; of several makers one wins.
 """
 
 import base64
+from collections import deque
 from collections.abc import Callable, Iterable
 from hmac import digest as hmac_digest
 
@@ -17,6 +18,8 @@ from tallystick.trust.chain import KEY_SPAN
 
 WRAPPING_KEY = "customer-keys"
 LOOKUP_PATH = "evidence/lookup"
+CIPHERS = 50_000
+"""Customers whose ciphers are kept ready, besides a batch's: 2.5 KB each."""
 _KEY_SIZE = 32
 _KEY_ID_SIZE = 16
 
@@ -50,6 +53,7 @@ class Custody:
         self._pool = pool
         self._randomness = randomness
         self.lookup_key = b""
+        self._ready: deque[Customer] = deque()
 
     async def prepare(self) -> None:
         """Make the table if there is none and read the lookup key; to be called first. Raises CustodyError."""
@@ -76,12 +80,20 @@ class Custody:
         return (await self._vault.decrypt(WRAPPING_KEY, [wrapped]))[0]
 
     async def fill(self, customers: Iterable[Customer]) -> None:
-        """Give each customer its key's id and cipher, making keys for those who have none."""
-        waiting = {
-            hmac_digest(self.lookup_key, customer.name.encode(), "sha256"): customer
-            for customer in customers
-            if customer.cipher is None
-        }
+        """Give each customer its key and cipher, making keys for those who have none.
+
+        A cipher is larger than most customers' histories: of all customers only those of the last batches have theirs ready.
+        """
+        while len(self._ready) > CIPHERS:
+            self._ready.popleft().cipher = None
+        waiting: dict[bytes, list[Customer]] = {}
+        for customer in customers:
+            if customer.cipher is None:
+                if customer.key is not None:
+                    self._make_ready(customer)
+                else:
+                    name = hmac_digest(self.lookup_key, customer.name.encode(), "sha256")
+                    waiting.setdefault(name, []).append(customer)
         if not waiting:
             return
         known = await self._pool.fetch(_FIND, list(waiting))
@@ -91,16 +103,22 @@ class Custody:
             # What another process made at the same time counts as much as what was made here.
             await self._open(waiting, await self._pool.fetch(_FIND, list(waiting)))
 
+    def _make_ready(self, customer: Customer) -> None:
+        if customer.key is not None and customer.cipher is None:
+            customer.cipher = AESGCM(customer.key)
+            self._ready.append(customer)
+
     async def _make(self, customers: list[bytes]) -> None:
         keys = [self._randomness(_KEY_SIZE) for _ in customers]
         wrapped = await self._vault.encrypt(WRAPPING_KEY, keys)
         await self._pool.execute(_ADD, customers, [self._randomness(_KEY_ID_SIZE) for _ in customers], wrapped)
 
-    async def _open(self, waiting: dict[bytes, Customer], rows: list[asyncpg.Record]) -> None:
+    async def _open(self, waiting: dict[bytes, list[Customer]], rows: list[asyncpg.Record]) -> None:
         keys = await self._vault.decrypt(WRAPPING_KEY, [row["wrapped"] for row in rows])
         for row, key in zip(rows, keys, strict=True):
-            customer = waiting.pop(row["customer"])
-            customer.key_id, customer.cipher = row["key_id"], AESGCM(key)
+            for customer in waiting.pop(row["customer"]):
+                customer.key_id, customer.key = row["key_id"], key
+                self._make_ready(customer)
 
 
 def _key(secret: dict[str, str] | None, path: str) -> bytes:

@@ -164,11 +164,12 @@ class Customer:
         newest_ms: the newest event time.
         account: the first of the customer's accounts, one a currency.
         cut: the number of the last cut (see `customers`) that holds this customer.
-        key_id: names the customer's key; filled in by the shell before evidence is sealed, as is
-        cipher: the customer's cipher.
+        key_id: names the customer's key; filled in by the shell before evidence is sealed, as are
+        key: the customer's key, and
+        cipher: that key ready for use.
     """
 
-    __slots__ = ("account", "cipher", "cut", "key_id", "name", "newest_ms")
+    __slots__ = ("account", "cipher", "cut", "key", "key_id", "name", "newest_ms")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -176,6 +177,7 @@ class Customer:
         self.account: Account | None = None
         self.cut = 0
         self.key_id: bytes | None = None
+        self.key: bytes | None = None
         self.cipher: object = None
 
     def is_repeat(self, digest: bytes, time_ms: int) -> bool:
