@@ -21,6 +21,7 @@ from tallystick.contracts import (
     PolicyStatement,
     TransactionDetails,
 )
+from tallystick.gateway.iso20022 import Iso20022Error, payments
 from tallystick.merkle.encoding import encode_base64
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.policy import LogPolicy
@@ -30,6 +31,7 @@ from tallystick.merkle.receipts import InclusionReceipt, parse_receipt, verify_c
 from tallystick.trust.bundle import BundleError, verify_bundle
 from tallystick.trust.decisions import check_decision
 from tallystick.trust.errors import TrustError
+from tallystick.trust.fallbacks import open_fallback
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.log_proofs import verify_log_proof
 from tallystick.trust.messages import parse_message
@@ -41,7 +43,8 @@ from tallystick.witness.decision import Accepted, Head, Refused, Submission, adm
 from ..property.merkle import reference, samples
 from ..property.merkle.formats import FORMATS, verdict
 from ..property.merkle.reference import RefusedError
-from ..unit.trust import helpers
+from ..unit.gateway import test_iso20022
+from ..unit.trust import helpers, test_fallbacks
 from . import anchoring
 
 Run = Callable[[bytes], None]
@@ -205,6 +208,17 @@ TARGETS: dict[str, Target] = {
     "witness_requests": Target(_witness, [_request()]),
     "trust_toml": Target(
         _refusing(lambda data: TrustPolicy.parse(helpers.log_policy(), data), TrustError), [helpers.trust_toml()]
+    ),
+    "fallbacks": Target(
+        _refusing(lambda data: open_fallback(data, _TRUST), TrustError), [test_fallbacks.fallback().SerializeToString()]
+    ),
+    "iso20022": Target(
+        _refusing(lambda data: payments(data, most=10, utc_offset_minutes=60), Iso20022Error),
+        [
+            test_iso20022.pacs(test_iso20022.item()),
+            test_iso20022.pain(f"{test_iso20022.DEBTOR}<CdtTrfTxInf><Amt/></CdtTrfTxInf>", count=1),
+            test_iso20022.XXE.encode() + test_iso20022.pacs(test_iso20022.item()),
+        ],
     ),
     "json": Target(_json, [helpers.SCHEMA, b'{"a": [1, -0.5e3, "\\u00e9\\ud83d\\ude00", null, true]}']),
     "bundles": Target(

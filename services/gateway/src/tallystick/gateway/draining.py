@@ -1,12 +1,14 @@
 """Fallbacks on their way from the spool to the log's topic, in their order, whatever restarts in between.
 
-For each: its transaction is in Kafka, sent now if it was not; the register says whether the answer was given; then it goes to
+For each: the register says whether the answer was given; its transaction is in Kafka, sent now if it was not; then it goes to
 the topic `fallbacks`. A crash may repeat any of it. A transaction that may have been sent before is looked for first, and a
-fallback that comes twice carries the same number.
+fallback that comes twice carries the same number. Once an answer is settled nobody else sends its transaction, so what an
+earlier process left is looked for once a partition.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -22,6 +24,7 @@ from tallystick.runtime.health import Health
 
 FALLBACKS = "fallbacks"
 COMPONENT = "spool"
+BATCH = 500
 Delivery = asyncio.Task[int]
 """The sending of a transaction; its result is the record's offset."""
 _IDLE_S = 0.05
@@ -40,6 +43,9 @@ class Drain:
 
     def __init__(self, spool: Spool, stream: Stream, register: Register, health: Health) -> None:
         self._spool, self._stream, self._register, self._health = spool, stream, register, health
+        self._own_from = spool.next_number  # what has a lower number, an earlier process left
+        self._left: dict[int, asyncio.Task[dict[tuple[str, str], int]]] = {}
+        self._tried: set[int] = set()
         self._deliveries: dict[int, Delivery | None] = {}
         self._backoff = Backoff(first_s=0.1, cap_s=3.0)
         self.logged = 0
@@ -79,9 +85,9 @@ class Drain:
             if not self._spool.waiting:
                 await asyncio.sleep(_IDLE_S)
                 continue
-            entry = await asyncio.to_thread(self._spool.peek)
+            entries = await asyncio.to_thread(self._spool.peek, BATCH)
             try:
-                await self._log(entry)
+                await self._hand_on(entries)
             except Exception as error:
                 if not isinstance(error, RegisterUnavailableError) and not is_transient(error):
                     raise
@@ -91,35 +97,56 @@ class Drain:
                 await asyncio.sleep(self._backoff.delay_s(failures))
             else:
                 failures = 0
-                self._deliveries.pop(entry.fallback.number, None)
+                self.logged += len(entries)
+                for entry in entries:
+                    self._deliveries.pop(entry.fallback.number, None)
+                    self._tried.discard(entry.fallback.number)
                 self._spool.done()
 
-    async def _log(self, entry: SpooledFallback) -> None:
-        transaction = Transaction.FromString(entry.transaction)
-        sent = fell_back(entry.fallback, transaction.transaction_id, sent=entry.sent)
-        given = await self._register.settle(entry.request, entry.owner, sent.SerializeToString())
-        if not entry.sent:
-            entry.fallback.source_offset = await self._offset(entry, transaction)
-        entry.fallback.withdrawn = not given
-        key = f"fallback/{entry.fallback.spool.hex()}".encode()
-        await self._stream.send(0, key, entry.fallback.SerializeToString(), entry.fallback.answered_at_ms, FALLBACKS)
-        self.logged += 1
+    async def _hand_on(self, entries: Sequence[SpooledFallback]) -> None:
+        transactions = [Transaction.FromString(entry.transaction) for entry in entries]
+        answers = [
+            fell_back(entry.fallback, transaction.transaction_id, sent=entry.sent)
+            for entry, transaction in zip(entries, transactions, strict=True)
+        ]
+        given = await self._register.settle_all(
+            [(entry.request, entry.owner, answer.SerializeToString()) for entry, answer in zip(entries, answers, strict=True)]
+        )
+        offsets = await asyncio.gather(*map(self._offset, entries, transactions))
+        records = []
+        for entry, offset in zip(entries, offsets, strict=True):
+            fallback = entry.fallback
+            fallback.source_offset, fallback.withdrawn = offset, entry.request not in given
+            records.append((f"fallback/{fallback.spool.hex()}".encode(), fallback.SerializeToString(), fallback.answered_at_ms))
+        await self._stream.send_all(FALLBACKS, 0, records)
 
     async def _offset(self, entry: SpooledFallback, transaction: Transaction) -> int:
-        """Return where the transaction's record is: being sent, found, or sent now with the time at which it was received.
-
-        What an earlier process, or a try that failed, may have written is looked for before it would be written again.
-        """
-        partition, number = entry.fallback.source_partition, entry.fallback.number
-        untried = number in self._deliveries
+        """Return where the transaction's record is: being sent, found, or sent now with the time at which it was received."""
+        if entry.sent:
+            return entry.fallback.source_offset
+        number = entry.fallback.number
+        tried = number in self._tried or number not in self._deliveries
         delivery = self._deliveries.pop(number, None)
         if delivery is not None:
-            untried = False
+            tried = True
             with suppress(KafkaError, OSError):
-                return await delivery
-        if not untried:
-            found = await self._stream.find_record(partition, entry.from_offset, transaction)
-            if found is not None:
-                return found
-        key = transaction.customer_id.encode()
+                return await delivery  # if it fails, it may have been written all the same
+        if tried and (found := await self._find(entry, transaction)) is not None:
+            return found
+        self._tried.add(number)
+        partition, key = entry.fallback.source_partition, transaction.customer_id.encode()
         return await self._stream.send(partition, key, entry.transaction, entry.received_at_ms)
+
+    async def _find(self, entry: SpooledFallback, transaction: Transaction) -> int | None:
+        partition, number = entry.fallback.source_partition, entry.fallback.number
+        if number >= self._own_from or number in self._tried:
+            return await self._stream.find_record(partition, entry.from_offset, transaction)
+        if partition not in self._left:
+            # The first one's offset: those after it were spooled later.
+            self._left[partition] = asyncio.create_task(self._stream.records_from(partition, entry.from_offset))
+        try:
+            left = await asyncio.shield(self._left[partition])
+        except (KafkaError, OSError):
+            self._left.pop(partition, None)
+            raise
+        return left.get((transaction.transaction_id, transaction.customer_id))

@@ -67,6 +67,13 @@ WHERE id = $1 AND owner = $2 AND answer IS NULL AND free_at <= now() RETURNING t
 _SETTLE = (
     "UPDATE gateway.requests SET answer = $3 WHERE id = $1 AND owner = $2 AND (answer IS NULL OR answer = $3) RETURNING true"
 )
+_SETTLE_ALL = """
+WITH spooled AS (SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS s (id, owner, answer)), settled AS (
+  UPDATE gateway.requests r SET answer = s.answer FROM (SELECT * FROM spooled ORDER BY id) s
+  WHERE r.id = s.id AND r.owner = s.owner AND (r.answer IS NULL OR r.answer = s.answer) RETURNING r.id
+)
+SELECT settled.id FROM settled
+"""
 _KEEP = """
 UPDATE gateway.requests r SET answer = k.answer
 FROM (SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS u (id, owner, answer) ORDER BY id) k
@@ -161,6 +168,14 @@ class Register:
     async def settle(self, request: bytes, owner: bytes, answer: bytes) -> bool:
         """Make this the request's answer for good; False if it is no longer the owner's, or has another."""
         return await self._changed(_SETTLE, request, owner, answer)
+
+    async def settle_all(self, answers: Sequence[tuple[bytes, bytes, bytes]]) -> set[bytes]:
+        """Do for many (request, owner, answer) what `settle` does for one; return the requests whose answer it is."""
+        ids, owners, values = zip(*answers, strict=True)
+        try:
+            return {row["id"] for row in await self._pool.fetch(_SETTLE_ALL, list(ids), list(owners), list(values))}
+        except Exception as error:
+            raise _unavailable(error) from error
 
     def keep(self, request: bytes, owner: bytes, answer: bytes) -> None:
         """Keep an answer soon, for whoever asks again; lost without harm, since it can be found in Kafka."""

@@ -61,8 +61,7 @@ class Spool:
             self._lock.close()
             raise
         self._broken = False
-        self._frame: list[SpooledFallback] = []
-        self._frame_end = _START
+        self._peeked = _START
         self._queue: list[tuple[SpooledFallback, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -88,6 +87,11 @@ class Spool:
         return self._end
 
     @property
+    def next_number(self) -> int:
+        """The number that the next entry will have."""
+        return self._next
+
+    @property
     def waiting(self) -> bool:
         """Whether there is an entry that is not done."""
         return self._read < self._end
@@ -104,17 +108,19 @@ class Spool:
             self._writing = asyncio.create_task(self._write_all())
         await done
 
-    def peek(self) -> SpooledFallback:
-        """Return the oldest entry that is not done. Requires `waiting`."""
-        if not self._frame:
-            self._frame_end, self._frame = next(_frames(self._path, self._end, self._read))
-        return self._frame[0]
+    def peek(self, most: int) -> list[SpooledFallback]:
+        """Return the oldest entries that are not done, about `most` of them, in their order. Requires `waiting`."""
+        entries: list[SpooledFallback] = []
+        for end, frame in _frames(self._path, self._end, self._read):
+            self._peeked = end
+            entries += frame
+            if len(entries) >= most:
+                break
+        return entries
 
     def done(self) -> None:
-        """Say that the entry which `peek` gave is where it belongs. After a crash it may be given out once more."""
-        del self._frame[0]
-        if not self._frame:
-            self._read = self._frame_end
+        """Say that what `peek` gave is where it belongs. After a crash it may be given out once more."""
+        self._read = self._peeked
         if self._read == self._end and not self._queue and (self._writing is None or self._writing.done()):
             self._empty()
 

@@ -6,6 +6,7 @@ reading has begun.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -60,14 +61,14 @@ class Stream:
         """False while decisions are not heard, or the brokers are known not to answer."""
         return self._listening and self._health.state("kafka") == OK
 
-    async def send(self, partition: int, key: bytes, value: bytes, timestamp_ms: int, topic: str | None = None) -> int:
-        """Send a record and return its offset, once all replicas have it.
+    async def send(self, partition: int, key: bytes, value: bytes, timestamp_ms: int) -> int:
+        """Send a transaction and return its offset, once all replicas have it.
 
         Raises:
             KafkaError, OSError: it may have been written all the same.
         """
         producer = self._started()
-        sent = await producer.send(topic or self._topic, value, key, partition=partition, timestamp_ms=timestamp_ms)
+        sent = await producer.send(self._topic, value, key, partition=partition, timestamp_ms=timestamp_ms)
         return int((await sent).offset)
 
     async def run(self) -> NoReturn:
@@ -92,19 +93,44 @@ class Stream:
         finally:
             await self._producer.stop()
 
+    async def send_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes, int]]) -> None:
+        """Send (key, value, time stamp) in their order; all replicas have them when this returns. Raises as `send`."""
+        producer = self._started()
+        sent = [
+            await producer.send(topic, value, key, partition=partition, timestamp_ms=timestamp_ms)
+            for key, value, timestamp_ms in records
+        ]
+        await asyncio.gather(*sent)
+
+    async def records_from(self, partition: int, start: int) -> dict[tuple[str, str], int]:
+        """Return the first offset of each transaction from `start` to the partition's end, by its id and customer.
+
+        Raises:
+            KafkaError: the brokers do not answer.
+        """
+        found: dict[tuple[str, str], int] = {}
+        async with self._finding, self._reader() as reader:
+            where = TopicPartition(self._topic, partition)
+            start = max(start, (await reader.beginning_offsets([where]))[where])
+            async for batch in kafka.batches_to_end(reader, where, start):
+                for record in batch:
+                    if (named := _named(record)) is not None:
+                        found.setdefault(named, int(record.offset))
+        return found
+
     async def find_record(self, partition: int, start: int, transaction: Transaction) -> int | None:
         """Return the offset of the first record from `start` with a transaction's id and customer, None if there is none.
 
         Raises:
             KafkaError: the brokers do not answer.
         """
-        name = transaction.transaction_id.encode()
+        name, wanted = transaction.transaction_id.encode(), (transaction.transaction_id, transaction.customer_id)
         async with self._finding, self._reader() as reader:
             where = TopicPartition(self._topic, partition)
             start = max(start, (await reader.beginning_offsets([where]))[where])
             async for batch in kafka.batches_to_end(reader, where, start):
                 for record in batch:
-                    if record.value and name in record.value and _is(record, transaction):
+                    if record.value and name in record.value and _named(record) == wanted:
                         return int(record.offset)
         return None
 
@@ -182,9 +208,10 @@ def source_offset_of(value: bytes | None, topic: str) -> int | None:
     return decision.source_offset if decision.source_topic == topic else None
 
 
-def _is(record: ConsumerRecord, transaction: Transaction) -> bool:
+def _named(record: ConsumerRecord) -> tuple[str, str] | None:
+    """Return the id and the customer of the transaction in a record, None if there is none."""
     try:
-        found = decode(record.headers, record.value)
+        transaction = decode(record.headers, record.value or b"")
     except RejectionError:
-        return False
-    return (found.transaction_id, found.customer_id) == (transaction.transaction_id, transaction.customer_id)
+        return None
+    return transaction.transaction_id, transaction.customer_id

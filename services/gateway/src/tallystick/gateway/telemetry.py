@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -25,6 +26,9 @@ class Telemetry:
             "tallystick_gateway_fallbacks", "Answers given without a decision", ["outcome", "reason"], registry=registry
         )
         self._registry = registry
+        # Looking a labelled counter up takes longer than counting.
+        self._status = cache(self._requests.labels)
+        self._counter = cache(self._counter_of)
 
     def watch(self, name: str, what: str, value: Callable[[], float]) -> None:
         """Show a value that others keep."""
@@ -35,17 +39,19 @@ class Telemetry:
         """Time a request; call what this gives with its status."""
         started = self._clock()
 
-        def seen(status: int) -> None:
-            self._requests.labels(status).inc()
-
-        yield seen
+        yield self._seen
         self._seconds.observe(self._clock() - started)
 
     def answered(self, answer: Answer) -> None:
         """Count one answer."""
-        outcome = Outcome.Name(answer.outcome).removeprefix("OUTCOME_").lower()
-        if answer.basis == Basis.BASIS_FALLBACK:
-            reason = FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower()
-            self._fallbacks.labels(outcome, reason).inc()
-        else:
-            self._decisions.labels(outcome).inc()
+        self._counter(answer.basis, answer.outcome, answer.fallback_reason).inc()
+
+    def _counter_of(self, basis: int, outcome_number: int, reason_number: int) -> Counter:
+        outcome = Outcome.Name(Outcome.ValueType(outcome_number)).removeprefix("OUTCOME_").lower()
+        if basis == Basis.BASIS_FALLBACK:
+            reason = FallbackReason.Name(FallbackReason.ValueType(reason_number)).removeprefix("FALLBACK_REASON_").lower()
+            return self._fallbacks.labels(outcome, reason)
+        return self._decisions.labels(outcome)
+
+    def _seen(self, status: int) -> None:
+        self._status(status).inc()
