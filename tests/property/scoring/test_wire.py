@@ -25,9 +25,10 @@ from tallystick.contracts import (
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.scoring.coverage import decision_leaf, decision_leaves
 from tallystick.scoring.decision_form import DecisionForm
-from tallystick.scoring.sealing import GROUPS, Sealer, details_content, identity_content
+from tallystick.scoring.disclosures import transaction_contents
+from tallystick.scoring.sealing import GROUPS, Sealer
 from tallystick.scoring.windows import Customer
-from tallystick.scoring.wire import number_fields, varint
+from tallystick.scoring.wire import sized, varint_fields
 from tallystick.trust.rulings import Ruling
 from tallystick.trust.transactions import check_fields
 
@@ -39,6 +40,7 @@ int63 = (edges | st.integers(0, 2**63 - 1)).filter(lambda number: number < 2**63
 names = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=64)
 ids = names.filter(bool)
 digests = st.binary(min_size=32, max_size=32)
+attribute_names = st.sampled_from(["V1", "V2", "€"])
 transactions = st.builds(
     Transaction,
     transaction_id=ids,
@@ -50,29 +52,42 @@ transactions = st.builds(
     merchant_id=names,
     source=names,
     source_sequence=uint64,
+    attributes=st.dictionaries(attribute_names, st.floats(allow_nan=False, allow_infinity=False), max_size=3),
 )
-
-
-@given(uint64 | st.integers(-(2**63), -1))
-def test_a_varint_is_protobufs(number: int) -> None:
-    """Any number of 64 bits, negative ones as an int64."""
-    message = LogEntry(timestamp_ms=number) if number < 2**63 else LogEntry(offset=number)
-    assert varint(number).encode("latin-1") == (message.SerializeToString()[1:] or b"\0")
 
 
 @given(st.lists(uint64, max_size=9) | st.builds(lambda first: list(range(first, first + 9)), int63))
 def test_a_column_of_numbers_is_protobufs(numbers: list[int]) -> None:
-    """Neighbours that share their high bits, and those that do not; 0 is left out."""
-    assert number_fields("\x20", numbers) == [LogEntry(offset=number).SerializeToString() for number in numbers]
+    """Of one length and of several; 0 is left out."""
+    expected = [LogEntry(offset=number).SerializeToString() for number in numbers]
+    assert varint_fields(0x20, np.array(numbers, np.uint64)) == expected
 
 
-@given(transactions)
-def test_identity_and_details_are_protobufs(paid: Transaction) -> None:
-    """For every transaction that is accepted."""
-    identity = Identity(transaction_id=paid.transaction_id, customer_id=paid.customer_id)
-    assert identity_content(check_fields(paid)) == identity.SerializeToString()
-    named = {name: getattr(paid, name) for name in TransactionDetails.DESCRIPTOR.fields_by_name}
-    assert details_content(check_fields(paid)) == TransactionDetails(**named).SerializeToString()
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=9))
+def test_a_column_of_signed_numbers_is_protobufs(numbers: list[int]) -> None:
+    """Negative ones take ten bytes."""
+    expected = [LogEntry(timestamp_ms=number).SerializeToString() for number in numbers]
+    assert varint_fields(0x28, np.array(numbers, np.int64).view(np.uint64)) == expected
+
+
+@given(st.integers(0, 2**40))
+def test_a_size_is_protobufs(size: int) -> None:
+    """It is written as any number is."""
+    assert sized(b"\x20", size) == (LogEntry(offset=size).SerializeToString() or b"\x20\0")
+
+
+@given(st.lists(transactions, min_size=1, max_size=4), st.lists(attribute_names, max_size=3, unique=True))
+def test_identity_and_details_are_protobufs(paid: list[Transaction], names: list[str]) -> None:
+    """For every transaction that is accepted, with the attributes that are asked for."""
+    identities, details = transaction_contents([*map(check_fields, paid)], names)
+    for one, identity, detail in zip(paid, identities, details, strict=True):
+        assert identity == Identity(transaction_id=one.transaction_id, customer_id=one.customer_id).SerializeToString()
+        assert detail == _details(one, names).SerializeToString(deterministic=True)
+
+
+def _details(paid: Transaction, names: list[str]) -> TransactionDetails:
+    named = {name: getattr(paid, name) for name in TransactionDetails.DESCRIPTOR.fields_by_name if name != "attributes"}
+    return TransactionDetails(**named, attributes={name: paid.attributes[name] for name in names if name in paid.attributes})
 
 
 @given(
@@ -99,7 +114,7 @@ def test_evidence_is_protobufs(
     assert (evidence.partition, evidence.sequence, evidence.nonce) == (partition, sequence, random[64:])
     place = partition.to_bytes(4, "big") + sequence.to_bytes(8, "big")
     body = AESGCM(bytes(32)).decrypt(evidence.nonce, evidence.ciphertext, evidence.key_id + evidence.lookup + place)
-    contents = (identity_content(check_fields(paid)), details_content(check_fields(paid)), vector, explanation)
+    contents = (*(column[0] for column in transaction_contents([check_fields(paid)], ())), vector, explanation)
     salts = [random[start : start + 16] for start in range(0, 64, 16)]
     disclosures = [
         Disclosure(group=group, salt=salt, content=content)

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from tallystick.contracts import EntryKind, LogEntry
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hashes
-from tallystick.scoring.wire import number_fields, sized
+from tallystick.scoring.wire import sized, varint_fields
 
 
 class CoverageError(ValueError):
@@ -47,7 +49,7 @@ def decision_leaves(topic: str, partition: int, first_offset: int, timestamp_ms:
     """
     head = LogEntry(kind=EntryKind.ENTRY_KIND_DECISION, topic=topic, partition=partition).SerializeToString()
     time = LogEntry(timestamp_ms=timestamp_ms).SerializeToString()
-    offsets = number_fields("\x20", range(first_offset, first_offset + len(values)))
+    offsets = varint_fields(0x20, np.arange(first_offset, first_offset + len(values), dtype=np.uint64))
     return leaf_hashes(
         [
             b"".join((head, offset, time, _before_value(len(value)), value)) if value else head + offset + time

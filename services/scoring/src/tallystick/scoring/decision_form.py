@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from tallystick.contracts import Commitment, Decision
 from tallystick.rules.outcomes import scores
 from tallystick.scoring.activations import Active
 from tallystick.scoring.columns import joined
 from tallystick.scoring.model import Margins
 from tallystick.scoring.sealing import GROUPS
-from tallystick.scoring.wire import number_fields, varint
+from tallystick.scoring.wire import varint_fields
 from tallystick.trust.commitments import DIGEST_SIZE
 from tallystick.trust.rulings import Ruling
 
-_SCORES = [f"\x50{varint(score)}".encode("latin-1") for score in range(1001)]
+_SCORES = [Decision(score=score).SerializeToString() for score in range(1001)]
 
 
 class DecisionForm:
@@ -59,10 +61,14 @@ class DecisionForm:
         known = self._rulings
         said, applied = zip(*[known.get(ruling) or self._ruling(ruling) for ruling in rulings], strict=True)
         margin_bits = [bits[start : start + 4] for start in range(0, len(bits), 4)]
+        offset_fields, sequence_fields, time_fields = (
+            varint_fields(tag, np.array(numbers, np.uint64))
+            for tag, numbers in ((0x18, offsets), (0x20, sequences), (0x30, times_ms))
+        )
         columns = (
-            *(self._head, number_fields("\x18", offsets), number_fields("\x20", sequences), b"\x2a\x20", chains),
-            *(number_fields("\x30", times_ms), said, b"\x4d", margin_bits, map(_SCORES.__getitem__, scores(margins))),
-            *(self._active, evidence_digests, *chain(*zip(_COMMITMENTS, commitments, strict=True)), applied),
+            *(self._head, offset_fields, sequence_fields, b"\x2a\x20", chains, time_fields, said, b"\x4d", margin_bits),
+            *(map(_SCORES.__getitem__, scores(margins)), self._active, evidence_digests),
+            *(*chain(*zip(_COMMITMENTS, commitments, strict=True)), applied),
         )
         return [*joined(len(offsets), *columns)]
 

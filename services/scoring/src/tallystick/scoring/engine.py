@@ -18,9 +18,10 @@ from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.challengers import Challengers, Recorded
 from tallystick.scoring.customers import Customers
 from tallystick.scoring.decision_form import DecisionForm
+from tallystick.scoring.disclosures import challengers_content, explanation_content, feature_contents
 from tallystick.scoring.profiles import NO_PROFILES, ProfileTable
 from tallystick.scoring.records import Limits, parse_transaction
-from tallystick.scoring.sealing import Sealer, challengers_content, explanation_content, feature_contents
+from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest

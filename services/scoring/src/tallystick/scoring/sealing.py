@@ -7,21 +7,14 @@ from operator import add
 from struct import Struct
 from typing import NamedTuple, cast
 
+import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tallystick.contracts import (
-    ChallengerMargin,
-    Contribution,
-    Disclosure,
-    DisclosureGroup,
-    Evidence,
-    Explanation,
-    FeatureVector,
-    TransactionDetails,
-)
+from tallystick.contracts import Disclosure, DisclosureGroup, Evidence
 from tallystick.scoring.columns import joined, sha256_each
+from tallystick.scoring.disclosures import transaction_contents
 from tallystick.scoring.windows import Customer
-from tallystick.scoring.wire import SHORT, number_fields, sized, varint
+from tallystick.scoring.wire import sized, varint_fields
 from tallystick.trust.commitments import SALT_SIZE
 from tallystick.trust.keyed_hash import keyed_hash
 from tallystick.trust.transactions import Payment
@@ -84,10 +77,7 @@ class Sealer:
         # Every row's randomness in one call of the system.
         rows = len(sequences)
         *salts, nonces = zip(*_RANDOM.iter_unpack(self._randomness(rows * _RANDOM.size)), strict=True)
-        details = [*map(details_content, payments)]
-        if attributes:
-            details = [said + attributes_content(payment, attributes) for said, payment in zip(details, payments, strict=True)]
-        contents = [[*map(identity_content, payments)], details, features]
+        contents = [*transaction_contents(payments, attributes), features]
         commitments = [sha256_each(map(add, *each)) for each in zip(salts, contents, strict=False)]
         key_ids = cast("list[bytes]", [customer.key_id for customer in customers])
         ciphers = cast("list[AESGCM]", [customer.cipher for customer in customers])
@@ -100,8 +90,9 @@ class Sealer:
             for cipher, nonce, body, bound in zip(ciphers, nonces, _bodies(salts, contents), associated, strict=True)
         ]
         partition_field = Evidence(partition=partition).SerializeToString()
+        sequence_fields = varint_fields(0x20, np.array(sequences, np.uint64))
         columns = (
-            *(b"\x0a\x10", key_ids, b"\x12\x20", lookups, partition_field, number_fields("\x20", sequences)),
+            *(b"\x0a\x10", key_ids, b"\x12\x20", lookups, partition_field, sequence_fields),
             *(b"\x2a\x0c", nonces, map(_before_ciphertext, map(len, ciphertexts)), ciphertexts),
         )
         values = [*joined(rows, *columns)]
@@ -118,65 +109,6 @@ def _bodies(salts: Sequence[Sequence[bytes]], contents: Sequence[Sequence[bytes]
         else:
             columns += map(partial(_before_salt, group), sizes), salt, map(_behind_salt, sizes), content
     return joined(len(salts[0]), *columns)
-
-
-def identity_content(payment: Payment) -> bytes:
-    """Return the `identity` group."""
-    transaction_id, customer_id = payment[:2]
-    return f"\x0a{SHORT[len(transaction_id)]}{transaction_id}\x12{SHORT[len(customer_id)]}{customer_id}".encode("latin-1")
-
-
-def details_content(payment: Payment) -> bytes:
-    """Return the `transaction` group."""
-    _, _, amount, currency, event_time_ms, terminal, merchant, source, number, _ = payment
-    if amount:
-        text = f"\x08{varint(amount)}\x12\x03{currency}\x18{varint(event_time_ms)}"
-    else:
-        text = f"\x12\x03{currency}\x18{varint(event_time_ms)}"
-    if terminal:
-        text = f"{text}\x22{SHORT[len(terminal)]}{terminal}"
-    if merchant:
-        text = f"{text}\x2a{SHORT[len(merchant)]}{merchant}"
-    if source:
-        text = f"{text}\x32{SHORT[len(source)]}{source}"
-    if number:
-        text = f"{text}\x38{varint(number)}"
-    return text.encode("latin-1")
-
-
-def attributes_content(payment: Payment, names: Sequence[str]) -> bytes:
-    """Return what the `transaction` group says of these attributes, behind `details_content`."""
-    present = payment.attributes
-    return TransactionDetails(attributes={name: present[name] for name in names if name in present}).SerializeToString(
-        deterministic=True
-    )
-
-
-def feature_contents(schema_digest: bytes, rows: bytes, row_size: int) -> list[bytes]:
-    """Return the `features` group of each row.
-
-    Args:
-        schema_digest: SHA-256 of the feature schema.
-        rows: the vectors, little-endian float32, one behind the other.
-        row_size: bytes of one vector.
-    """
-    # The vectors come last in the message and are all of one size, so what is before them is the same in every row.
-    head = FeatureVector(feature_schema_digest=schema_digest, values=bytes(row_size)).SerializeToString()[:-row_size]
-    return [head + rows[start : start + row_size] for start in range(0, len(rows), row_size)]
-
-
-def explanation_content(contributions: Sequence[tuple[str, float]]) -> bytes:
-    """Return the `explanation` group: features and their shares of the margin, largest first."""
-    return Explanation(
-        contributions=[Contribution(feature=name, margin=margin) for name, margin in contributions]
-    ).SerializeToString()
-
-
-def challengers_content(recorded: Sequence[tuple[int, int]]) -> bytes:
-    """Return what the `explanation` group says of challengers (activation, margin bits), behind `explanation_content`."""
-    return Explanation(
-        challengers=[ChallengerMargin(activation_index=index, margin_bits=bits) for index, bits in recorded]
-    ).SerializeToString()
 
 
 @lru_cache(maxsize=1 << 12)
