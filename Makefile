@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo kafka test check lint type proto contract bench fuzz lock k8s clean
+.PHONY: help demo kafka test check lint type proto contract bench chaos fuzz lock k8s clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,10 @@ contract: $(VENV)/.locked-dev $(VENV)/.parts  ## Compile the contract that keeps
 
 bench: $(VENV)/.locked-dev $(VENV)/.parts  ## Measure speed; results in build/bench.json.
 	@$(VENV)/bin/python tests/bench/run.py $(ARGS)
+
+chaos: $(VENV)/.locked-dev $(VENV)/.parts  ## Kill and pause scoring, notary and brokers under load; results in build/chaos.json; ARGS="--seconds 600 --seed 7".
+	@$(VENV)/bin/python -m tallystick.embedded.kafka --fetch
+	@$(VENV)/bin/python -m tests.chaos.run $(ARGS)
 
 fuzz: $(VENV)/.locked-dev $(VENV)/.parts  ## Fuzz every parser and verifier for SECONDS (60); ARGS="--keep cbor" chooses, and keeps what is new.
 	@$(VENV)/bin/python -m tests.fuzz.run --seconds $(SECONDS) $(ARGS)

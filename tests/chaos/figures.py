@@ -38,9 +38,9 @@ class Figures:
         """True if nothing went wrong."""
         return not any((self.lost, self.duplicated, self.out_of_order, self.differing, self.unlogged))
 
-    def document(self) -> dict[str, int | float]:
-        """Return what is written."""
-        return asdict(self)
+    def document(self) -> dict[str, int | float | None]:
+        """Return what is written; a fault that was felt to the end has no time (null)."""
+        return {name: None if value == float("inf") else value for name, value in asdict(self).items()}
 
 
 def lost(inputs: Iterable[Place], decisions: Mapping[int, Sequence[Decision]]) -> int:

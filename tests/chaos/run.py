@@ -33,15 +33,15 @@ class ChaosError(RuntimeError):
     """The run says nothing: the stream itself is not in the topic as it should be."""
 
 
-def chaos(directory: Path, release: Release, seconds: float, rate: float, seed: int, say: Say) -> Figures:
-    """Run the storm in `directory`, then the same stream undisturbed, and compare.
+def chaos(directory: Path, kafka: ApacheKafka, release: Release, seconds: float, rate: float, seed: int, say: Say) -> Figures:
+    """Run the storm in `directory` on three brokers that are not started, then the same stream undisturbed, and compare.
 
     Raises:
         ChaosError, StreamError, StartError: the run says nothing.
         AssertionError: a log, a chain or a proof does not hold.
     """
     rows, end_ms = int(seconds * rate), now_ms()
-    with world(directory, release, ApacheKafka(directory.with_name(f"{directory.name}-kafka"), 3)) as made:
+    with world(directory, release, kafka) as made:
         say(f"{rows:,} transactions, {rate:g} a second, seed {seed}")
         storm = rage(made, transactions(rows, "storm", end_ms=end_ms), rate, seconds, seed, say)
         keep_sampling(made, storm, lambda: published(made.platform).size >= rows, SETTLE_S)
@@ -103,18 +103,19 @@ def main() -> int:
 
     directory, result = BUILD / "chaos", BUILD / "chaos.json"
     result.unlink(missing_ok=True)
-    for old in (directory, directory.with_name("chaos-kafka"), directory.with_name("chaos-release")):
-        shutil.rmtree(old, ignore_errors=True)
-    (release := directory.with_name("chaos-release")).mkdir(parents=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "release").mkdir(parents=True)
     try:
-        found = chaos(directory, trained(release, 1), args.seconds, args.rate, args.seed, say)
+        kafka = ApacheKafka(directory / "kafka", 3)
+        release = trained(directory / "release", 1)
+        found = chaos(directory / "chain", kafka, release, args.seconds, args.rate, args.seed, say)
     except (ChaosError, DemoError, StreamError, StartError, AssertionError) as error:
-        sys.stderr.write(f"chaos: {error}\nThe services' logs are in {directory / 'logs'}.\n")
+        sys.stderr.write(f"chaos: {error}\nThe services' logs are in {directory / 'chain' / 'logs'}.\n")
         return 1
     result.write_text(json.dumps(found.document(), indent=2) + "\n")
     sys.stdout.write(result.read_text())
     if not found.held:
-        sys.stderr.write(f"chaos: something went wrong. The services' logs are in {directory / 'logs'}.\n")
+        sys.stderr.write(f"chaos: something went wrong. The services' logs are in {directory / 'chain' / 'logs'}.\n")
     return 0 if found.held else 1
 
 

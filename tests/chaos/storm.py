@@ -21,6 +21,7 @@ from .world import Victim, World
 STEPS = (1, 2, 4, 3, 1)
 """How many scoring processes there are, each for as long as any other."""
 SAMPLE_S = 0.1
+SAY_S = 5.0
 BROKER_START_S = 120.0
 
 Say = Callable[[str], None]
@@ -51,7 +52,7 @@ def rage(made: World, table: pa.Table, rate: float, seconds: float, seed: int, s
         StartError: if a process did not come up again.
     """
     storm, over = Storm(), threading.Event()
-    sampling = threading.Thread(target=_sample, args=(made, storm, done := threading.Event()))
+    sampling = threading.Thread(target=_sample, args=(made, storm, done := threading.Event(), say))
     sampling.start()
     try:
         with ThreadPoolExecutor(len(HABITS) + 2) as lanes:
@@ -88,9 +89,14 @@ def _stream(made: World, table: pa.Table, rate: float, storm: Storm) -> None:
     asyncio.run(stream_table(table, StreamSettings(kafka=made.platform.kafka, shift=Shift.NONE, rate=rate), progress))
 
 
-def _sample(made: World, storm: Storm, done: threading.Event) -> None:
+def _sample(made: World, storm: Storm, done: threading.Event, say: Say) -> None:
+    said_s = time.monotonic()
     while not done.is_set():
         _take(made, storm)
+        newest = storm.samples[-1]
+        if newest.at_s - said_s >= SAY_S:
+            said_s = newest.at_s
+            say(f"{newest.acknowledged:,} transactions in Kafka, {newest.published:,} decisions in the log")
         done.wait(SAMPLE_S)
 
 

@@ -8,7 +8,23 @@ from .tree import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 EXPECTED = {
-    *("help", "demo", "kafka", "test", "check", "lint", "type", "proto", "contract", "bench", "fuzz", "lock", "k8s", "clean"),
+    *(
+        "help",
+        "demo",
+        "kafka",
+        "test",
+        "check",
+        "lint",
+        "type",
+        "proto",
+        "contract",
+        "bench",
+        "chaos",
+        "fuzz",
+        "lock",
+        "k8s",
+        "clean",
+    ),
 }
 
 
