@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -166,11 +167,11 @@ async def _commit_paused(
     """Commit, standing still between the last write and the commit as a process does that is stopped there."""
     ask = transactor._ask
 
-    async def pausing(*args: object, **options: object) -> object:
+    async def pausing(*args: Any, **options: Any) -> Any:
         if written_by_now:
             written.set()
             await go_on.wait()
-        return await ask(*args, **options)  # type: ignore[arg-type]
+        return await ask(*args, **options)
 
     written_by_now: list[bool] = []
     transactor._ask = pausing  # type: ignore[method-assign]  # a real pause stops the event loop, and this test with it

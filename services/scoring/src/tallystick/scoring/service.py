@@ -216,7 +216,9 @@ class Scorer:
             parcels = await self._decide(session, fetched)
             if emission is not None:
                 await emission  # decisions leave in order: one batch at a time
-            emission, emitting = tasks.create_task(self._emit(session, parcels)), sum(map(len, fetched.values()))
+            next_offsets = {where.partition: records[-1].offset + 1 for where, records in fetched.items()}
+            emission = tasks.create_task(self._emit(session, parcels, next_offsets))
+            emitting = sum(map(len, fetched.values()))
             # More waits: the next batch is scored meanwhile. If not, what comes next is not to be behind two batches.
             if emitting < most / 2:
                 await emission
@@ -294,10 +296,11 @@ class Scorer:
             keys |= [await self._custody.chain_key(partition.topic, partition.number, last)]
         return keys
 
-    async def _emit(self, session: Session, parcels: list[Parcel]) -> None:
+    async def _emit(self, session: Session, parcels: list[Parcel], next_offsets: dict[int, int]) -> None:
         session.logs.emitting()
         leaves = await session.emitter.emit(parcels, lambda: self._check_still_allowed(session))
         session.logs.emitted(leaves, time.monotonic())
+        self._ownership.decided(next_offsets)
         self._telemetry.emitted(item for parcel in parcels for item in parcel.decided)
 
     def _check_still_allowed(self, session: Session) -> None:
