@@ -21,7 +21,7 @@ from tallystick.scoring.emission import BATCH_BYTES, DEAD_LETTER, EVIDENCE, Topi
 from tallystick.scoring.emitters import AtLeastOnce, Emitter, ExactlyOnce
 from tallystick.scoring.engine import Partition
 from tallystick.scoring.gate import Gate
-from tallystick.scoring.guarantee import transactional_id
+from tallystick.scoring.guarantee import is_exactly_once, transactional_id
 from tallystick.scoring.logs import FollowedLogs
 from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
 from tallystick.scoring.restoring import Restorer
@@ -77,7 +77,6 @@ class Acquisition:
         gate: what the governance log allows.
         custody: keys.
         health: told of progress, and of partitions that stop.
-        exactly_once: whether to write in transactions.
         restorer: restores partitions from snapshots, if there are any.
     """
 
@@ -88,8 +87,6 @@ class Acquisition:
         gate: Gate,
         custody: Custody,
         health: Health,
-        *,
-        exactly_once: bool,
         restorer: Restorer | None = None,
     ) -> None:
         self._settings = settings
@@ -97,7 +94,7 @@ class Acquisition:
         self._gate = gate
         self._custody = custody
         self._health = health
-        self._exactly_once = exactly_once
+        self._exactly_once: bool | None = None  # nobody has asked the brokers yet
         self._restorer = restorer
         self._stopped: set[int] = set()
 
@@ -109,6 +106,7 @@ class Acquisition:
             PositionError: if no partition is left.
             GateError: if a partition was decided under an activation that the governance log does not have.
             TopicError: if a topic is not what the trust policy says.
+            SettingError: if it is to be exactly once, and the brokers have no transactions.
             OSError, KafkaError: if something does not answer; try again.
         """
         async with AsyncExitStack() as stack:
@@ -141,6 +139,8 @@ class Acquisition:
 
     async def _emitter(self, stack: AsyncExitStack, owned: frozenset[int]) -> Emitter:
         settings = self._settings
+        if self._exactly_once is None:
+            self._exactly_once = await is_exactly_once(settings, self._health)
         if not self._exactly_once:
             return AtLeastOnce(await _started(stack, kafka.producer(settings, **_PRODUCER)))
         client = await stack.enter_async_context(transactions.client(settings, (DECISIONS, EVIDENCE, DEAD_LETTER)))

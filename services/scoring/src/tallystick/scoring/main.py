@@ -16,7 +16,6 @@ from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.gate import Gate
-from tallystick.scoring.guarantee import is_exactly_once
 from tallystick.scoring.memory import collect_rarely
 from tallystick.scoring.ownership import Fixed, Group, Ownership
 from tallystick.scoring.service import Scorer
@@ -44,7 +43,6 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
         await retry(custody.prepare, health=health, component="database")
         gate = Gate(settings, policy, time.time, lambda: custody.lookup_key)
         stack.push_async_callback(gate.close)
-        exactly_once = await retry(lambda: is_exactly_once(settings, health), health=health, component="kafka")
         async with asyncio.TaskGroup() as tasks:
             ownership: Ownership
             if fixed is None:
@@ -55,7 +53,7 @@ async def _run(settings: ScoringSettings, policy: TrustPolicy, fixed: Fixed | No
                 ownership = fixed
             tasks.create_task(watch({"vault": vault.ping, "database": probe}, health), name="watch")
             snapshots = _snapshots(settings)
-            scorer = Scorer(settings, policy, gate, custody, ownership, health, exactly_once=exactly_once, snapshots=snapshots)
+            scorer = Scorer(settings, policy, gate, custody, ownership, health, snapshots)
             await scorer.run()
 
 

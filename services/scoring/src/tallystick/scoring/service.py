@@ -62,7 +62,6 @@ class Scorer:
         custody: keys.
         ownership: which partitions are scored.
         health: where the service says how it is; its components are `kafka`, `governance`, `log` and `scoring`.
-        exactly_once: whether to write in transactions.
         snapshots: where snapshots of the customers' histories go, if anywhere.
     """
 
@@ -74,8 +73,6 @@ class Scorer:
         custody: Custody,
         ownership: Ownership,
         health: Health,
-        *,
-        exactly_once: bool,
         snapshots: SnapshotStore | None = None,
     ) -> None:
         self._settings = settings
@@ -84,7 +81,7 @@ class Scorer:
         restorer = None if snapshots is None else Restorer(snapshots, custody, health)
         schedule = Schedule(settings.snapshot_every_records, settings.snapshot_every_s, settings.snapshot_max_age_s)
         self._snapshotter = None if snapshots is None else Snapshotter(snapshots, custody, schedule, health)
-        self._acquisition = Acquisition(settings, policy, gate, custody, health, exactly_once=exactly_once, restorer=restorer)
+        self._acquisition = Acquisition(settings, policy, gate, custody, health, restorer)
         self._ownership = ownership
         self._health = health
         self._telemetry = Telemetry(health.registry)
