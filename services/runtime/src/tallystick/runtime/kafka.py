@@ -185,7 +185,10 @@ async def watch(
     """
     while True:
         try:
-            await asyncio.wait_for(client.topics(), timeout_s)
+            # Not `wait_for`: before Python 3.12 it forgets that it was cancelled when the answer comes at the same moment, as
+            # happens to a process that wakes, and then this would never end.
+            async with asyncio.timeout(timeout_s):
+                await client.topics()
         except (KafkaError, OSError) as error:
             health.failing(component, str(error) or f"no answer within {timeout_s:g} s")
         else:

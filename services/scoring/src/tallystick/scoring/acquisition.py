@@ -115,13 +115,7 @@ class Acquisition:
             logs = await FollowedLogs.followed(stack, settings, self._policy, owned, time.monotonic)
             # Before anything is read: where the brokers fence, this ends whoever owned these partitions before.
             emitter = await self._emitter(stack, owned)
-            readers: Readers = asyncio.Queue()
-            for _ in range(min(_AT_ONCE, len(owned))):
-                readers.put_nowait(await _started(stack, kafka.consumer(settings, **_READING)))
-            await self._check_topics(readers)
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=_NOTARY_TIMEOUT_S))
-            positions = Positions(http, settings.notary_url, logs, topic, Incidents.of(incidents, topic))
-            acquired = await self._acquire_all(owned, positions, readers)
+            acquired = await self._acquire_all(owned, logs, Incidents.of(incidents, topic))
             _wait_for({number: one.unlogged for number, one in acquired.items()}, logs)
             partitions = {number: one.partition for number, one in acquired.items()}
             chain_keys = {number: dict([one.chain_key]) for number, one in acquired.items()}
@@ -153,10 +147,18 @@ class Acquisition:
                 tasks.create_task(transactor.start())
         return ExactlyOnce(transactors)
 
-    async def _acquire_all(self, owned: frozenset[int], positions: Positions, readers: Readers) -> dict[int, Acquired]:
+    async def _acquire_all(self, owned: frozenset[int], logs: FollowedLogs, incidents: Incidents) -> dict[int, Acquired]:
         """Take all over, as many at once as there are readers, and leave out those of which nothing fits together."""
-        async with asyncio.TaskGroup() as tasks:
-            acquiring = {number: tasks.create_task(self._acquire_or_stop(number, positions, readers)) for number in owned}
+        settings = self._settings
+        async with AsyncExitStack() as stack:  # readers that stayed would go on asking the brokers for more
+            readers: Readers = asyncio.Queue()
+            for _ in range(min(_AT_ONCE, len(owned))):
+                readers.put_nowait(await _started(stack, kafka.consumer(settings, **_READING)))
+            await self._check_topics(readers)
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=_NOTARY_TIMEOUT_S))
+            positions = Positions(http, settings.notary_url, logs, settings.source_topic, incidents)
+            async with asyncio.TaskGroup() as tasks:
+                acquiring = {number: tasks.create_task(self._acquire_or_stop(number, positions, readers)) for number in owned}
         outcomes = {number: task.result() for number, task in sorted(acquiring.items())}
         acquired = {number: one for number, one in outcomes.items() if isinstance(one, Acquired)}
         for refused in outcomes.values():

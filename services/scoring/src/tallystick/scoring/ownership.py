@@ -104,7 +104,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships 
         due = {TopicPartition(self._topic, number): offset for number, offset in noted.items() if number in self._partitions}
         if due:
             with suppress(KafkaError, TimeoutError):  # the next one shows it, and nothing depends on it
-                await asyncio.wait_for(self._consumer.commit(due), _COMMIT_TIMEOUT_S)
+                async with asyncio.timeout(_COMMIT_TIMEOUT_S):
+                    await self._consumer.commit(due)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """End the session before the group goes on."""

@@ -59,7 +59,8 @@ class ProfileReader:
             while not self._loaded.is_set():
                 self._health.progress()
                 try:
-                    await asyncio.wait_for(self._loaded.wait(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await self._loaded.wait()
                 except TimeoutError:
                     continue
 
@@ -72,8 +73,8 @@ class ProfileReader:
         if second_s <= watermark_s or watermark_s == self._waited_in_vain_at_s:
             return
         try:
-            async with self._changed:
-                await asyncio.wait_for(self._changed.wait_for(lambda: second_s <= self.table.watermark_s), self._wait_s)
+            async with asyncio.timeout(self._wait_s), self._changed:
+                await self._changed.wait_for(lambda: second_s <= self.table.watermark_s)
         except TimeoutError:
             self._waited_in_vain_at_s = self.table.watermark_s
 

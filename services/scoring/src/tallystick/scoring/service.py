@@ -169,7 +169,8 @@ class Scorer:
         self._session = None
         self._ownership.released()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ownership.changed.wait(), _FENCED_PAUSE_S)
+            async with asyncio.timeout(_FENCED_PAUSE_S):
+                await self._ownership.changed.wait()
 
     async def _until_ownership_changes(self) -> None:
         await self._ownership.changed.wait()
