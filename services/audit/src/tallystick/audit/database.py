@@ -39,6 +39,10 @@ _RECEIPT = """
 SELECT root, receipt FROM notary.receipts WHERE log = $1 AND size > greatest($2, 1::bigint) AND size <= $3
 ORDER BY size DESC LIMIT 1
 """
+_EVIDENCE_FROM = """
+SELECT sequence, value FROM audit.evidence WHERE partition = $1 AND sequence >= $2 AND sequence < $2 + $3 ORDER BY sequence
+"""
+_WRAPPED_KEYS = "SELECT key_id, wrapped FROM scoring.customer_keys WHERE key_id = ANY($1::bytea[])"
 _WRAPPED_KEY = "SELECT wrapped FROM scoring.customer_keys WHERE key_id = $1"
 _PROBE = """
 SELECT (SELECT 1 FROM audit.evidence LIMIT 1), (SELECT 1 FROM notary.decision_index LIMIT 1),
@@ -86,6 +90,14 @@ class Database:
         """Return the `Evidence` value with this SHA-256 at a place."""
         rows = await self._fetch(_EVIDENCE, place.partition, place.sequence, digest)
         return rows[0][0] if rows else None
+
+    async def evidence_from(self, partition: int, first: int, count: int) -> list[tuple[int, bytes]]:
+        """Return sequences and `Evidence` values of `count` places from `first` on; a place may have several, or none."""
+        return [(row[0], row[1]) for row in await self._fetch(_EVIDENCE_FROM, partition, first, count)]
+
+    async def wrapped_keys(self, key_ids: Sequence[bytes]) -> dict[bytes, str]:
+        """Return customers' keys as Vault wrapped them, by id; those that were destroyed are left out."""
+        return {row[0]: row[1] for row in await self._fetch(_WRAPPED_KEYS, list(key_ids))}
 
     async def signed_root(self, log: str, above: int, largest: int) -> tuple[bytes, bytes] | None:
         """Return root and signed root of a log's newest tree that has one, of more than `above`, at most `largest` entries.

@@ -43,6 +43,22 @@ def open_evidence(value: bytes, customer_key: bytes, decision: Decision) -> dict
     """
     if not hmac.compare_digest(hashlib.sha256(value).digest(), decision.evidence_digest):
         raise EvidenceError("this is not the evidence that the decision names")
+    opened = open_groups(value, customer_key)
+    committed = {group_name(item.group): item.digest for item in decision.commitments}
+    for opening in opened.values():
+        try:
+            open_commitment(committed.get(opening.group, b""), opening.salt, opening.content)
+        except CommitmentError as error:
+            raise EvidenceError(f"the evidence's {opening.group} does not open its commitment: {error}") from None
+    return opened
+
+
+def open_groups(value: bytes, customer_key: bytes) -> dict[str, Opening]:
+    """Decrypt an `Evidence` value and give what is inside by group, compared with no decision.
+
+    Raises:
+        EvidenceError: the key is not its key, or it holds something else.
+    """
     sealed = _parse(value)
     place = sealed.partition.to_bytes(4, "big") + sealed.sequence.to_bytes(8, "big")
     try:
@@ -50,15 +66,7 @@ def open_evidence(value: bytes, customer_key: bytes, decision: Decision) -> dict
         body = EvidenceBody.FromString(plain)
     except (InvalidTag, DecodeError, ValueError):
         raise EvidenceError("the evidence does not open under its customer's key") from None
-    committed = {item.group: item.digest for item in decision.commitments}
-    openings = {}
-    for item in body.disclosures:
-        try:
-            open_commitment(committed.get(item.group, b""), item.salt, item.content)
-        except CommitmentError as error:
-            raise EvidenceError(f"the evidence's {group_name(item.group)} does not open its commitment: {error}") from None
-        openings[group_name(item.group)] = Opening(group_name(item.group), item.salt, item.content)
-    return openings
+    return {(name := group_name(item.group)): Opening(name, item.salt, item.content) for item in body.disclosures}
 
 
 def _parse(value: bytes) -> Evidence:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Collection
 
 from tallystick.audit.database import Database
 from tallystick.audit.errors import EvidenceErasedError, UnavailableError
@@ -43,6 +44,14 @@ class EvidenceKeys:
             raise EvidenceErasedError("The key that this evidence was encrypted under has been destroyed.")
         try:
             return (await self._vault.decrypt(CUSTOMER_KEYS, [wrapped]))[0]
+        except VaultError as error:
+            raise UnavailableError(COMPONENT, str(error)) from error
+
+    async def customer_keys(self, key_ids: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return customers' keys by id, unwrapped; those that were destroyed are left out. Raises UnavailableError."""
+        wrapped = await self._database.wrapped_keys(list(key_ids))
+        try:
+            return dict(zip(wrapped, await self._vault.decrypt(CUSTOMER_KEYS, list(wrapped.values())), strict=True))
         except VaultError as error:
             raise UnavailableError(COMPONENT, str(error)) from error
 

@@ -19,7 +19,7 @@ from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
-from tallystick.audit.proving import Prover
+from tallystick.audit.proving import Opener, Prover
 from tallystick.audit.settings import AuditSettings
 from tallystick.audit.watching import watch
 from tallystick.runtime import service
@@ -60,6 +60,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
         audit = Audit(
             finder=Finder(settings.source_topic, _by_partition(settings, policy, logs), store, vault_keys),
             prover=Prover(governance, Governing(governance, policy), anchors, store, vault_keys),
+            opener=Opener(store, vault_keys),
             log_prover=LogProver(store, policy.receipt_keys),
             logs=logs,
             anchors=anchors,

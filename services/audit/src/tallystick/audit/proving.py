@@ -1,6 +1,9 @@
 """Putting a proof bundle together: the decision's inclusion, the model's history, who anchored it, what may be disclosed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
 
 from google.protobuf.message import DecodeError
 
@@ -8,7 +11,7 @@ from tallystick.audit.anchoring import Anchors
 from tallystick.audit.database import Database
 from tallystick.audit.entries import EntryError, LoggedDecision, parse_governance
 from tallystick.audit.errors import EvidenceMissingError, InconsistentError, UnavailableError
-from tallystick.audit.evidence import EvidenceError, key_id, open_evidence
+from tallystick.audit.evidence import EvidenceError, key_id, open_evidence, open_groups
 from tallystick.audit.finding import Found
 from tallystick.audit.governing import Governing
 from tallystick.audit.keys import EvidenceKeys
@@ -16,6 +19,15 @@ from tallystick.audit.logs import Head, PublishedLog
 from tallystick.contracts import Activation, ActivationStatement, EntryKind, LogEntry
 from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, encode_bundle
 from tallystick.trust.enrolments import needed
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One evidence record, opened: where it says that its decision is, its SHA-256, and the groups that were asked for."""
+
+    sequence: int
+    digest: bytes
+    openings: Sequence[Opening]
 
 
 class Prover:
@@ -86,6 +98,29 @@ class Prover:
         if absent := [group for group in groups if group not in openings]:
             raise EvidenceMissingError(f"The evidence has nothing in: {', '.join(absent)}.")
         return [openings[group] for group in groups]
+
+
+class Opener:
+    """Opens the evidence of many decisions at once, for whoever may see it; the caller holds it against the log."""
+
+    def __init__(self, database: Database, keys: EvidenceKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def openings(self, partition: int, first: int, count: int, groups: Collection[str]) -> list[Opened]:
+        """Return what of `groups` can be opened of the evidence at `count` places of a partition from `first` on.
+
+        What was erased, or does not open, is left out. Raises UnavailableError.
+        """
+        found = await self._database.evidence_from(partition, first, count)
+        ids = {value: key_id(value) for _, value in found}
+        keys = await self._keys.customer_keys(set(ids.values()))
+        opened = []
+        for sequence, value in found:
+            with suppress(KeyError, EvidenceError):
+                inside = open_groups(value, keys[ids[value]])
+                opened.append(Opened(sequence, sha256(value).digest(), [inside[group] for group in groups if group in inside]))
+        return opened
 
 
 def _signers(logged: LoggedEntry) -> list[str]:

@@ -23,7 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enrol": ("tallystick.cli.enrol", "give a person roles, signed by two others"),
     "incident": ("tallystick.cli.incident", "let a partition go on after a gap, signed by two"),
     "rotate-key": ("tallystick.cli.rotate_key", "give a log another key, signed by two people"),
-    "policy": ("tallystick.cli.policy", "show a trust policy, or take up logs' new keys"),
+    "policy": ("tallystick.cli.policy", "publish a scoring policy; show or renew a trust policy"),
+    "backtest": ("tallystick.cli.backtest", "say what a policy would have changed"),
     "revoke": ("tallystick.cli.enrol.revoking", "take a person's roles away, signed by two others"),
 }
 """Each command's module, which has `add_arguments(parser)` and `run(args) -> int`, and its one-line help."""

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, NoReturn
 
+from tallystick.contracts import PolicyStatement
+
 MAX_CHARACTERS = 1_000
 MAX_TOKENS = 250
 MAX_DEPTH = 32
@@ -124,6 +126,21 @@ def parse(expression: str, features: Collection[str] | None = None) -> Node:
     if not columns_of(node):
         raise RuleError("it names nothing of the transaction, so it is no rule but a constant")
     return node
+
+
+def parse_rules(statement: PolicyStatement, features: Collection[str] | None) -> list[Node]:
+    """Return the policy's rules as conditions, in its order; `features` as in `parse`.
+
+    Raises:
+        RuleError: One is not of the language; the message names it.
+    """
+    conditions = []
+    for rule in statement.rules:
+        try:
+            conditions.append(parse(rule.when, features))
+        except RuleError as error:
+            raise RuleError(f"the rule {rule.name!r}: {error}") from None
+    return conditions
 
 
 def columns_of(node: Node) -> frozenset[str]:

@@ -1,14 +1,14 @@
 """A policy, ready to rule on batches."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
 
-from tallystick.contracts import Outcome, PolicyStatement
+from tallystick.contracts import ListSubject, Outcome, PolicyList, PolicyStatement
 from tallystick.rules.columns import Batch, makers
 from tallystick.rules.expressions import expression, polars_type
-from tallystick.rules.language import Column, Node, Operation, RuleError, columns_of, parse
+from tallystick.rules.language import Column, Node, Operation, RuleError, columns_of, parse_rules
 from tallystick.rules.lists import MemberList
 from tallystick.rules.outcomes import outcomes
 from tallystick.trust.rulings import Ruling, reason_by_name, rule_on
@@ -22,6 +22,7 @@ class Policy:
 
     Attributes:
         statement: what it says.
+        groups: the disclosure groups of the evidence that it takes to rule again, by their short names.
         attributes: the names of the transaction's attributes that its rules are about, which evidence has to hold.
     """
 
@@ -36,12 +37,13 @@ class Policy:
         Raises:
             RuleError: A rule is not one of the language, or about a feature that there is not.
         """
-        conditions = parsed(statement, features)
+        conditions = parse_rules(statement, features)
         columns = frozenset[str]().union(*map(columns_of, conditions))
         if len(lists) != len(statement.lists):
             raise RuleError(f"the policy has {len(statement.lists)} lists, and {len(lists)} are here")
         self.statement = statement
         self.attributes = tuple(sorted(name.partition(".")[2] for name in columns if name.startswith("attribute.")))
+        self.groups = _groups(columns, [item for item, here in zip(statement.lists, lists, strict=True) if here is not None])
         self._lists = tuple(lists)
         self._makers = makers(columns, features)
         # NULL is not TRUE.
@@ -87,19 +89,15 @@ class Policy:
         return found
 
 
-def parsed(statement: PolicyStatement, features: Collection[str] | None) -> list[Node]:
-    """Return the policy's rules as conditions, in its order; `features` as in `language.parse`.
-
-    Raises:
-        RuleError: One is not of the language; the message names it.
-    """
-    conditions = []
-    for rule in statement.rules:
-        try:
-            conditions.append(parse(rule.when, features))
-        except RuleError as error:
-            raise RuleError(f"the rule {rule.name!r}: {error}") from None
-    return conditions
+def _groups(columns: Iterable[str], lists: Iterable[PolicyList]) -> frozenset[str]:
+    spaces = {name.partition(".")[0] for name in columns}
+    subjects = {item.subject for item in lists}
+    needed = {
+        "features": "feature" in spaces,
+        "transaction": bool(spaces & {"transaction", "attribute"} or subjects - {ListSubject.LIST_SUBJECT_CUSTOMER}),
+        "identity": ListSubject.LIST_SUBJECT_CUSTOMER in subjects,
+    }
+    return frozenset(group for group, wanted in needed.items() if wanted)
 
 
 def _evaluated(frame: pl.DataFrame, expressions: Sequence[pl.Expr]) -> list[pl.Series]:

@@ -66,7 +66,14 @@ def fields(
     return value
 
 
-_TYPE_NAMES = {dict: "an object", list: "an array", str: "a string", int: "an integer", bool: "true or false"}
+_TYPE_NAMES = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

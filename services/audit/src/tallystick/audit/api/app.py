@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from tallystick.audit.api import access, decisions, log_proofs, logs, problems, public
+from tallystick.audit.api import access, decisions, evidence, log_proofs, logs, problems, public
 from tallystick.audit.api.state import Audit
 from tallystick.audit.api.tiles import tiles_router
 from tallystick.audit.errors import AuditError
@@ -42,7 +42,7 @@ def create_app(audit: Audit, health: Health) -> FastAPI:
     app.state.health = health
     tiles = [tiles_router(name, closed=name in audit.closed) for name in audit.logs]
     # Before the decisions: an id may hold a slash, so that `.../receipt` would be taken for a part of the id.
-    for router in (log_proofs.router, decisions.router, logs.router, public.router, *tiles):
+    for router in (log_proofs.router, decisions.router, evidence.router, logs.router, public.router, *tiles):
         app.include_router(router)
     app.routes.extend(health.routes())
     app.add_exception_handler(AuditError, problems.audit_error)

@@ -41,6 +41,16 @@ Disclose = Annotated[
     ),
 ]
 
+Groups = Annotated[
+    str,
+    Query(
+        max_length=64,
+        pattern=f"^{_GROUP}(,{_GROUP})*$",
+        description="Groups of the evidence to disclose, separated by commas",
+        examples=["features,transaction"],
+    ),
+]
+
 router = APIRouter(prefix="/v1", tags=["decisions"])
 FAILURES = (problems.UNKNOWN, problems.NOT_YET_LOGGED, problems.INCONSISTENT, problems.UNAVAILABLE)
 _DECISION: dict[int | str, dict[str, Any]] = {

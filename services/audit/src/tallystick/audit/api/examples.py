@@ -41,6 +41,15 @@ BUNDLE: dict[str, Any] = {
     "disclosures": [{"group": "features", "salt": "AAECAwQFBgcICQoLDA0ODw==", "content": "CgA="}],
 }
 LOGS: dict[str, Any] = {"logs": [{"name": "decisions", "origin": _ORIGIN, "size": 4096, "root": _HASH, "prefix": "/decisions"}]}
+EVIDENCE: dict[str, Any] = {
+    "evidence": [
+        {
+            "sequence": 311,
+            "digest": "5c" * 32,
+            "openings": [{"group": "features", "salt": "c2FsdCBvZiAxNiBieXRlcw==", "content": "CiA="}],
+        }
+    ]
+}
 INCLUSION: dict[str, Any] = {
     "origin": _ORIGIN,
     "index": 1234,

@@ -91,6 +91,28 @@ class DecisionAnswer(Answer):
     bundle: str = Field(description="Where its proof bundle is")
 
 
+class OpenedGroup(Answer):
+    """The opening of one commitment: SHA-256(salt || content)."""
+
+    group: str
+    salt: str = Field(description="16 bytes, base64")
+    content: str = Field(description="The group's message, base64")
+
+
+class OpenedEvidence(Answer):
+    """An evidence record, opened as far as was asked for."""
+
+    sequence: Count
+    digest: Hex32 = Field(description="SHA-256 of the record's value, which its decision names")
+    openings: list[OpenedGroup]
+
+
+class EvidenceAnswer(Answer):
+    """The evidence of a stretch of decisions, by rising sequence."""
+
+    evidence: list[OpenedEvidence]
+
+
 class LogDescription(Answer):
     """A log that is served here."""
 

@@ -12,7 +12,7 @@ from tallystick.audit.finding import Finder
 from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
-from tallystick.audit.proving import Prover
+from tallystick.audit.proving import Opener, Prover
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Audit:
 
     finder: Finder
     prover: Prover
+    opener: Opener
     log_prover: LogProver
     logs: Mapping[str, PublishedLog]
     anchors: Anchors

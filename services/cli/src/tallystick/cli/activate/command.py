@@ -23,7 +23,7 @@ from tallystick.cli.approval import (
 )
 from tallystick.contracts import Activation
 from tallystick.trust.governance import Governance
-from tallystick.trust.records import CHAMPION
+from tallystick.trust.records import CHALLENGER, CHAMPION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_propose(parser: argparse.ArgumentParser) -> None:
-    model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--model", type=_digest, metavar="DIGEST", help="the model by SHA-256")
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", type=_digest, metavar="DIGEST", help="the model by SHA-256 (default: the slot's present one)")
     model.add_argument("--model-index", type=int, metavar="N", help="the model by its index in the governance log")
-    parser.add_argument("--policy", type=_digest, required=True, metavar="DIGEST", help="the policy by SHA-256")
-    parser.add_argument("--slot", default=CHAMPION, help=f"the place that the model takes (default: {CHAMPION})")
+    parser.add_argument("--policy", type=_digest, metavar="DIGEST", help="the policy by SHA-256 (default: the present one)")
+    parser.add_argument(
+        "--slot",
+        default=CHAMPION,
+        help=f"the place that it takes: {CHAMPION} (default), or {CHALLENGER}NAME, in the shadow",
+    )
     parser.add_argument(
         "--effective-at", type=parse_time_ms, required=True, metavar="WHEN", help="now, ISO 8601 or milliseconds"
     )
+    parser.add_argument("--until", type=parse_time_ms, metavar="WHEN", help="when a challenger ends")
     add_common(parser)
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the activation, for the second approver")
     parser.set_defaults(act=_propose)
@@ -69,8 +74,8 @@ def _keygen(args: argparse.Namespace) -> int:
 
 def _propose(args: argparse.Namespace) -> int:
     governance = load_governance(args)
-    model_digest = args.model if args.model is not None else _digest_at(governance, args.model_index)
-    statement = next_activation(governance, model_digest, args.policy, args.effective_at, args.slot)
+    model_digest = args.model if args.model_index is None else _digest_at(governance, args.model_index)
+    statement = next_activation(governance, model_digest, args.policy, args.effective_at, args.slot, args.until)
     record = Activation(statement=statement.SerializeToString(deterministic=True))
     return propose(args, record, governance, open_activation)
 

@@ -13,6 +13,7 @@ from tallystick.cli.approval.flow import (
     failures_told,
     load_governance,
     propose,
+    send,
 )
 from tallystick.cli.approval.governance_log import GovernanceLogError, read_governance
 from tallystick.cli.approval.keys import SigningKeyError, generate_key, public_key_of, read_key, write_key
@@ -36,6 +37,7 @@ __all__ = [
     "public_key_of",
     "read_governance",
     "read_key",
+    "send",
     "signed",
     "write_key",
 ]

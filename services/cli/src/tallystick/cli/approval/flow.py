@@ -92,7 +92,7 @@ def approve(args: argparse.Namespace, open_record: Open[Record]) -> int:
     out.write_bytes(record.SerializeToString())
     signers = " and ".join(signature.signer for signature in record.signatures)
     if args.publish:
-        asyncio.run(_send(kafka, proposed.key.encode(), record.SerializeToString()))
+        asyncio.run(send(kafka, proposed.key.encode(), record.SerializeToString()))
     sys.stdout.write(f"{out}: signed by {signers}{', sent' if args.publish else ''}\n")
     return 0
 
@@ -117,7 +117,7 @@ def failures_told(command: str) -> Callable[[Callable[[argparse.Namespace], int]
     return decorate
 
 
-async def _send(kafka: KafkaSettings, key: bytes, value: bytes) -> None:
+async def send(kafka: KafkaSettings, key: bytes, value: bytes) -> None:
     """Send a fully signed record and wait until the brokers have it; the notary logs it from there. Raises KafkaError."""
     async with producer(kafka) as sender:
         await sender.send_and_wait(GOVERNANCE_TOPIC, key=key, value=value)

@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
     """Check the logs; return 0 if they are sound, 1 if not, 2 if that could not be found out."""
     try:
         token = read_file(args.token_file, MAX_TOKEN_BYTES).decode("ascii").strip() if args.token_file else None
-        with _Bars(args.json) as bars:
+        with Bars(args.json) as bars:
             findings, checks, unchecked = _findings(args, bars.advance, token)
     except BrokenError as error:
         if args.json:
@@ -113,7 +113,7 @@ def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str
     print_rows("SOUND", True, rows, [*checks, *notes, *(("?", f"not checked: {left}") for left in unchecked)])
 
 
-class _Bars:
+class Bars:
     """A progress bar a log, on standard error; none if that is no terminal or JSON was asked for."""
 
     def __init__(self, quiet: bool) -> None:
@@ -121,7 +121,7 @@ class _Bars:
         self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet or not sys.stderr.isatty())
         self._bars: dict[str, TaskID] = {}
 
-    def __enter__(self) -> "_Bars":
+    def __enter__(self) -> "Bars":
         self._progress.start()
         return self
 

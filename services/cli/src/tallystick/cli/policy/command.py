@@ -5,7 +5,8 @@ import hashlib
 import sys
 from pathlib import Path
 
-from tallystick.cli.approval import add_log, failures_told, load_governance
+from tallystick.cli.approval import add_common, add_log, failures_told, load_governance
+from tallystick.cli.policy.publishing import publish
 from tallystick.cli.policy.update import updated_files
 from tallystick.trust.policy import TrustPolicy
 
@@ -13,7 +14,7 @@ FILES = ("log.policy", "trust.toml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's two actions and their arguments."""
+    """Add this command's actions and their arguments."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     show = actions.add_parser("show", help="say whom a trust policy believes, and its files' digests")
     show.add_argument("--trust", type=Path, required=True, metavar="PATH", help="the trust policy's folder")
@@ -22,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_log(update)
     update.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="a new folder for it")
     update.set_defaults(act=_update)
+    send = actions.add_parser("publish", help="sign a scoring policy (thresholds, rules, lists) and send it to be logged")
+    send.add_argument("file", type=Path, metavar="FILE", help="the policy, TOML; its lists' files beside it")
+    add_common(send)
+    send.add_argument("--models", type=Path, metavar="DIR", help="where scoring finds models and lists: its lists go there")
+    send.add_argument("--keys", type=Path, metavar="DIR", help="write the lists' keys there, for those who may check them")
+    send.add_argument("--kafka", metavar="HOST:PORT", help="the brokers (default: TALLYSTICK_KAFKA_BOOTSTRAP)")
+    send.set_defaults(act=publish)
 
 
 @failures_told("policy")

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 from struct import pack
 from typing import Any
 
@@ -15,11 +16,13 @@ from tallystick.cli.verify.command import write_json
 from tallystick.cli.verify.evidence import feature_values
 from tallystick.cli.verify.inputs import UnreadableError, read_bundle, read_file, read_policy
 from tallystick.cli.verify.report import outcome_name
+from tallystick.cli.verify.ruling import rule_bundle_again
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.contracts import Decision, Outcome, PolicyStatement
 from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
 from tallystick.trust.decisions import outcome_of, score_of
 from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.rulings import reason_by_name, rule_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Execution:
     margin_bits: str
     score: int
     outcome: str
+    applied: list[str]
     identical: bool
 
 
@@ -46,6 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=sorted(ENGINES), default="both", help="what executes the model (default: %(default)s)"
     )
+    parser.add_argument("--lists", type=Path, metavar="DIR", help="the policy's lists and their keys, to ask them again")
     parser.add_argument("--json", action="store_true", help="write the finding as JSON")
     parser.epilog = (
         "Exit codes: 0 every bit is the same, 1 it is not (or the bundle is not sound), 2 a file cannot be read or there is "
@@ -70,6 +75,7 @@ def run(args: Namespace) -> int:
         "margin_bits": f"{bundle.decision.margin_bits:08x}",
         "score": bundle.decision.score,
         "outcome": outcome_name(bundle.decision),
+        "applied": list(bundle.decision.applied),
     }
     document = {"identical": identical, "reason": reason, "logged": logged, "executions": [asdict(each) for each in executed]}
     _report(args, document)
@@ -86,21 +92,26 @@ def _replay(args: Namespace, policy: TrustPolicy, data: bytes) -> tuple[Verified
     if sha256(model).digest() != bundle.model.digest:
         raise NotIdenticalError(f"{args.model} is not the logged model, whose SHA-256 is {bundle.model.digest.hex()}")
     row: Floats = np.array(feature_values(bundle.disclosures["features"]), dtype=np.float32)
+    again = rule_bundle_again(bundle, args.lists)
+    applied = () if again is None else again.ruling.applied
     return bundle, [
-        _execution(engine.__name__, engine(model, row), bundle.decision, bundle.policy) for engine in ENGINES[args.engine]
+        _execution(engine.__name__, engine(model, row), applied, bundle.decision, bundle.policy)
+        for engine in ENGINES[args.engine]
     ]
 
 
-def _execution(engine: str, margin: float, decision: Decision, policy: PolicyStatement) -> Execution:
+def _execution(engine: str, margin: float, applied: tuple[str, ...], decision: Decision, policy: PolicyStatement) -> Execution:
     bits = int.from_bytes(pack("<f", margin), "little")
-    outcome, score = outcome_of(margin, policy), score_of(margin)
+    ruling, score = rule_on(outcome_of(margin, policy), applied, reason_by_name(policy)), score_of(margin)
+    logged = decision.outcome, tuple(decision.reasons), tuple(decision.applied)
     return Execution(
         engine=engine,
         margin=margin,
         margin_bits=f"{bits:08x}",
         score=score,
-        outcome=Outcome.Name(outcome).removeprefix("OUTCOME_"),
-        identical=(bits, score, outcome) == (decision.margin_bits, decision.score, decision.outcome),
+        outcome=Outcome.Name(ruling.outcome).removeprefix("OUTCOME_"),
+        applied=list(applied),
+        identical=(bits, score, ruling) == (decision.margin_bits, decision.score, logged),
     )
 
 
@@ -121,4 +132,5 @@ def _report(args: Namespace, document: dict[str, Any]) -> None:
 
 
 def _line(told: dict[str, Any]) -> str:
-    return f"margin bits {told['margin_bits']}, score {told['score']}, {told['outcome']}"
+    applied = f", by {' and '.join(told['applied'])}" if told["applied"] else ""
+    return f"margin bits {told['margin_bits']}, score {told['score']}, {told['outcome']}{applied}"

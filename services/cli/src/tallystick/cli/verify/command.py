@@ -3,11 +3,13 @@
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tallystick.cli.verify import log_report, report
 from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
+from tallystick.cli.verify.ruling import HiddenError, check_ruling, rule_bundle_again, told
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.merkle.bundles import MAX_ENTRY_SIZE
 from tallystick.merkle.notes import MAX_NOTE_SIZE
@@ -78,6 +80,10 @@ def _told_bundle(data: bytes, policy: TrustPolicy, args: Namespace) -> _Told:
     if args.entry is not None or args.older is not None:
         raise UnreadableError("a proof bundle holds all that it is about: --entry and --older are for the other formats")
     bundle = verify_bundle(data, policy)
+    with suppress(HiddenError):  # then it is among what is not checked
+        if (again := rule_bundle_again(bundle)) is not None:
+            check_ruling(bundle, again)
+            bundle = replace(bundle, checks=[*bundle.checks, told(again)])
     return _Told(report.summary(bundle), report.rows(bundle), bundle.checks, bundle.unchecked)
 
 

@@ -41,7 +41,8 @@ def _identity(content: bytes) -> dict[str, Any]:
 
 def _transaction(content: bytes) -> dict[str, Any]:
     details = TransactionDetails.FromString(content)
-    return {field.name: getattr(details, field.name) for field in TransactionDetails.DESCRIPTOR.fields}
+    told = {field.name: getattr(details, field.name) for field in TransactionDetails.DESCRIPTOR.fields}
+    return told | {"attributes": dict(sorted(details.attributes.items()))}
 
 
 def _features(content: bytes, schema: FeatureSchema) -> dict[str, Any]:
