@@ -6,6 +6,7 @@ verdict that the naive reference does not share, or something accepted that nobo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tallystick.contracts import (
     ActivationStatement,
@@ -45,7 +46,7 @@ from ..property.merkle.formats import FORMATS, verdict
 from ..property.merkle.reference import RefusedError
 from ..unit.gateway import test_iso20022
 from ..unit.trust import helpers, test_fallbacks
-from . import anchoring
+from . import anchoring, policies
 
 Run = Callable[[bytes], None]
 
@@ -159,7 +160,7 @@ def _statements(data: bytes) -> None:
         _refusing(lambda data, kind=kind: parse_message(kind, data, "it"), TrustError)(data)  # type: ignore[misc]  # defaults bind
     _refusing(lambda data: check_decision(parse_message(Decision, data, "it"), _TRUST), TrustError)(data)
     _refusing(lambda data: open_entry(data, EntryKind.ENTRY_KIND_DECISION), TrustError)(data)
-    for opened in (open_model, open_policy, open_activation):
+    for opened in (open_model, open_policy, partial(open_activation, log=helpers.GOVERNANCE)):
         _refusing(lambda data, opened=opened: opened(0, data, _TRUST.signers), TrustError, MerkleError)(data)  # type: ignore[misc]  # the same
 
 
@@ -246,4 +247,7 @@ TARGETS: dict[str, Target] = {
             _LOG.consistency_receipt(4),
         ],
     ),
+    "rules": Target(policies.rule, policies.RULES),
+    "policy_files": Target(policies.file, policies.FILES),
+    "policy_lists": Target(policies.members, policies.LISTS),
 }

@@ -133,7 +133,7 @@ DISORDER: dict[str, tuple[Callable[[list[Decision]], None], str]] = {
     "one missing": (_drop, "entry 303: it has sequence 76 where 75 is next in partition 0"),
     "one doubled": (_double, "entry 300: it has sequence 74 where 75 is next in partition 3"),
     "offset goes back": (_at(5, source_offset=1, sequence=1), "entry 9: its source offset"),
-    "another outcome": (_approved, "entry 7: the policy makes OUTCOME_DECLINE of its margin, and it says OUTCOME_APPROVE"),
+    "another outcome": (_approved, "entry 7: the policy makes OUTCOME_DECLINE of its margin and of what applied"),
     "unknown activation": (_at(7, activation_index=9), "entry 7: it names the activation at 9"),
     "no activation any more": (_unruled(9), "entry 9: it was decided under activation -1, and its partition had moved on to 2"),
     "unknown partition": (_at(7, source_partition=900), "entry 7: its partition 900"),

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tallystick.cli.main import main
-from tallystick.contracts import ReasonCode
+from tallystick.contracts import Outcome, PolicyRule, PolicyStatement, ReasonCode, TransactionDetails
 from tallystick.trust.decisions import score_of
 
-from ..trust.helpers import World, model_statement
+from ..trust.helpers import NOW_MS, World, model_statement
 from .models import engine_margins, rows, train
 
 ROW = (12.5, float("nan"))
@@ -137,3 +137,68 @@ def test_files_that_are_not_there_are_no_verdict(folder: Path, model: bytes, cap
     arguments = ["replay", str(folder / "bundle.json"), "--policy", str(folder / "policy"), "--model", str(folder / "nowhere")]
     assert main(arguments) == 2
     assert "nowhere: No such file" in capsys.readouterr().err
+
+
+RULES = [("dear", "transaction.amount_minor > 1000"), ("odd", "feature.amount = 12.5 AND attribute.risk > 3")]
+
+
+def ruled(model: bytes, *applied: str, attributes: dict[str, float] | None = None) -> World:
+    """Return a world whose policy has rules that ask for review, and whose decision says which of them applied."""
+    plain = world(model)
+    rules = [PolicyRule(name=name, outcome=Outcome.OUTCOME_REVIEW, when=when) for name, when in RULES]
+    policy = PolicyStatement(
+        name="ruled", version="1", decline_margin=50, review_margin=49, max_value_bytes=60_000, rules=rules
+    )
+    details = TransactionDetails(amount_minor=1250, currency="EUR", event_time_ms=NOW_MS, attributes=attributes or {})
+    made = World(
+        margin=plain.margin,
+        features=ROW,
+        model=plain.model,
+        policy=policy,
+        contents={"transaction": details.SerializeToString()},
+    )
+    made.decision.applied.extend(applied)
+    if applied:
+        made.decision.outcome = Outcome.OUTCOME_REVIEW
+        made.decision.reasons[:] = [ReasonCode.REASON_CODE_RULE_REVIEW]
+    return made
+
+
+GROUPS = ("features", "transaction")
+
+
+def test_rules_are_evaluated_again_on_the_evidence(folder: Path, model: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that the decision names apply, and no other; an attribute that the evidence lacks makes a rule not apply."""
+    assert replay(folder, ruled(model, "dear").bundle(*GROUPS), model, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [execution["applied"] for execution in document["executions"]] == [["dear"]] * 2
+    assert replay(folder, ruled(model, "dear", "odd", attributes={"risk": 4.0}).bundle(*GROUPS), model) == 0
+    assert "REVIEW, by dear and odd" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("applied", [(), ("odd",), ("dear", "odd")])
+def test_a_decision_that_names_other_rules_was_not_made_so(
+    folder: Path, model: bytes, applied: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Left out, invented or too many: neither replay nor verify lets it pass, though outcome and reasons follow from it."""
+    bundle = ruled(model, *applied).bundle(*GROUPS)
+    assert replay(folder, bundle, model, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["identical"] is False
+    assert main(["verify", str(folder / "bundle.json"), "--policy", str(folder / "policy")]) == 1
+    assert "of the policy's rules and lists dear apply to the evidence" in capsys.readouterr().out
+
+
+def test_what_the_rules_are_about_must_be_disclosed(folder: Path, model: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """Replay says what is missing; verify says that it was not checked, and that it was where it could be."""
+    decided = ruled(model, "dear")
+    assert replay(folder, decided.bundle("features"), model) == 2
+    assert "the policy is about transaction, which the bundle does not disclose" in capsys.readouterr().err
+    verify = ["verify", str(folder / "bundle.json"), "--policy", str(folder / "policy"), "--json"]
+    assert main(verify) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert any("whether just these rules and lists applied" in left for left in told["unchecked"])
+    (folder / "bundle.json").write_bytes(decided.bundle(*GROUPS))
+    assert main(verify) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert any("apply just as the decision says" in check for check in told["checks"])
+    assert not any("whether just these rules" in left for left in told["unchecked"])

@@ -10,6 +10,9 @@ from tallystick.trust.decisions import GROUPS
 from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.verified import VerifiedGovernance
 
+UNRULED = "whether just these rules and lists applied: `tallystick replay` evaluates them again on the evidence"
+"""What is not checked of a policy that has any."""
+
 
 def checks(
     index: int,
@@ -63,7 +66,7 @@ def unchecked(
         out.append(f"evidence that is not disclosed here: {', '.join(hidden)}")
     out.append("whether the model gives this margin: `tallystick replay` executes it again")
     if governance is not None and (governance.policy.statement.rules or governance.policy.statement.lists):
-        out.append("whether just these rules and lists applied: `tallystick replay` evaluates them again on the evidence")
+        out.append(UNRULED)
     return out
 
 

@@ -43,7 +43,8 @@ class DecisionLog:
 
     `origin` is the log's; `activations` (by index) and `incidents` (in its order) are the governance log's. `counts` holds how
     many entries there were of each kind or outcome, `taken` the indexes of the incidents by which it has gone on. All records
-    are of one topic, `topic`; `offsets` holds the last record's in each of its partitions.
+    are of one topic, `topic`; `offsets` holds the last record's in each of its partitions. `switches` holds where each
+    partition came under another activation: topic, partition, the activation's index, the first sequence under it.
     """
 
     origin: str
@@ -55,6 +56,7 @@ class DecisionLog:
     taken: set[int] = field(default_factory=set)
     topic: str | None = None
     offsets: dict[int, int] = field(default_factory=dict)
+    switches: list[tuple[str, int, int, int]] = field(default_factory=list)
 
     def take(self, data: bytes) -> None:
         """Take the log's next entry; after an error the state is of no use any more.
@@ -86,6 +88,7 @@ class DecisionLog:
             "incidents": sorted(self.taken),
             "topic": self.topic,
             "offsets": sorted(self.offsets.items()),
+            "switches": self.switches,
         }
 
     @classmethod
@@ -109,6 +112,7 @@ class DecisionLog:
             set(map(int, value["incidents"])),
             None if value["topic"] is None else str(value["topic"]),
             {int(partition): int(offset) for partition, offset in value["offsets"]},
+            [(str(topic), int(number), int(index), int(first)) for topic, number, index, first in value["switches"]],
         )
 
     def _take_decision(self, entry: LogEntry) -> None:
@@ -130,6 +134,8 @@ class DecisionLog:
                 )
         if in_force >= 0:
             self._check_activation(decision, switching=in_force > state.activation_index)
+        if in_force != state.activation_index:
+            self.switches.append((*place, in_force, decision.sequence))
         state.next_sequence, state.incident = decision.sequence + 1, -1
         state.source_offset, state.activation_index = decision.source_offset, in_force
         self.offsets[entry.partition] = entry.offset

@@ -16,6 +16,7 @@ from tallystick.trust.decisions import outcome_of
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.governance import VerifiedActivation
 from tallystick.trust.rulings import Ruling
+from tallystick.trust.transactions import Payment
 
 Labels = Mapping[str, bool]
 """Whether each labelled transaction is fraud, by its id."""
@@ -84,7 +85,7 @@ class PolicyTrial:
                 self._ready[schema] = None
         return self._ready[schema]
 
-    def _case(self, decision: Decision, ruling: Ruling, paid: Transaction) -> Case:
+    def _case(self, decision: Decision, ruling: Ruling, paid: Transaction | Payment) -> Case:
         return case_of(decision, ruling.outcome, ruling.applied, paid, self.labels)
 
 
@@ -121,7 +122,9 @@ class ChallengerTrial:
                 self.distance[said.activation_index] = self.distance.get(said.activation_index, 0.0) + far
 
 
-def case_of(decision: Decision, would_be: Outcome, applied: tuple[str, ...], paid: Transaction, labels: Labels) -> Case:
+def case_of(
+    decision: Decision, would_be: Outcome, applied: tuple[str, ...], paid: Transaction | Payment, labels: Labels
+) -> Case:
     """Return a case, with what is known of the transaction."""
     seen = bool(paid.currency)
     return Case(

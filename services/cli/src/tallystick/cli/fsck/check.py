@@ -32,12 +32,16 @@ Advance = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A log that is sound: its checkpoint, what is in it, and what is worth knowing though nothing is broken."""
+    """A log that is sound: its checkpoint, what is in it, and what is worth knowing though nothing is broken.
+
+    `switches`: where each partition came under another activation (see `DecisionLog`).
+    """
 
     checkpoint: VerifiedCheckpoint
     counts: Mapping[str, int]
     notes: Sequence[str]
     anchors: Mapping[str, int] = field(default_factory=dict)
+    switches: Sequence[tuple[str, int, int, int]] = ()
 
 
 class Fsck:
@@ -122,7 +126,7 @@ class Fsck:
                 self._save(origin, builder, log)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
         notes = [*map(_told, log.passed()), *notes]
-        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors)
+        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors, sorted(log.switches))
 
     async def _check_fallbacks(self, origin: str) -> Finding:
         """Check all of it anew each time, and hold it to what it was at an earlier time."""
@@ -260,4 +264,8 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "counts": dict(finding.counts),
         "anchors": dict(finding.anchors),
         "notes": list(finding.notes),
+        "switches": [
+            {"topic": topic, "partition": partition, "activation_index": index, "sequence": sequence}
+            for topic, partition, index, sequence in finding.switches
+        ],
     }

@@ -104,6 +104,7 @@ def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str
         rows.append((checkpoint.origin, f"{checkpoint.size:,} entries, root {checkpoint.root.hex()}"))
         if finding.counts:
             rows.append(("", ", ".join(f"{what.lower()} {count:,}" for what, count in finding.counts.items())))
+        rows += [("", line) for line in _switched(finding)]
         if finding.anchors:
             rows.append(("", "anchored " + ", ".join(f"by {name} {count:,} times" for name, count in finding.anchors.items())))
         for name, time_s in finding.checkpoint.cosigned.items():
@@ -111,6 +112,19 @@ def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str
         notes += [("!", f"{checkpoint.origin}: {note}") for note in finding.notes]
     checks = [("✓", check) for check in said]
     print_rows("SOUND", True, rows, [*checks, *notes, *(("?", f"not checked: {left}") for left in unchecked)])
+
+
+def _switched(finding: Finding) -> list[str]:
+    """Return a line for each activation: from which sequence on it decides in which partition."""
+    places: dict[int, list[str]] = {}
+    for _, partition, index, sequence in finding.switches:
+        places.setdefault(index, []).append(f"{partition}/{sequence:,}")
+    return [
+        f"activation {index if index >= 0 else 'none'} from partition/sequence "
+        + ", ".join(some[:8])
+        + (", …" if some[8:] else "")
+        for index, some in sorted(places.items())
+    ]
 
 
 class Bars:

@@ -13,6 +13,7 @@ from tallystick.cli.verify.ruling import HiddenError, check_ruling, rule_bundle_
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.merkle.bundles import MAX_ENTRY_SIZE
 from tallystick.merkle.notes import MAX_NOTE_SIZE
+from tallystick.trust.account import UNRULED
 from tallystick.trust.bundle import BundleError, verify_bundle
 from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
 from tallystick.trust.log_proofs import (
@@ -83,7 +84,8 @@ def _told_bundle(data: bytes, policy: TrustPolicy, args: Namespace) -> _Told:
     with suppress(HiddenError):  # then it is among what is not checked
         if (again := rule_bundle_again(bundle)) is not None:
             check_ruling(bundle, again)
-            bundle = replace(bundle, checks=[*bundle.checks, told(again)])
+            unchecked = [left for left in bundle.unchecked if left != UNRULED]
+            bundle = replace(bundle, checks=[*bundle.checks, told(again)], unchecked=unchecked)
     return _Told(report.summary(bundle), report.rows(bundle), bundle.checks, bundle.unchecked)
 
 
