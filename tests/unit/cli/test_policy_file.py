@@ -61,7 +61,7 @@ def test_without_lists_nobody_is_asked_for_a_key() -> None:
 
 
 WRONG: dict[str, tuple[Callable[[str], str], str]] = {
-    "not TOML": (lambda text: text + "[", "table|declaration"),
+    "not TOML": (lambda text: text + "[", "."),
     "an unknown name": (lambda text: "decline = 3\n" + text, "has 'decline', which is not known"),
     "a name missing": (lambda text: text.replace("version", "verzion"), "not known"),
     "a word for a number": (lambda text: text.replace("2.5", '"high"'), "'decline_margin' must be an integer or a number"),

@@ -83,22 +83,14 @@ def test_a_list_says_nothing_of_who_is_on_it() -> None:
     assert encode_list([("customer-1", NEVER_MS)], other)[19:35] != file[19:35]
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda file, one: file[:-1], "the policy says"),
-        (lambda file, one: one.MergeFrom(PolicyList(entries=3)) or file, "no list of 3 entries"),
-        (lambda file, one: setattr(one, "digest", sha256(b"x" + file).digest()) or b"x" + file, "no list of 2 entries"),
-    ],
-)
-def test_another_file_is_refused(change: object, reason: str) -> None:
+def test_another_file_is_refused() -> None:
     """A list is the one that the policy names, or none."""
     file = encode_list([("cleo", 1_000), ("dan", 2_000)], KEY)
-    one = stated(file, 2)
-    assert callable(change)
-    given = change(file, one)
-    with pytest.raises(ListError, match=reason):
-        MemberList(one, given, KEY)
+    with pytest.raises(ListError, match="the policy says"):
+        MemberList(stated(file, 2), file[:-1], KEY)
+    for other, entries in ((file, 3), (b"x" + file, 2), (file[:-1], 2)):
+        with pytest.raises(ListError, match=f"no list of {entries} entries"):
+            MemberList(stated(other, entries), other, KEY)
 
 
 def test_entries_are_in_order_each_once() -> None:
@@ -141,5 +133,6 @@ def test_a_policy_says_what_has_to_be_disclosed_to_rule_again() -> None:
     rules = [PolicyRule(name="r", outcome=REVIEW, when="attribute.b > 1 AND attribute.a > 1")]
     lists = [MemberList(stated(file, 1), file, KEY)]
     whole = Policy(PolicyStatement(rules=rules, lists=[stated(file, 1)]), ["amount"], lists)
-    assert (whole.groups, whole.attributes) == ({"transaction", "identity"}, ("a", "b"))
-    assert Policy(PolicyStatement(lists=[stated(file, 1)]), ["amount"], [None]).groups == set()
+    assert whole.groups == frozenset({"transaction", "identity"})
+    assert whole.attributes == ("a", "b")
+    assert Policy(PolicyStatement(lists=[stated(file, 1)]), ["amount"], [None]).groups == frozenset()
