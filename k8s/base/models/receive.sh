@@ -1,6 +1,7 @@
 #!/bin/sh
-# Takes a model's file on standard input and puts it where scoring and audit look for it, whole or not at all:
+# Takes a model's (or, said so, a list's) file on standard input and puts it where scoring and audit look for it, whole or not at all:
 #   kubectl -n tallystick exec -i deployment/models -- sh /run/receive.sh SHA256 < SHA256.json
+#   kubectl -n tallystick exec -i deployment/models -- sh /run/receive.sh SHA256 list < SHA256.list
 set -eu
 cd "${MODELS:-/var/lib/tallystick/models}"
 part=$(mktemp ./receiving.XXXXXX)
@@ -13,5 +14,6 @@ if [ "$digest" != "$1" ]; then
 fi
 chmod 0644 "$part"
 sync "$part"
-mv "$part" "$digest.json"
-echo "$digest.json is there"
+case "${2:-model}" in list) kind=list ;; *) kind=json ;; esac
+mv "$part" "$digest.$kind"
+echo "$digest.$kind is there"

@@ -433,7 +433,7 @@ def test_trust_policy(client: httpx.Client, world: World) -> None:
 def test_health(client: httpx.Client) -> None:
     """Health names what the API depends on, and metrics are Prometheus'."""
     health = client.get("/health").json()
-    assert set(health["components"]) == {"database", "vault", "models", "decisions-log", "governance-log"}
+    assert set(health["components"]) == {"database", "vault", "models", "decisions-log", "fallbacks-log", "governance-log"}
     assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
     assert "tallystick_component_up" in client.get("/metrics").text
 

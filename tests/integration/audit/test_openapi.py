@@ -26,7 +26,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def test_every_operation_has_an_example(document: dict[str, Any]) -> None:
     """Every operation shows a good answer and every error it may give, and says in words what it does."""
-    assert len(operations(document)) == 22
+    assert len(operations(document)) == 25
     for path, operation in operations(document):
         assert operation["description"], path
         for status, response in operation["responses"].items():
@@ -75,8 +75,10 @@ def test_what_needs_the_token_says_so(document: dict[str, Any]) -> None:
         "/v1/positions/{partition}/{sequence}/tlog-proof": always,
         "/v1/positions/{partition}/{sequence}/receipt": always,
         "/v1/positions/{partition}/{sequence}/entry": always,
+        "/v1/evidence/{partition}/{first}": always,
         "/v1/models/{digest}": always,
         "/decisions/tile/{tile}": sometimes,
+        "/fallbacks/tile/{tile}": sometimes,
     }
     scheme = document["components"]["securitySchemes"]["readerToken"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
@@ -88,8 +90,13 @@ def test_what_needs_the_token_says_so(document: dict[str, Any]) -> None:
 def test_what_the_document_calls_open_is_open(document: dict[str, Any], client: httpx.Client) -> None:
     """Whatever does not always need the token answers without one, and whatever does, does not."""
     for path, operation in operations(document):
-        answer = client.get(concrete(path), params={"first": 1, "index": 0})
+        answer = client.get(concrete(path), params=query(path))
         assert answer.status_code == (401 if operation.get("security") == [{"readerToken": []}] else 200), path
+
+
+def query(path: str) -> dict[str, str | int]:
+    """Return what operations must be asked with."""
+    return {"first": 1, "index": 0} | ({"disclose": "features"} if "/evidence/" in path else {})
 
 
 def concrete(path: str) -> str:
@@ -98,6 +105,7 @@ def concrete(path: str) -> str:
         transaction_id="tx-plain",
         partition=0,
         sequence=0,
+        first=0,
         log="decisions",
         digest=hashlib.sha256(MODEL_FILE).hexdigest(),
         file="log.policy",
@@ -109,4 +117,4 @@ def concrete(path: str) -> str:
 def test_every_operation_answers(document: dict[str, Any], auditor: httpx.Client) -> None:
     """No operation is declared that is not there."""
     for path, _ in operations(document):
-        assert auditor.get(concrete(path), params={"first": 1, "index": 0}).status_code == 200, path
+        assert auditor.get(concrete(path), params=query(path)).status_code == 200, path

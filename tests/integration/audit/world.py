@@ -123,6 +123,7 @@ async def _build(servers: ProvisionedStack, directory: Path) -> World:
     bank = Bank(base64.b64decode(secret["key"]), servers.signers)
     logs = [await _log_folder(servers, directory / "log", name) for name in ("decisions", "governance")]
     await asyncio.to_thread(logs[1].publish, bank.governance_entries(TrustPolicy.load(servers.policy).governance_origin))
+    await asyncio.to_thread((await _log_folder(servers, directory / "log", "fallbacks")).publish, [b"1", b"2", b"3"])
     named, logged, extra_evidence = _decisions(bank)
     rows = [(made.decision.source_partition, made.decision.sequence, index) for index, made in enumerate(logged)]
     rows += [(2, 900, PUBLISHED + 5), (2, 901, 0)]  # beyond the checkpoint; at another decision's place

@@ -11,10 +11,10 @@ SCRIPT = ROOT / "k8s/base/models/receive.sh"
 MODEL = b'{"learner": {}}' * 1_000
 
 
-def receive(folder: Path, digest: str, sent: bytes) -> "subprocess.CompletedProcess[bytes]":
+def receive(folder: Path, digest: str, sent: bytes, *kind: str) -> "subprocess.CompletedProcess[bytes]":
     """Send a file as `kubectl exec -i` does."""
     environment = {"PATH": os.environ["PATH"], "MODELS": str(folder)}
-    return subprocess.run(["sh", SCRIPT, digest], input=sent, env=environment, capture_output=True, check=False)
+    return subprocess.run(["sh", SCRIPT, digest, *kind], input=sent, env=environment, capture_output=True, check=False)
 
 
 def test_a_model_is_kept_under_its_digest(tmp_path: Path) -> None:
@@ -26,6 +26,13 @@ def test_a_model_is_kept_under_its_digest(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [kept]
     assert kept.read_bytes() == MODEL
     assert kept.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_list_is_kept_as_one(tmp_path: Path) -> None:
+    """A policy's list lies beside the models, under the name by which scoring finds it."""
+    digest = hashlib.sha256(b"list").hexdigest()
+    assert receive(tmp_path, digest, b"list", "list").returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"{digest}.list"]
 
 
 def test_a_file_that_broke_off_is_not_kept(tmp_path: Path) -> None:
