@@ -16,6 +16,7 @@ WARM_SHARE = 0.25
 """The first quarter of what a program puts out is its warm-up, and counts for nothing."""
 
 _START_S = 60.0
+_LEADERS_S = 30.0
 _STILL_S = 3.0
 _MILLION = 1_000_000
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -47,9 +48,14 @@ class Throughput:
     cpu_s_per_million: Mapping[str, float]
 
 
+def client(bootstrap: str) -> dict[str, str | int | float | bool]:
+    """Return how a client reaches the brokers, in silence: what goes wrong is raised, or shows in the figures."""
+    return {"bootstrap.servers": bootstrap, "log_level": 0}
+
+
 def ends_of(bootstrap: str, topic: str, partitions: int) -> list[int]:
     """Return a topic's ends by partition, as a reader of committed records sees them."""
-    return _ends_of(AdminClient({"bootstrap.servers": bootstrap}), topic, partitions)
+    return _ends_of(AdminClient(client(bootstrap)), topic, partitions)
 
 
 def _ends_of(admin: AdminClient, topic: str, partitions: int) -> list[int]:
@@ -61,45 +67,52 @@ def _ends_of(admin: AdminClient, topic: str, partitions: int) -> list[int]:
     return [ends[number] for number in range(partitions)]
 
 
-def watch(
-    bootstrap: str,
-    topic: str,
-    partitions: int,
-    pids: Mapping[str, int],
-    alive: Callable[[], bool],
-    *,
-    limit_s: float,
-    enough: int | None = None,
-) -> list[Sample]:
-    """Look at a topic, empty at first, until there is enough in it, it stands still, or `limit_s` have passed.
+class Watch:
+    """Looks at a topic that is empty at first. To be made before the program starts, for connecting takes a while.
 
     Args:
         bootstrap: the brokers.
         topic: where the program writes.
         partitions: of the topic.
-        pids: processes whose CPU time is of interest, by name.
-        alive: tells whether the program runs.
-        limit_s: counted from the first record.
-        enough: the end at which there is nothing more to come; None where markers take offsets too.
-
-    Raises:
-        StandstillError: if nothing comes, or the program ends.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    begun_s = time.monotonic()
-    samples: list[Sample] = []
-    while True:
-        end = sum(_ends_of(admin, topic, partitions))
-        sample = Sample(time.monotonic(), end, {name: cpu_s(pid) for name, pid in pids.items()})
-        if not alive():
-            raise StandstillError(f"the program ended before {topic} was done")
-        if samples or sample.end:
-            samples.append(sample)
-        elif sample.at_s - begun_s > _START_S:
-            raise StandstillError(f"nothing came to {topic} within {_START_S:g} s")
-        if samples and (sample.at_s - samples[0].at_s > limit_s or sample.end == enough or _still_s(samples) > _STILL_S):
-            return samples
-        time.sleep(EVERY_S)
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._admin = AdminClient(client(bootstrap))
+        self._topic = topic
+        self._partitions = partitions
+        if self._end():
+            raise ValueError(f"{topic} is not empty")
+
+    def until(
+        self, pids: Mapping[str, int], alive: Callable[[], bool], *, limit_s: float, enough: int | None = None
+    ) -> list[Sample]:
+        """Look until there is enough in the topic, it stands still, or `limit_s` have passed.
+
+        Args:
+            pids: processes whose CPU time is of interest, by name.
+            alive: tells whether the program runs.
+            limit_s: counted from the first record.
+            enough: the end at which there is nothing more to come; None where markers take offsets too.
+
+        Raises:
+            StandstillError: if nothing comes, or the program ends.
+        """
+        begun_s = time.monotonic()
+        samples: list[Sample] = []
+        while True:
+            sample = Sample(time.monotonic(), self._end(), {name: cpu_s(pid) for name, pid in pids.items()})
+            if not alive():
+                raise StandstillError(f"the program ended before {self._topic} was done")
+            if samples or sample.end:
+                samples.append(sample)
+            elif sample.at_s - begun_s > _START_S:
+                raise StandstillError(f"nothing came to {self._topic} within {_START_S:g} s")
+            if samples and (sample.at_s - samples[0].at_s > limit_s or sample.end == enough or _still_s(samples) > _STILL_S):
+                return samples
+            time.sleep(EVERY_S)
+
+    def _end(self) -> int:
+        return sum(_ends_of(self._admin, self._topic, self._partitions))
 
 
 def _still_s(samples: Sequence[Sample]) -> float:
@@ -136,17 +149,31 @@ def cpu_s(pid: int) -> float:
 
 
 def create_topic(bootstrap: str, name: str, partitions: int) -> None:
-    """Create a topic that keeps what it is given, however old its time stamps. Raises KafkaException."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    """Create a topic that keeps what it is given, however old its time stamps, and wait for its leaders.
+
+    Raises:
+        KafkaException: if the broker refuses.
+    """
+    admin = AdminClient(client(bootstrap))
     for future in admin.create_topics([NewTopic(name, partitions, 1, config={"retention.ms": "-1"})]).values():
         future.result()
+    deadline_s = time.monotonic() + _LEADERS_S
+    while True:
+        try:
+            _ends_of(admin, name, partitions)
+        except KafkaException:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(EVERY_S)
+        else:
+            return
 
 
 def read(bootstrap: str, topic: str, partitions: int) -> list[list[tuple[int, bytes]]]:
     """Return offset and value of everything committed in a topic, by partition. Raises KafkaException."""
     consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
+        client(bootstrap)
+        | {
             "group.id": "bench-reader",
             "enable.auto.commit": False,
             "enable.partition.eof": True,

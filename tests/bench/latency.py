@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from tallystick.cli.stream import encode_transactions
 from tallystick.cli.stream.partitioning import partitions_of
 
-from .arrivals import ends_of
+from .arrivals import client, ends_of
 
 WARM_S = 3.0
 MEASURED_S = 15.0
@@ -66,7 +66,7 @@ def open_loop(bootstrap: str, records: Sequence[Outgoing], per_s: float, source:
         LostError: if some have not come out half a minute after the last one was due.
         KafkaException: if Kafka refuses.
     """
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "acks": "all"})
+    producer = Producer(client(bootstrap) | {"linger.ms": 0, "acks": "all"})
     producer.list_topics(source, timeout=10)
     with _receiving(bootstrap, target, partitions) as arrivals, _no_collection():
         due = _send(producer, source, records, per_s, partitions)
@@ -102,8 +102,8 @@ def _send(producer: Producer, topic: str, records: Sequence[Outgoing], per_s: fl
 def _receiving(bootstrap: str, topic: str, partitions: int) -> Iterator[list["array[float]"]]:
     """Give by partition when records came, from now on."""
     consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
+        client(bootstrap)
+        | {
             "group.id": "bench-latency",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",

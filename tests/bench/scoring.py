@@ -26,7 +26,7 @@ from tallystick.embedded.process import Child
 from tallystick.scoring.settings import ScoringSettings
 
 from . import margins
-from .arrivals import Throughput, create_topic, read, throughput, watch
+from .arrivals import Throughput, Watch, create_topic, read, throughput
 from .contestants import PEERS, ROOT, Peer, Task, UnavailableError, start
 from .figures import Row, row
 from .latency import MEASURED_S, WARM_S, Latency, open_loop, outgoing
@@ -170,10 +170,9 @@ class _Stage:
     def _score(self) -> Throughput:
         scoring = self.running.services[_SCORING]
         pids = {_SCORING: scoring.pid, _BROKER: self.running.stack.kafka.pid}
+        watch = Watch(self.bootstrap, "decisions", self.partitions)
         scoring.send(signal.SIGCONT)
-        samples = watch(
-            self.bootstrap, "decisions", self.partitions, pids, lambda: scoring.is_alive, limit_s=_OWN_LIMIT_S, enough=self._end
-        )
+        samples = watch.until(pids, lambda: scoring.is_alive, limit_s=_OWN_LIMIT_S, enough=self._end)
         scoring.send(signal.SIGSTOP)
         decided = sum(map(len, read(self.bootstrap, "decisions", self.partitions)))
         if decided != self.records:
@@ -183,17 +182,10 @@ class _Stage:
     def _bare_loop(self, name: str, targets: dict[str, int], transactional: bool) -> Throughput:
         for topic in targets:
             create_topic(self.bootstrap, topic, self.partitions)
+        watch, enough = Watch(self.bootstrap, next(iter(targets)), self.partitions), None if transactional else self.records
         with self._bare_process(name, [f"{topic}:{size}" for topic, size in targets.items()], transactional) as child:
             pids = {name: child.pid, _BROKER: self.running.stack.kafka.pid}
-            samples = watch(
-                self.bootstrap,
-                next(iter(targets)),
-                self.partitions,
-                pids,
-                lambda: child.is_alive,
-                limit_s=_OWN_LIMIT_S,
-                enough=None if transactional else self.records,
-            )
+            samples = watch.until(pids, lambda: child.is_alive, limit_s=_OWN_LIMIT_S, enough=enough)
         return throughput(samples, self.records)
 
     @contextmanager
@@ -224,18 +216,11 @@ class _Stage:
             decline_margin=decline_margin,
             directory=self.running.directory / "peers" / peer.slug,
         )
+        watch = Watch(self.bootstrap, target, self.partitions)
         child = start(peer, task, os.environ)
         try:
             pids = {peer.slug: child.pid, _BROKER: self.running.stack.kafka.pid}
-            samples = watch(
-                self.bootstrap,
-                target,
-                self.partitions,
-                pids,
-                lambda: child.is_alive,
-                limit_s=PEER_LIMIT_S,
-                enough=self.records,
-            )
+            samples = watch.until(pids, lambda: child.is_alive, limit_s=PEER_LIMIT_S, enough=self.records)
         except Exception:
             self.console.print(child.log_tail())
             raise

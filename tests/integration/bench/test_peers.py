@@ -20,7 +20,7 @@ from tallystick.trainer.training import train_model
 from tallystick.trust.features import FeatureSchema
 
 from ...bench import margins
-from ...bench.arrivals import create_topic, read, watch
+from ...bench.arrivals import Watch, create_topic, read
 from ...bench.contestants import PEERS, Peer, Task, start
 from ...bench.peers.app import observe
 
@@ -83,9 +83,10 @@ async def test_a_peers_margins_are_scorings(peer: Peer, case: Case, apache_kafka
     await stream_table(case.table, StreamSettings(kafka=kafka, topic=source, shift=Shift.NONE))
     model = tmp_path / "model.json"
     model.write_bytes(case.model)
+    watch = Watch(apache_kafka.bootstrap, target, PARTITIONS)
     child = start(peer, Task(apache_kafka.bootstrap, source, target, PARTITIONS, model, 0.0, 1.0, tmp_path), os.environ)
     try:
-        watch(apache_kafka.bootstrap, target, PARTITIONS, {}, lambda: child.is_alive, limit_s=60, enough=ROWS)
+        watch.until({}, lambda: child.is_alive, limit_s=60, enough=ROWS)
     finally:
         child.stop()
     scores = read(apache_kafka.bootstrap, target, PARTITIONS)
