@@ -76,9 +76,19 @@ def open_loop(bootstrap: str, records: Sequence[Outgoing], per_s: float, source:
                 raise LostError(f"{missing:,} of {len(records):,} records have not come out of {target}")
             time.sleep(0.05)
     producer.flush()
-    taken_ms = np.concatenate([np.array(came) - np.array(left) for came, left in zip(arrivals, due, strict=True)]) * _MS
-    at_s = np.concatenate([np.array(left) for left in due])
-    counted = taken_ms[at_s >= at_s.min() + WARM_S]
+    return summary(due, arrivals)
+
+
+def summary(due: Sequence[Sequence[float]], arrivals: Sequence[Sequence[float]]) -> Latency:
+    """Return the latencies' percentiles without the warm-up's records.
+
+    Args:
+        due: by partition, when each record was to leave, in seconds.
+        arrivals: by partition, when each came out, in the same order.
+    """
+    due_s = np.concatenate([np.array(partition) for partition in due])
+    taken_ms = (np.concatenate([np.array(partition) for partition in arrivals]) - due_s) * _MS
+    counted = taken_ms[due_s >= due_s.min() + WARM_S]
     p50, p99, p999 = np.percentile(counted, (50, 99, 99.9), method="inverted_cdf").tolist()
     return Latency(p50, p99, p999)
 

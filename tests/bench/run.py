@@ -24,8 +24,8 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
     parser.add_argument("--records", type=int, default=200_000, metavar="N", help="for scoring and each peer (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
-    benches = ("tree", "notary", "proofs", "stages", "state", "scoring", "chain", "gateway")
-    parser.add_argument("--only", choices=benches, help="one bench alone")
+    benches = ("tree", "notary", "proofs", "stages", "state", "scoring", *sorted(scoring.PARTS), "chain", "gateway")
+    parser.add_argument("--only", choices=benches, help="one bench alone; scoring is throughput, peers and latency together")
     args = parser.parse_args()
     console = Console()
     rows: list[Row] = []
@@ -42,10 +42,11 @@ def main() -> None:
             rows += stages.run()
         if args.only in (None, "state"):
             rows += state.run(1, console)  # a minute or two, and the sizes are the same each time
-        if args.only in (None, "scoring", "chain", "gateway"):
+        if args.only in (None, "scoring", *scoring.PARTS, "chain", "gateway"):
             material = prepare(Path(directory), max(args.transactions, scoring.transactions_needed(args.records)))
-        if args.only in (None, "scoring"):
-            rows += scoring.run(material, args.records, args.runs, console)
+        if args.only in (None, "scoring", *scoring.PARTS):
+            parts = scoring.PARTS & {args.only} or scoring.PARTS
+            rows += scoring.run(material, args.records, args.runs, console, parts)
         if args.only in (None, "chain"):
             console.print("the whole chain …")
             rows += chain.run(replace(material, table=material.table.slice(0, args.transactions)), args.runs, console)
