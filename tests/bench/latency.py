@@ -26,6 +26,7 @@ WARM_S = 3.0
 MEASURED_S = 15.0
 _AHEAD_S = 0.5
 _LAST_S = 30.0
+_QUEUE = 1_000_000  # the generator never waits
 _MS = 1_000
 
 
@@ -66,7 +67,7 @@ def open_loop(bootstrap: str, records: Sequence[Outgoing], per_s: float, source:
         LostError: if some have not come out half a minute after the last one was due.
         KafkaException: if Kafka refuses.
     """
-    producer = Producer(client(bootstrap) | {"linger.ms": 0, "acks": "all"})
+    producer = Producer(client(bootstrap) | {"linger.ms": 0, "acks": "all", "queue.buffering.max.messages": _QUEUE})
     producer.list_topics(source, timeout=10)
     with _receiving(bootstrap, target, partitions) as arrivals, _no_collection():
         due = _send(producer, source, records, per_s, partitions)
