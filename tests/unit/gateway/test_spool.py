@@ -85,10 +85,12 @@ async def test_zeros_at_the_end_are_a_torn_entry(tmp_path: Path) -> None:
     """A file's length may be on disk before its bytes."""
     one = spool(tmp_path)
     await one.append(made("a"))
+    whole = one.size_bytes
     one.close()
     with (tmp_path / FILE).open("ab") as file:
         file.write(bytes(500))
     two = spool(tmp_path)
+    assert (tmp_path / FILE).stat().st_size == whole
     assert drained(two) == [(0, "a")]
     two.close()
 
