@@ -24,7 +24,7 @@ class Plan:
         version: its version.
         data_name: the data file's name, for the card.
         feature_schema: the schema's exact bytes.
-        days: the days [A, B) of the file to use; None for all.
+        days: the days [A, B) of the file to use; None for all. What is before them is their history.
         holdout_days: the last days held out; used unless `holdout_share` is given.
         holdout_share: the share of transactions held out, the last ones.
         threads: for XGBoost; the model does not depend on it.
@@ -57,7 +57,9 @@ def train(file: TrainingFile, plan: Plan, say: Say) -> Release:
         if not part.fraud.any() or part.fraud.all():
             raise TrainingDataError(f"the {name} part ({len(part):,} transactions) needs fraud and genuine ones")
     say(f"{len(trained):,} transactions to train on, {len(held_out):,} held out; computing {len(schema.features)} features")
-    matrix = feature_matrix(used, schema)
+    # What comes before in the file is history: scoring has one too.
+    until = file.transactions if plan.days is None else file.transactions.days(0, plan.days[1])
+    matrix = feature_matrix(until, schema)[len(until) - len(used) :]
     model = train_model(matrix[:cut], trained.fraud, plan.threads, lambda done, total: _say_tenths(say, done, total))
     margins = model.margins(matrix[cut:])
     thresholds = choose_thresholds(margins, held_out.fraud)

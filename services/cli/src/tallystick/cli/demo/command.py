@@ -17,7 +17,7 @@ from tallystick.cli.stream import StreamError
 from tallystick.embedded import StartError
 
 MIN_TRANSACTIONS = 1_000
-MAX_TRANSACTIONS = 1_400_000
+MAX_TRANSACTIONS = 1_200_000
 _INTERRUPTED = 130
 
 

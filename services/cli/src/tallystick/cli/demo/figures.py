@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import DemoError
 from tallystick.cli.stream.partitioning import partitions_of
-from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome
+from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome, ReasonCode
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
 from tallystick.runtime.kafka import consumer, read_to_end
@@ -44,7 +44,8 @@ class Decided:
 class Figures:
     """The run in numbers; no average precision without a fraud.
 
-    `log_size` is of all decisions' logs; `root` is the first one's, `roots` are all of them.
+    `stale` counts decisions on profiles that were not final; `log_size` is of all decisions' logs; `root` is the first one's,
+    `roots` are all of them.
     """
 
     transactions: int
@@ -57,6 +58,7 @@ class Figures:
     provable_p50_ms: float
     provable_p99_ms: float
     average_precision: float | None
+    stale: int
     fraud: int
     fraud_declined: int
     fraud_reviewed: int
@@ -144,6 +146,7 @@ def figures(decided: Decided, fraud: NDArray[np.bool_], transactions: int, start
         provable_p50_ms=float(p50),
         provable_p99_ms=float(p99),
         average_precision=_average_precision(fraud[scored], margins[scored]),
+        stale=sum(ReasonCode.REASON_CODE_PROFILE_STALE in decision.reasons for decision in decided.decisions),
         fraud=int(fraud.sum()),
         fraud_declined=int((fraud & declined).sum()),
         fraud_reviewed=int((fraud & reviewed).sum()),

@@ -25,6 +25,9 @@ from tallystick.runtime.settings import KafkaSettings
 SERVICES = ("notary", "audit-ingest", "audit", "scoring")
 """In the order in which they are started."""
 
+PROFILES = "profiles"
+"""The process that knows terminals' risk, where a model asks for it."""
+
 ANCHOR = "anchor"
 """The process that anchors, where anything does."""
 
@@ -52,6 +55,7 @@ class Platform:
         partitions: of the input topic.
         decisions_logs: how many logs hold the decisions on them.
         anchored: whether a chain and, where there is openssl, an authority run too, and heads are anchored with them.
+        profiled: whether profiles of terminals are kept; old data may come as fast as it goes, for what is late is kept a year.
         kafka: the brokers, where it is not to be Tansu: of three, each keeps a copy of everything.
         extra: further settings by service or witness, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
     """
@@ -63,6 +67,7 @@ class Platform:
         partitions: int = 4,
         decisions_logs: int = 1,
         anchored: bool = False,
+        profiled: bool = False,
         kafka: ApacheKafka | None = None,
         extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
@@ -80,6 +85,7 @@ class Platform:
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
         self.witnesses = local_witnesses(self.directory / "witnesses", WITNESSES, self.logs, self._extra)
+        self.profiled = profiled
         self.anchors = LocalAnchors(self.directory / "anchors") if anchored else None
         self._provisioned: Provisioned | None = None
         self.evidence_token_file = self.directory / "evidence-token"
@@ -145,7 +151,7 @@ class Platform:
         for witness in self.witnesses:
             witness.know((self.policy / "log.policy").read_bytes())
             self.services[witness.name] = witness.process
-        services = (*SERVICES, ANCHOR) if self.anchors else SERVICES
+        services = (*SERVICES, *([PROFILES] if self.profiled else []), *([ANCHOR] if self.anchors else []))
         ports = {service: free_port() for service in services}
         for service in services:
             environment = self._environment(service, ports) | dict(self._extra.get(service, {}))
@@ -197,7 +203,7 @@ class Platform:
 
     def environment(self, service: str) -> dict[str, str]:
         """Return the settings by which a service reaches the servers that it uses."""
-        role = {"audit-ingest": "audit", ANCHOR: "notary"}.get(service, service)
+        role = {"audit-ingest": "audit", ANCHOR: "notary", PROFILES: "scoring"}.get(service, service)
         everything = self._made.environment(role)
         reach = {
             "kafka": ("KAFKA_BOOTSTRAP",),
@@ -208,6 +214,7 @@ class Platform:
             "audit-ingest": ("kafka", "database"),
             "audit": ("vault", "database"),
             "gateway": ("kafka", "database"),
+            PROFILES: ("kafka",),
             ANCHOR: (),
         }.get(service, tuple(reach))
         names = {f"TALLYSTICK_{name}" for use in uses for name in reach[use]}
@@ -233,7 +240,9 @@ class Platform:
                 "TRUST_POLICY": str(self.policy),
                 "NOTARY_URL": f"http://127.0.0.1:{ports['notary']}",
                 "PARTITIONS": "all",
+                "PROFILES_WAIT_S": "10",
             },
+            PROFILES: {"LATE_DAYS": "366", "PUBLISH_S": "0.25", "GATHER_S": "0.1"},
             ANCHOR: {"LOG_URL": self.log_url, "TRUST_POLICY": str(self.policy)}
             | (self.anchors.settings() if self.anchors else {}),
         }[service]

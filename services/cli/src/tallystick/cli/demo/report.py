@@ -123,7 +123,9 @@ def _fraud(found: Figures) -> Table:
     genuine = found.decisions - found.rejected - found.fraud
     table.add_row(f"{genuine:,} genuine", f"{found.genuine_declined:,} declined  {found.genuine_reviewed:,} to review")
     if found.average_precision is not None:
-        table.add_row("ranking", f"average precision {found.average_precision:.3f} [dim](terminal risk is not built yet)[/]")
+        table.add_row(
+            "ranking", f"average precision {found.average_precision:.3f} [dim]({found.stale:,} with profiles not final)[/]"
+        )
     return table
 
 

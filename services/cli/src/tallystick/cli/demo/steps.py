@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tallystick.cli.demo.platform import Platform
-from tallystick.cli.stream import Shift, StreamSettings, stream_table
+from tallystick.cli.demo.platform import PROFILES, Platform
+from tallystick.cli.stream import Shift, StreamSettings, send_labels, stream_table
 from tallystick.embedded.service_process import console_script
 
 _POLL_S = 0.2
@@ -55,12 +57,25 @@ def command(argv: list[str], environment: Mapping[str, str] | None = None) -> st
     return done.stdout
 
 
-def train(data: Path, days: tuple[int, int], out: Path) -> dict[str, Any]:
+def fill_profiles(platform: Platform, data: Path, shift_ms: int, until_ms: int) -> None:
+    """Take in what happened at terminals before the stream begins, with the labels that are known of it."""
+    arguments = ["--shift-ms", str(shift_ms), "--until-ms", str(until_ms)]
+    command(["tallystick-profiles", "backfill", str(data), *arguments], platform.environment(PROFILES))
+
+
+def label(platform: Platform, table: pa.Table, fraud: NDArray[np.bool_], shift_ms: int, now_ms: int) -> None:
+    """Send the labels of those frauds that would be known by now, and wait until profiles have taken them."""
+    before = platform.health(PROFILES)["records"]
+    sent = asyncio.run(send_labels(platform.kafka, table, fraud, shift_ms, now_ms))
+    wait_until(lambda: platform.health(PROFILES)["records"] >= before + sent, "the labels to be taken")
+
+
+def train(data: Path, days: tuple[int, int], out: Path, schema: str) -> dict[str, Any]:
     """Train on some days of a file and return what the trainer says of the release."""
     # One thread: XGBoost's threads wait for each other by spinning, which beside the services costs more than it brings.
     days_arguments = ["--train-days", f"{days[0]}:{days[1]}", "--threads", "1"]
     said: dict[str, Any] = json.loads(
-        command(["tallystick-trainer", "train", str(data), *days_arguments, "--out", str(out), "--json"])
+        command(["tallystick-trainer", "train", str(data), *days_arguments, "--schema", schema, "--out", str(out), "--json"])
     )
     return said
 

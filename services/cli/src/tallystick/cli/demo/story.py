@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tallystick.cli.demo.figures import Decided, Figures, figures, read_logs, rows_of
-from tallystick.cli.demo.platform import QUORUM, SERVICES, WITNESSES, Platform
+from tallystick.cli.demo.platform import PROFILES, QUORUM, SERVICES, WITNESSES, Platform
 from tallystick.cli.demo.proof import fetch, flip_one_bit, offline
 from tallystick.cli.demo.report import Told, show, show_service
-from tallystick.cli.demo.steps import DemoError, activate, publish, stream, train, wait_until
+from tallystick.cli.demo.steps import DemoError, activate, fill_profiles, label, publish, stream, train, wait_until
 from tallystick.cli.simulate import generate, write_parquet
 from tallystick.cli.simulate.stream import DAYS
 from tallystick.cli.stream import Shift, read_transactions, shift_ms
 from tallystick.contracts import Outcome
 from tallystick.embedded import ApacheKafka
 
-TRAINING_DAYS = (0, 28)
-FIRST_STREAMED_DAY = 35  # a week after: labels take that long to be known
+TRAINING_DAYS = (21, 42)  # with the days before as history
+FIRST_STREAMED_DAY = 49  # a week after: labels take that long to be known
+SCHEMA = "card-2"
 DAY_S = 86_400
 
 __all__ = ["DemoError", "Plan", "tell"]
@@ -64,15 +65,21 @@ def tell(plan: Plan, console: Console) -> int:
     data = plan.directory.parent / "handbook.parquet"
     with ThreadPoolExecutor(1) as pool:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
-        with Platform(plan.directory, anchored=True, kafka=_brokers(plan)) as platform:
-            say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES)} services, each its own process")
+        with Platform(plan.directory, anchored=True, profiled=True, kafka=_brokers(plan)) as platform:
+            say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES) + 1} services, each its own process")
             say(f"so do {len(WITNESSES)} witnesses: what a log publishes, {QUORUM} of them must cosign")
             say(f"and who anchors its heads outside: {' and '.join(sorted(platform.anchored_by))}")
             following = generating.result()
             say("the handbook's card stream: 1,754,155 transactions, hash as published")
-            release = train(data, TRAINING_DAYS, plan.directory / "release")
-            say(f"a model is trained on its days {TRAINING_DAYS[0]} to {TRAINING_DAYS[1] - 1}: {release['model_digest'][:16]}…")
             now_ms = time.time_ns() // 1_000_000
+            # Both take the file, and neither waits for the other.
+            filling = pool.submit(fill_profiles, platform, data, *_moved(following, now_ms))
+            release = train(data, TRAINING_DAYS, plan.directory / "release", SCHEMA)
+            say(f"a model is trained on its days {TRAINING_DAYS[0]} to {TRAINING_DAYS[1] - 1}: {release['model_digest'][:16]}…")
+            filling.result()
+            wait_until(lambda: platform.health(PROFILES)["ready"], "profiles")
+            label(platform, following.table, following.fraud, _moved(following, now_ms)[0], now_ms)
+            say("terminals have profiles, of the days before and of labels that come a week late")
             _govern(plan, platform, following, release, now_ms)
             say("published by ada, approved by ada and grace, verified by scoring")
             say(f"streaming {plan.transactions:,} transactions from day {FIRST_STREAMED_DAY} on")
@@ -95,13 +102,19 @@ def _brokers(plan: Plan) -> ApacheKafka | None:
 
 def _govern(plan: Plan, platform: Platform, following: Following, release: dict[str, Any], now_ms: int) -> None:
     """Publish the model as one person, approve it as another, and wait until scoring has verified both."""
-    event_times = following.table["event_time_ms"].to_numpy()
-    effective_at_ms = int(event_times[0]) + shift_ms(Shift.WHOLE_WEEKS, int(event_times[-1]), now_ms)
+    _, effective_at_ms = _moved(following, now_ms)
     platform.wait_live()
     wait_until(lambda: platform.health("notary")["ready"], "the notary")
     publish(platform, plan.directory / "release", "ada")
     activate(platform, release["model_digest"], release["policy_digest"], effective_at_ms)
     wait_until(lambda: platform.health("scoring")["ready"], "scoring to verify the log and load the model")
+
+
+def _moved(following: Following, now_ms: int) -> tuple[int, int]:
+    """Return how far event times are moved, and the first one then."""
+    event_times = following.table["event_time_ms"].to_numpy()
+    moved_ms = shift_ms(Shift.WHOLE_WEEKS, int(event_times[-1]), now_ms)
+    return moved_ms, int(event_times[0]) + moved_ms
 
 
 def _generate(data: Path, transactions: int) -> Following:

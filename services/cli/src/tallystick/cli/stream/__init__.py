@@ -7,6 +7,7 @@ is scoring's to decide.
 
 from tallystick.cli.stream.command import add_arguments, run
 from tallystick.cli.stream.encoding import encode_transactions
+from tallystick.cli.stream.labelling import send_labels
 from tallystick.cli.stream.reading import BadLine, TransactionFileError, read_transactions
 from tallystick.cli.stream.sending import StreamError, StreamReport, StreamSettings, stream_table
 from tallystick.cli.stream.shifting import Shift, shift_ms
@@ -22,6 +23,7 @@ __all__ = [
     "encode_transactions",
     "read_transactions",
     "run",
+    "send_labels",
     "shift_ms",
     "stream_table",
 ]
