@@ -21,7 +21,7 @@ FIELDS = {
     *("roots", "provable_p50_ms", "provable_p99_ms"),
     *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "anchored", "cosigned"),
 }
-PROCESSES = 7
+PROCESSES = 8
 """Services and witnesses."""
 
 

@@ -23,6 +23,7 @@ FOUND = Figures(
     provable_p50_ms=1_446.0,
     provable_p99_ms=12_446.0,
     average_precision=0.2345,
+    stale=3,
     fraud=9_026,
     fraud_declined=2_100,
     fraud_reviewed=3_300,

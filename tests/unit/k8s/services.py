@@ -13,6 +13,7 @@ from tallystick.cli.provision.command import ProvisionSettings
 from tallystick.gateway.settings import GatewaySettings
 from tallystick.notary.anchors.settings import AnchorSettings
 from tallystick.notary.settings import NotarySettings
+from tallystick.profiles.settings import ProfilesSettings
 from tallystick.runtime.settings import PREFIX, ServiceSettings, load
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.witness import settings as witness
@@ -26,6 +27,7 @@ SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
     "audit": AuditSettings,
     "audit-ingest": IngestSettings,
     "gateway": GatewaySettings,
+    "profiles": ProfilesSettings,
     "provision": ProvisionSettings,
 }
 _SECRETS = {"TALLYSTICK_CALLERS_FILE": "dev token-of-the-dev-channel\ncompose token-of-the-compose-channel\n"}

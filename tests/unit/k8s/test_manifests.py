@@ -71,7 +71,7 @@ def test_paths_are_mounted(overlay: str, service: str) -> None:
     mounts = tuple(f"{mount['mountPath']}/" for mount in container["volumeMounts"])
     values = expand(settings(overlay, container)).values()
     paths = [value.removeprefix("file://") for value in values if value.startswith(("/", "file:///"))]
-    assert paths
+    assert paths or service == "profiles"  # where Kafka asks for no password it needs no file
     assert [path for path in paths if not f"{path}/".startswith(mounts)] == []
 
 

@@ -10,6 +10,7 @@ NEEDED = {
     "audit": {"openbao", "postgresql"},
     "audit-ingest": {"kafka", "postgresql"},
     "gateway": {"kafka", "postgresql"},
+    "profiles": {"kafka"},
     "provision": {"kafka", "openbao", "postgresql"},
 }
 

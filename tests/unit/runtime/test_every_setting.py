@@ -9,10 +9,18 @@ from tallystick.audit.ingest.settings import IngestSettings
 from tallystick.audit.settings import AuditSettings
 from tallystick.gateway.settings import GatewaySettings
 from tallystick.notary.settings import NotarySettings
+from tallystick.profiles.settings import ProfilesSettings
 from tallystick.runtime.settings import HttpSettings, environment_name, load
 from tallystick.scoring.settings import ScoringSettings
 
-SERVICES: tuple[type[HttpSettings], ...] = (AuditSettings, GatewaySettings, IngestSettings, NotarySettings, ScoringSettings)
+SERVICES: tuple[type[HttpSettings], ...] = (
+    AuditSettings,
+    GatewaySettings,
+    IngestSettings,
+    NotarySettings,
+    ProfilesSettings,
+    ScoringSettings,
+)
 ADDRESSES = {"log_url": "file:///srv/log", "notary_url": "http://notary:8080"}
 IDENTITY = {"vault_role_id": "role"}
 
@@ -116,3 +124,13 @@ def test_the_log_is_asked_more_often_than_it_must_have_answered(
     monkeypatch.setenv("TALLYSTICK_POLL_LOG_S", "5")
     monkeypatch.setenv("TALLYSTICK_COVERAGE_AGE_S", "5")
     assert _refused(ScoringSettings, capsys).startswith("TALLYSTICK_POLL_LOG_S: ")
+
+
+def test_profiles_are_ahead_of_what_is_decided(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Labels that may come later than they count would leave every profile stale; so would transactions later than labels."""
+    monkeypatch.setenv("TALLYSTICK_LABEL_LATENESS_S", "3600")
+    assert _refused(ProfilesSettings, capsys).startswith("TALLYSTICK_LABEL_LATENESS_S: ")
+    monkeypatch.setenv("TALLYSTICK_LABEL_LATENESS_S", "600")
+    monkeypatch.setenv("TALLYSTICK_TRANSACTION_LATENESS_S", "172800")
+    monkeypatch.setenv("TALLYSTICK_LABEL_DELAY_DAYS", "2")
+    assert _refused(ProfilesSettings, capsys).startswith("TALLYSTICK_TRANSACTION_LATENESS_S: ")
