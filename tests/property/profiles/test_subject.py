@@ -167,3 +167,21 @@ def test_a_day_that_is_being_answered_stays_by_the_second() -> None:
     before = read(subject).windows(watermark_s, RULE.delay_s, SPANS_S)
     assert subject.add(FINE_SECONDS, midnight_s + DAY_S - 1, watermark_s, RULE)
     assert read(subject).windows(watermark_s, RULE.delay_s, SPANS_S) == before
+
+
+def test_a_repeat_is_known_in_a_backlog_too() -> None:
+    """What comes from a partition that is weeks behind another, and comes twice, counts once."""
+    subject, number = Subject(), 0
+    for number in range(200):
+        subject.add(number, START_S + 30 * DAY_S, 0, RULE)
+    for identifier in range(number + 1, number + 200):
+        assert subject.add(identifier, START_S + identifier, 0, RULE)
+        assert not subject.add(identifier, START_S + identifier, 0, RULE)
+
+
+def test_ids_are_not_kept_for_ever() -> None:
+    """Two days of ids, and a few: a busy terminal's memory is bounded."""
+    subject = Subject()
+    for number in range(3_000):
+        subject.add(number, START_S + number * 3600, 0, RULE)
+    assert len(subject.recent) < 200

@@ -169,8 +169,13 @@ class Subject:
         self.changes.remove(undone)
 
     def _forget_recent(self) -> None:
-        first_s = max(self.recent.values()) - REPEAT_S
-        kept = [(identifier, second_s) for identifier, second_s in self.recent.items() if second_s >= first_s]
+        # The last ones to come stay, however old: where a backlog is read, partitions are far apart in event time.
+        first_s, last = max(self.recent.values()) - REPEAT_S, len(self.recent) - _SWEEP // 2
+        kept = [
+            (identifier, second_s)
+            for place, (identifier, second_s) in enumerate(self.recent.items())
+            if second_s >= first_s or place >= last
+        ]
         self.recent = dict(kept[-_MAX_RECENT:])
 
 
