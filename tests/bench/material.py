@@ -33,7 +33,7 @@ def prepare(directory: Path, transactions: int) -> Material:
     """Generate the card stream and train on its first weeks."""
     data = directory / "handbook.parquet"
     write_parquet(generate(), data)
-    said = train(data, TRAINING_DAYS, directory / "release")
+    said = train(data, TRAINING_DAYS, directory / "release", "card-1")
     table = read_transactions(data).table.slice(FIRST_STREAMED_DAY * PER_DAY, transactions)
     return Material(directory / "release", said["model_digest"], said["policy_digest"], table)
 

@@ -62,7 +62,7 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     """In place of the directory: an S3-compatible store, s3://bucket/prefix."""
     snapshot_every_s: Annotated[Seconds, Field(ge=1, le=86_400)] = 600.0
     """How old a partition's newest snapshot may get while there are transactions."""
-    snapshot_every_records: Annotated[int, Field(ge=1)] = 2_000_000
+    snapshot_every_records: Annotated[int, Field(ge=1, le=1_000_000_000)] = 2_000_000
     """After how many records there is another one, however soon."""
     snapshot_max_age_s: Annotated[Seconds, Field(ge=60, le=30 * 86_400)] = 86_400.0
     """How old any snapshot may get before it is deleted."""
