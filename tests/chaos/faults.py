@@ -39,11 +39,11 @@ class Habit:
     long_s: Span
 
 
-# A member of a group is given up after 10 s, a broker after 9 s.
+# A member of a group is given up after 10 s, a broker after 9 s. Gaps are often longer, so that faults hit work in full swing.
 HABITS = {
-    "scoring": Habit(gap_s=(3.0, 8.0), down_s=(0.0, 2.0), short_s=(0.5, 3.0), long_s=(11.0, 14.0)),
-    "notary": Habit(gap_s=(4.0, 10.0), down_s=(0.0, 2.0), short_s=(0.5, 3.0), long_s=(5.0, 8.0)),
-    "broker": Habit(gap_s=(4.0, 12.0), down_s=(0.0, 3.0), short_s=(0.5, 4.0), long_s=(10.0, 13.0)),
+    "scoring": Habit(gap_s=(4.0, 16.0), down_s=(0.0, 2.0), short_s=(0.5, 3.0), long_s=(11.0, 14.0)),
+    "notary": Habit(gap_s=(4.0, 14.0), down_s=(0.0, 2.0), short_s=(0.5, 3.0), long_s=(5.0, 8.0)),
+    "broker": Habit(gap_s=(5.0, 20.0), down_s=(0.0, 3.0), short_s=(0.5, 4.0), long_s=(10.0, 13.0)),
 }
 _DECK: tuple[tuple[Literal["kill", "pause"], str], ...] = (
     ("kill", "down_s"), ("kill", "down_s"), ("pause", "short_s"), ("pause", "long_s")

@@ -20,6 +20,8 @@ from .world import Victim, World
 
 STEPS = (1, 2, 4, 3, 1)
 """How many scoring processes there are, each for as long as any other."""
+# A batch of a partition waits for the one before: many small ones would not keep up with slow brokers.
+PACE_S = 0.5
 SAMPLE_S = 0.1
 SAY_S = 5.0
 BROKER_START_S = 120.0
@@ -86,7 +88,8 @@ def _stream(made: World, table: pa.Table, rate: float, storm: Storm) -> None:
     def progress(acknowledged: int, _: int) -> None:
         storm.acknowledged = acknowledged
 
-    asyncio.run(stream_table(table, StreamSettings(kafka=made.platform.kafka, shift=Shift.NONE, rate=rate), progress))
+    settings = StreamSettings(kafka=made.platform.kafka, shift=Shift.NONE, rate=rate, pace_s=PACE_S)
+    asyncio.run(stream_table(table, settings, progress))
 
 
 def _sample(made: World, storm: Storm, done: threading.Event, say: Say) -> None:

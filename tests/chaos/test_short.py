@@ -9,8 +9,8 @@ from ..apache import make_kafka
 from ..e2e.training import trained
 from .run import chaos
 
-SECONDS, RATE = 24.0, 200.0
-# Scoring, a broker and the notary are killed within 8 s; then scoring stands still until its partitions are another's.
+SECONDS, RATE = 26.0, 200.0
+# Scoring, a broker and the notary are killed within 10 s; then scoring stands still until its partitions are another's.
 SEED = 1974
 
 

@@ -36,7 +36,6 @@ from tallystick.runtime.settings import KafkaSettings
 CHUNK_ROWS = 8_192
 BATCH_BYTES = 262_144
 MAX_UNACKNOWLEDGED_BATCHES = 64
-PACE_S = 0.05
 PRODUCER_ID_TIMEOUT_MS = 60_000
 ANSWER_TIMEOUT_S = 5.0
 JSON_HEADERS = [("content-type", b"application/json")]
@@ -59,6 +58,7 @@ class StreamSettings:
         form: what a record's value is.
         shift: how event times, and with them the records' time stamps, are moved.
         rate: at most so many transactions a second; None for as fast as it goes.
+        pace_s: with a rate, how often what is due is sent.
         now_ms: the present, in milliseconds since 1970-01-01T00:00:00Z; None asks the clock.
     """
 
@@ -67,6 +67,7 @@ class StreamSettings:
     form: Format = "protobuf"
     shift: Shift = Shift.TO_NOW
     rate: float | None = None
+    pace_s: float = 0.05
     now_ms: int | None = None
 
 
@@ -211,7 +212,7 @@ class _Chunk:
 
 
 async def _send_chunks(table: pa.Table, settings: StreamSettings, moved_ms: int, sender: _Sender) -> None:
-    rows = CHUNK_ROWS if settings.rate is None else max(1, min(CHUNK_ROWS, int(settings.rate * PACE_S)))
+    rows = CHUNK_ROWS if settings.rate is None else max(1, min(CHUNK_ROWS, int(settings.rate * settings.pace_s)))
     started, sent = time.monotonic(), 0
     for chunk in _chunks(table, settings.form, moved_ms, sender.partitions, rows):
         await sender.add(chunk)
