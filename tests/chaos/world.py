@@ -14,7 +14,6 @@ from ..e2e.starting import started
 
 PARTITIONS = 8
 MOST_SCORING = 4
-_EXTRA = {"scoring": {"TALLYSTICK_PARTITIONS": "group"}}
 
 Victim = Broker | ServiceProcess
 """What may be killed, started again, paused and continued."""
@@ -63,7 +62,12 @@ class World:
 @contextlib.contextmanager
 def world(directory: Path, release: Release, kafka: ApacheKafka) -> Iterator[World]:
     """Run the chain in `directory` on three brokers that are not started, a release in force."""
-    platform = Platform(directory, partitions=PARTITIONS, kafka=kafka, extra=_EXTRA)
+    scoring = {
+        "TALLYSTICK_PARTITIONS": "group",
+        "TALLYSTICK_SNAPSHOT_DIR": str(directory / "snapshots"),
+        "TALLYSTICK_SNAPSHOT_EVERY_S": "2",
+    }
+    platform = Platform(directory, partitions=PARTITIONS, kafka=kafka, extra={"scoring": scoring})
     with started(platform):
         install(platform, release)
         made = World(platform, kafka)

@@ -3,6 +3,7 @@
 from importlib.resources import files
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,14 @@ from tallystick.trust.features import FeatureSchema
 from tallystick.trust.transactions import Payment
 
 _SCHEMA = FeatureSchema.parse((files("tallystick.contracts") / "features/card-1.json").read_bytes())
+_OTHER_WINDOWS = FeatureSchema.parse(b"""{"name": "other-windows", "version": 3, "features": [
+    {"name": "mean_amount_14d", "kind": "mean_amount", "days": 14},
+    {"name": "count_2d", "kind": "count", "days": 2},
+    {"name": "amount", "kind": "amount"},
+    {"name": "count_14d", "kind": "count", "days": 14},
+    {"name": "mean_amount_29d", "kind": "mean_amount", "days": 29},
+    {"name": "count_29d_again", "kind": "count", "days": 29}
+]}""")
 _ROWS = st.lists(
     st.tuples(
         st.one_of(st.just(0), st.integers(0, 40 * DAY_MS), st.sampled_from([DAY_MS, 7 * DAY_MS, 30 * DAY_MS])),
@@ -85,9 +94,10 @@ def test_training_and_scoring_see_the_same_profiles(rows: list[tuple[int, int, b
     assert scored[:, 9:].tobytes() == feature_matrix(transactions, _PLACES)[:, 9:].tobytes()
 
 
-@given(_ROWS)
-@settings(max_examples=150)
-def test_training_and_scoring_see_the_same_vectors(rows: list[tuple[int, tuple[str, str], int]]) -> None:
+@pytest.mark.parametrize("schema", [_SCHEMA, _OTHER_WINDOWS], ids=["card-1", "other windows"])
+@given(rows=_ROWS)
+@settings(max_examples=100, deadline=None)
+def test_training_and_scoring_see_the_same_vectors(schema: FeatureSchema, rows: list[tuple[int, tuple[str, str], int]]) -> None:
     """The trainer's columns equal scoring's rows, bit for bit, for any stream in order of time: ties, gaps, windows' edges."""
     times = np.cumsum([gap for gap, _, _ in rows]) + 1_600_000_000_000
     accounts = sorted({account for _, account, _ in rows})
@@ -98,11 +108,11 @@ def test_training_and_scoring_see_the_same_vectors(rows: list[tuple[int, tuple[s
         attributes={},
         fraud=np.zeros(len(rows), np.bool_),
     )
-    vectoriser = Vectoriser(_SCHEMA)
+    vectoriser = Vectoriser(schema)
     customers = {name: Customer(name) for name in ("ann", "bob")}
     windows = [
         customers[name].observe(digest_of(str(place)), currency, int(time_ms), amount, vectoriser.spans_ms)
         for place, (time_ms, (_, (name, currency), amount)) in enumerate(zip(times, rows, strict=True))
     ]
     scored = vectoriser.matrix(times.tolist(), [amount for _, _, amount in rows], windows, [[] for _ in rows])
-    assert scored.tobytes() == feature_matrix(transactions, _SCHEMA).tobytes()
+    assert scored.tobytes() == feature_matrix(transactions, schema).tobytes()

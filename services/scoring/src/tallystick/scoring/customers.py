@@ -6,7 +6,7 @@ that replaying them and loading a copy come to the same.
 Forgotten is who sent nothing for the whole of `HORIZON_MS`. A partition's time, for that, is the median event time of its last
 `BLOCK` accepted transactions, taken whenever there are so many: no single wrong clock moves it, and it may go back. Each time
 that it reaches another day, everybody is forgotten whose newest transaction is before that day less the horizon; that looks
-at every customer once, some 50 ms for a million. Of what a customer who comes back could have seen, nothing is lost unless the
+at every customer once, some 90 ms for a million. Of what a customer who comes back could have seen, nothing is lost unless the
 transaction is later than seven days: windows and ids look back for 30 days, and what is 37 days old is gone anyway.
 """
 

@@ -83,7 +83,7 @@ class Account:
         offset, known = time_ms - self.base_ms, len(times)
         lowest = max(bisect_right(times, newest_ms - HORIZON_MS - self.base_ms), known - KEPT)
         place = bisect_right(times, offset, lowest)
-        if time_ms <= newest_ms - HORIZON_MS or known - place >= KEPT:
+        if time_ms <= newest_ms - HORIZON_MS:
             return [1, amount_minor] * len(spans_ms)
         total = sums[place] + amount_minor
         times.insert(place, offset)
