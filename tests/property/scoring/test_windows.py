@@ -155,3 +155,23 @@ def test_sums_outgrow_no_place() -> None:
         paid = Paid(1_700_000_000_000 + number, 10**12, "EUR", str(number))
         assert observe(customer, paid, (DAY_MS,)) == [number + 2, 10**12 * (number + 1) + 1]
     assert customer.account.sums[-1] < 2**60
+
+
+def test_an_id_is_not_found_across_two_others() -> None:
+    """The end of one digest and the beginning of the next are nobody's."""
+    customer, ones, zeros = Customer("c"), b"\1" * 4, bytes(4)
+    for digest in (zeros + ones, ones + zeros):
+        customer.observe(digest, "EUR", 1_700_000_000_000, 1, ())
+    assert not customer.is_repeat(ones + ones, 1_700_000_000_000)
+    assert customer.is_repeat(ones + zeros, 1_700_000_000_000)
+
+
+@pytest.mark.parametrize(("newest_day", "repeated"), [(6, True), (8, False)])
+def test_an_id_that_came_late_is_gone_at_the_horizon(newest_day: int, repeated: bool) -> None:
+    """Without anything that would free its memory: a month late, then 37 days before the newest."""
+    customer, start_ms = Customer("c"), 1_700_000_000_000
+    for name, day in (("first", 0), ("known", -30), ("newest", newest_day)):
+        observe(customer, Paid(start_ms + day * DAY_MS, 100, "EUR", name), ())
+    assert customer.account is not None
+    assert len(customer.account.times) == 3
+    assert customer.is_repeat(digest_of("known"), start_ms - 20 * DAY_MS) is repeated
