@@ -123,6 +123,19 @@ def test_one_wrong_clock_forgets_nobody() -> None:
     assert len(customers) == 1 + 10 * (BLOCK - 1)
 
 
+def test_everybody_is_looked_at_once_a_day() -> None:
+    """Who comes too late for a day is forgotten on the next one, not with every block."""
+    customers, late_ms = Customers(), START_MS - HORIZON_MS - 2 * DAY_MS
+    times = [("a", START_MS), ("b", START_MS), ("c", START_MS), ("late", late_ms), ("a", START_MS), ("b", START_MS)]
+    for number, (name, time_ms) in enumerate(times):
+        move(customers, (name, time_ms, f"tx-{number}"))
+    assert customers.get("late") is not None
+    for number, name in enumerate("abc"):
+        move(customers, (name, START_MS + DAY_MS, f"next-{number}"))
+    assert customers.get("late") is None
+    assert len(customers) == 3
+
+
 @pytest.mark.parametrize("cut", [1, 9, 12, 40])
 def test_a_piece_that_is_cut_off_is_refused(cut: int) -> None:
     """Half a customer is no customer."""
