@@ -27,7 +27,11 @@ def test_time_to_provable_is_measured() -> None:
     """Each covered decision is observed, and what is left is shown."""
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
-    telemetry.covered([0.25, 0.25, 4.0], 17)
-    assert registry.get_sample_value("tallystick_provable_seconds_count") == 3
-    assert registry.get_sample_value("tallystick_provable_seconds_bucket", {"le": "0.3"}) == 2
+    telemetry.covered([0.25, 0.25, 0.3, 4.0], 18)
+    telemetry.covered([99.0], 17)
+    assert registry.get_sample_value("tallystick_provable_seconds_count") == 5
+    assert registry.get_sample_value("tallystick_provable_seconds_sum") == 0.25 + 0.25 + 0.3 + 4.0 + 99.0
+    within = {"0.2": 0, "0.3": 3, "3.0": 3, "5.0": 4, "10.0": 4, "+Inf": 5}
+    for bound, count in within.items():
+        assert registry.get_sample_value("tallystick_provable_seconds_bucket", {"le": bound}) == count
     assert registry.get_sample_value("tallystick_uncovered_decisions") == 17
