@@ -18,7 +18,7 @@ from tallystick.gateway.register import COMPONENT as DATABASE
 from tallystick.gateway.register import Register
 from tallystick.gateway.settings import GatewaySettings
 from tallystick.gateway.spool import Spool
-from tallystick.gateway.stream import Stream
+from tallystick.gateway.stream import DECISIONS, Stream
 from tallystick.gateway.telemetry import Telemetry
 from tallystick.gateway.tls import tls
 from tallystick.gateway.waiting import Waiting
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 async def _run(settings: GatewaySettings, topic: Topic) -> None:
-    health = Health("gateway", ("kafka", DATABASE, SPOOL), loops=("decisions", "drain"))
+    health = Health("gateway", ("kafka", DECISIONS, DATABASE, SPOOL), loops=("decisions", "drain"))
     async with AsyncExitStack() as stack:
         try:
             spool = Spool(settings.spool_dir, os.urandom(_SPOOL_ID_SIZE), settings.spool_max_bytes)

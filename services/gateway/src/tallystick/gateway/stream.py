@@ -41,7 +41,7 @@ class Stream:
         settings: how to reach Kafka.
         topic: the input topic.
         waiting: who waits for which decision.
-        health: where the component `kafka` and the loop `decisions` are.
+        health: where the components `kafka` and `decisions` and the loop `decisions` are.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, waiting: Waiting, health: Health) -> None:
@@ -81,6 +81,7 @@ class Stream:
                     await retry(consumer.start, health=self._health, component="kafka", loop="decisions")
                     await retry(partial(self._to_end, consumer), health=self._health, component="kafka", loop="decisions")
                     self._listening = True
+                    self._health.ok(DECISIONS)
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(kafka.watch(consumer, self._health))
                         tasks.create_task(self._listen(consumer))
@@ -89,6 +90,7 @@ class Stream:
                     _log.warning("decisions are heard from their end again")
                 finally:
                     self._listening = False
+                    self._health.failing(DECISIONS, "their end is looked for", "not heard")
                     await consumer.stop()
         finally:
             await self._producer.stop()
@@ -165,10 +167,10 @@ class Stream:
         return await retry(start, health=self._health, component="kafka", loop="decisions")
 
     async def _to_end(self, consumer: AIOKafkaConsumer) -> None:
-        await consumer.topics()
         for topic in (self._topic, DECISIONS):
-            if (present := consumer.partitions_for_topic(topic)) != set(range(self._count)):
-                raise TopicError(f"topic {topic} has {len(present or ())} partitions, the trust policy says {self._count}")
+            # Asked of the producer: a consumer knows nothing of a topic before it is assigned.
+            if (present := await self._started().partitions_for(topic)) != set(range(self._count)):
+                raise TopicError(f"topic {topic} has {len(present)} partitions, the trust policy says {self._count}")
         decisions = [TopicPartition(DECISIONS, number) for number in range(self._count)]
         records = [TopicPartition(self._topic, number) for number in range(self._count)]
         # Some brokers answer with the beginning of the last batch: an offset that is passed already, which does no harm here.
