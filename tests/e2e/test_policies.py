@@ -3,18 +3,21 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import xgboost
 
 from tallystick.audit.evidence import key_id, open_evidence
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.demo.steps import command, wait_until
+from tallystick.cli.demo.steps import wait_until
+from tallystick.cli.main import main
 from tallystick.contracts import Decision, Explanation, Outcome, PolicyStatement
 from tallystick.trust.decisions import check_outcome
 
@@ -40,6 +43,17 @@ kind = "block"
 subject = "customer"
 file = "mules.csv"
 """
+
+
+def cli(arguments: list[str], environment: dict[str, str] | None = None) -> str:
+    """Run `tallystick` in this process, which has imported it all, and return what it printed."""
+    said, failed = StringIO(), StringIO()
+    with redirect_stdout(said), redirect_stderr(failed), pytest.MonkeyPatch.context() as patch:
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
+        code = main(arguments)
+    assert code == 0, failed.getvalue()
+    return said.getvalue()
 
 
 def policy_file(folder: Path, release: Release, name: str, rules: str = "") -> Path:
@@ -72,7 +86,7 @@ def publish(platform: Platform, file: Path, keys: Path) -> str:
         "TALLYSTICK_VAULT_TOKEN_FILE": str(platform.stack.vault.root_token_file),
     }
     where = ["--models", str(platform.models), "--keys", str(keys), "--kafka", platform.stack.kafka.address]
-    digest = command(["tallystick", "policy", "publish", str(file), *common(platform, "ada"), *where], vault).strip()
+    digest = cli(["policy", "publish", str(file), *common(platform, "ada"), *where], vault).strip()
     wait_until(lambda: logged(platform) > size, "the policy to be logged")
     return digest
 
@@ -80,9 +94,9 @@ def publish(platform: Platform, file: Path, keys: Path) -> str:
 def activate(platform: Platform, folder: Path, *what: str) -> int:
     """Activate as ada and grace, through the commands, and wait until scoring knows it; return its index."""
     index, file = logged(platform), folder / "activation.bin"
-    command(["tallystick", "activate", "propose", *what, *common(platform, "ada"), "--out", str(file)])
+    cli(["activate", "propose", *what, *common(platform, "ada"), "--out", str(file)])
     approve = [*common(platform, "grace"), "--yes", "--publish", "--kafka", platform.stack.kafka.address]
-    command(["tallystick", "activate", "approve", str(file), *approve])
+    cli(["activate", "approve", str(file), *approve])
     wait_until(lambda: _known(platform, index), "scoring to know the activation")
     return index
 
@@ -97,7 +111,7 @@ def backtest(platform: Platform, *arguments: str) -> Any:
     evidence = ["--audit", platform.url("audit"), "--token-file", str(platform.evidence_token_file)]
     period = ["--from", "2001-01-01T00:00:00Z", "--to", "2199-01-01T00:00:00Z"]
     where = ["--logs", platform.log_url, "--trust", str(platform.policy)]
-    return json.loads(command(["tallystick", "backtest", *arguments, *period, *where, *evidence, "--json"]))
+    return json.loads(cli(["backtest", *arguments, *period, *where, *evidence, "--json"]))
 
 
 @contextmanager
@@ -138,7 +152,7 @@ def test_a_policy_goes_from_a_file_to_receipts(rough: Rough, release: Release, t
             check_outcome(decision, policy)
         of_each = {tuple(decision.applied): row for row, decision in made.items()}
         assert {("known-mules",), ("dear",), ("small",), ("known-mules", "small")} <= of_each.keys()
-        for row in of_each.values():
+        for row in (of_each["dear",], of_each["known-mules", "small"]):
             _check_receipt(platform, f"ruled-{row}", tmp_path)
         _check_backtest(platform, release, tmp_path, list(made.values()), policy)
 
@@ -158,12 +172,12 @@ def _check_receipt(platform: Platform, transaction_id: str, folder: Path) -> Non
         return answer.status_code == httpx.codes.OK
 
     wait_until(fetched, "the bundle")
-    said = json.loads(command(["tallystick", "verify", str(bundle), "--policy", str(platform.policy), "--json"]))
+    said = json.loads(cli(["verify", str(bundle), "--policy", str(platform.policy), "--json"]))
     assert any("apply just as the decision says" in check for check in said["checks"])
     digest = said["governance"]["model"]["digest"]
     options = ["--policy", str(platform.policy), "--model", str(platform.models / f"{digest}.json")]
-    replay = ["tallystick", "replay", str(bundle), *options, "--lists", str(folder / "lists"), "--json"]
-    assert json.loads(command(replay))["identical"] is True
+    replay = ["replay", str(bundle), *options, "--lists", str(folder / "lists"), "--json"]
+    assert json.loads(cli(replay))["identical"] is True
 
 
 def _check_backtest(platform: Platform, release: Release, folder: Path, made: list[Decision], policy: PolicyStatement) -> None:
@@ -220,9 +234,9 @@ def test_a_challenger_is_recorded_and_changes_nothing(
 
 def _end(platform: Platform, folder: Path, *what: str) -> None:
     size, file = logged(platform), folder / "end.bin"
-    command(["tallystick", "activate", "propose", *what, *common(platform, "ada"), "--out", str(file)])
+    cli(["activate", "propose", *what, *common(platform, "ada"), "--out", str(file)])
     approve = [*common(platform, "grace"), "--yes", "--publish", "--kafka", platform.stack.kafka.address]
-    command(["tallystick", "activate", "approve", str(file), *approve])
+    cli(["activate", "approve", str(file), *approve])
     wait_until(lambda: platform.health("scoring")["governance"]["log_size"] > size, "scoring to read the end")
     assert platform.health("scoring")["governance"]["challengers"] == []
 
@@ -259,7 +273,7 @@ def test_a_policy_takes_over_in_mid_stream(rough: Rough, release: Release, tmp_p
         for number, one in platform.health("scoring")["partitions"].items():
             assert one["activation_index"] == index
             assert one["activation_from_sequence"] in (None, switched[int(number)])  # None: it was taken over since
-        logs = json.loads(command(["tallystick", "fsck", str(platform.log_dir), "--policy", str(platform.policy), "--json"]))
+        logs = json.loads(cli(["fsck", str(platform.log_dir), "--policy", str(platform.policy), "--json"]))
         (told,) = [one["switches"] for one in logs["logs"] if one["origin"].endswith("/decisions")]
         assert [(one["partition"], one["sequence"]) for one in told if one["activation_index"] == index] == sorted(
             switched.items()
