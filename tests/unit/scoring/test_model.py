@@ -57,6 +57,15 @@ def test_a_model_that_xgboost_refuses_is_refused(old: bytes, new: bytes) -> None
         Model(file, sha256(file).digest(), 9)
 
 
+@pytest.mark.parametrize("file", [b"", b"[]", FILE[:-100], b"[" * 50_000, FILE.replace(b'"gbtree"', b'"dart"')])
+def test_a_large_file_is_read_elsewhere_and_refused_alike(file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a process of its own, since decisions would wait for the parser."""
+    monkeypatch.setattr("tallystick.scoring.model._AT_ONCE_BYTES", -1)
+    with pytest.raises(ModelError, match=r"is not XGBoost's JSON|of the kind 'dart'"):
+        Model(file, sha256(file).digest(), 9)
+    assert Model(FILE, DIGEST, 9).margins(MATRIX[:1]).shape == (1,)
+
+
 def test_a_model_of_another_width_is_refused() -> None:
     """A model and its feature schema must agree on the number of features."""
     with pytest.raises(ModelError, match="wants 9 features, its schema has 8"):
