@@ -115,7 +115,15 @@ def test_an_absent_attribute_is_null_and_is_not_made_by_asking() -> None:
 def test_a_rule_counts_where_every_value_is_null() -> None:
     """A column of NULLs alone is a column all the same: one answer for each transaction."""
     assert ruled("COALESCE(attribute.risk, 7) = 7", *[Transaction()] * 3) == [True] * 3
+    assert ruled("0 = ABS(COALESCE(attribute.risk, 0))", *[Transaction()] * 3) == [True] * 3
     assert ruled("margin < 0 OR attribute.risk = 1", *[Transaction()] * 3) == [True] * 3
+
+
+def test_what_is_no_number_is_not_known() -> None:
+    """In polars NaN is more than anything, and a rule would apply where nobody meant it."""
+    huge = Transaction(attributes={"risk": 1e308})
+    assert ruled("attribute.risk * 10 - attribute.risk * 10 > 0", huge) == [False]
+    assert ruled("attribute.risk * 10 * 0 IS NULL AND 0 / (attribute.risk - attribute.risk) IS NULL", huge) == [True]
 
 
 def test_what_does_not_fit_the_features_is_refused_before_anything_is_ruled_on() -> None:
