@@ -29,30 +29,32 @@ def main() -> None:
     args = parser.parse_args()
     console = Console()
     rows: list[Row] = []
-    with TemporaryDirectory(prefix="tallystick-bench-") as directory:
-        if args.only in (None, "tree"):
-            rows += tree.run(args.runs)
-        if args.only in (None, "notary"):
-            console.print("the notary alone …")
-            rows += notary.run(ENTRIES_A_TRANSACTION * args.transactions, args.runs)
-        if args.only in (None, "proofs"):
-            rows += proofs.run(Path(directory), args.runs, console)
-        if args.only in (None, "stages"):
-            console.print("a decision, stage by stage …")
-            rows += stages.run()
-        if args.only in (None, "state"):
-            rows += state.run(1, console)  # a minute or two, and the sizes are the same each time
-        if args.only in (None, "scoring", *scoring.PARTS, "chain", "gateway"):
-            material = prepare(Path(directory), max(args.transactions, scoring.transactions_needed(args.records)))
-        if args.only in (None, "scoring", *scoring.PARTS):
-            parts = scoring.PARTS & {args.only} or scoring.PARTS
-            rows += scoring.run(material, args.records, args.runs, console, parts)
-        if args.only in (None, "chain"):
-            console.print("the whole chain …")
-            rows += chain.run(replace(material, table=material.table.slice(0, args.transactions)), args.runs, console)
-        if args.only in (None, "gateway"):
-            rows += gateway.run(material, args.runs, console)
-    write(rows, ROOT / "build" / "bench.json", console)
+    try:
+        with TemporaryDirectory(prefix="tallystick-bench-") as directory:
+            if args.only in (None, "tree"):
+                rows += tree.run(args.runs)
+            if args.only in (None, "notary"):
+                console.print("the notary alone …")
+                rows += notary.run(ENTRIES_A_TRANSACTION * args.transactions, args.runs)
+            if args.only in (None, "proofs"):
+                rows += proofs.run(Path(directory), args.runs, console)
+            if args.only in (None, "stages"):
+                console.print("a decision, stage by stage …")
+                rows += stages.run()
+            if args.only in (None, "state"):
+                rows += state.run(1, console)  # a minute or two, and the sizes are the same each time
+            if args.only in (None, "scoring", *scoring.PARTS, "chain", "gateway"):
+                material = prepare(Path(directory), max(args.transactions, scoring.transactions_needed(args.records)))
+            if args.only in (None, "scoring", *scoring.PARTS):
+                parts = scoring.PARTS & {args.only} or scoring.PARTS
+                rows += scoring.run(material, args.records, args.runs, console, parts)
+            if args.only in (None, "chain"):
+                console.print("the whole chain …")
+                rows += chain.run(replace(material, table=material.table.slice(0, args.transactions)), args.runs, console)
+            if args.only in (None, "gateway"):
+                rows += gateway.run(material, args.runs, console)
+    finally:  # what was measured before something failed took its time
+        write(rows, ROOT / "build" / "bench.json", console)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from rich.console import Console
 
 from tallystick.cli.stream import Shift, shift_ms
 from tallystick.cli.stream.columns import compute
+from tallystick.embedded import StartError
 from tallystick.embedded.kafka import unavailable
 
-from .arrivals import Throughput
+from .arrivals import StandstillError, Throughput
 from .contestants import PEERS, UnavailableError
 from .figures import Row, row
-from .latency import Latency
+from .latency import Latency, LostError
 from .material import Material, platform
 from .stage import BROKER, EXACTLY_ONCE, SCORING, Stage, latency_records
 
@@ -77,12 +78,19 @@ def _measure(stage: Stage, parts: frozenset[str], found: Found, console: Console
         expected = stage.margins()
         for peer in PEERS:
             try:
-                throughputs[peer.slug].append(stage.peer(peer, expected))
-            except UnavailableError as error:
-                console.print(f"  skipped: {error}")
+                seen = stage.peer(peer, expected)
+            except (UnavailableError, StandstillError, StartError) as error:
+                console.print(f"  not measured: {error}")
+            else:
+                throughputs[peer.slug].append(seen)
     if "latency" in parts:
-        for per_s, pair in stage.latencies(RATES_PER_S).items():
-            found.latencies[stage.guarantee][per_s].append(pair)
+        try:
+            pairs = stage.latencies(RATES_PER_S)
+        except LostError as error:
+            console.print(f"  not measured: {error}")
+        else:
+            for per_s, pair in pairs.items():
+                found.latencies[stage.guarantee][per_s].append(pair)
 
 
 @contextmanager
