@@ -27,7 +27,7 @@ def main() -> None:
     benches = ("tree", "notary", "proofs", "stages", "state", "scoring", *sorted(scoring.PARTS), "chain", "gateway")
     parser.add_argument("--only", choices=benches, help="one bench alone; scoring is throughput, peers and latency together")
     args = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     rows: list[Row] = []
     try:
         with TemporaryDirectory(prefix="tallystick-bench-") as directory:
