@@ -25,6 +25,7 @@ PROCESSES = 8
 """Services and witnesses."""
 
 
+@pytest.mark.timeout(400)
 def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
     """Ctrl-C while servers and services run leaves no process; the next run in the same folder does the whole story.
 
@@ -39,7 +40,7 @@ def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
 
     with _demo(tmp_path) as demo:
         started = _wait_for_services(demo)
-        out, errors = demo.communicate(timeout=150)
+        out, errors = demo.communicate(timeout=240)
     assert demo.returncode == 0, out + errors
     assert wait_gone(started) == []
     said = json.loads((tmp_path / "demo.json").read_bytes())
