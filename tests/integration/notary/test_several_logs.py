@@ -30,7 +30,12 @@ async def test_one_notary_writes_several_logs(installation: Installation) -> Non
     await check_both(installation, range(6))
 
     said = await installation.health(notary)
-    assert {name: log["size"] for name, log in said["logs"].items()} == {"decisions-0": 12, "decisions-1": 12, "governance": 0}
+    assert {name: log["size"] for name, log in said["logs"].items()} == {
+        "decisions-0": 12,
+        "decisions-1": 12,
+        "governance": 0,
+        "fallbacks": 0,
+    }
     async with httpx.AsyncClient(base_url=notary.health_url.removesuffix("/health")) as client:
         answers = [(await client.get(f"/v1/position/transactions/{partition}")).json() for partition in range(PARTITIONS)]
         assert (await client.get(f"/v1/position/transactions/{PARTITIONS}")).status_code == 404
