@@ -54,7 +54,8 @@ def main() -> None:
             if args.only in (None, "gateway"):
                 rows += gateway.run(material, args.runs, console)
     finally:  # what was measured before something failed took its time
-        write(rows, ROOT / "build" / "bench.json", console)
+        if rows:
+            write(rows, ROOT / "build" / "bench.json", console)
 
 
 if __name__ == "__main__":
