@@ -1,5 +1,6 @@
 """Several decisions logs side by side: in one process or in several, and a partition stays where it began."""
 
+import re
 from dataclasses import replace
 
 import httpx
@@ -79,4 +80,5 @@ async def test_a_partition_stays_in_its_log(installation: Installation, logs: in
     assert notary.exit_code == 1
     assert "belong" in notary.child.log_tail()
     assert "for ever" in notary.child.log_tail()
-    assert "decisions-0" in notary.child.log_tail()
+    # Every log looks at its own partitions, and the first that finds one of another's says so.
+    assert re.search(r"decisions-[01]\b", notary.child.log_tail())
