@@ -5,11 +5,13 @@ Nothing of the program is trusted or touched: what counts is what the broker has
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]  # documented as there
+
+from tallystick.embedded.process import Child
 
 EVERY_S = 0.1
 WARM_SHARE = 0.25
@@ -83,30 +85,29 @@ class Watch:
         if self._end():
             raise ValueError(f"{topic} is not empty")
 
-    def until(
-        self, pids: Mapping[str, int], alive: Callable[[], bool], *, limit_s: float, enough: int | None = None
-    ) -> list[Sample]:
+    def until(self, pids: Mapping[str, int], program: Child, *, limit_s: float, enough: int | None = None) -> list[Sample]:
         """Look until there is enough in the topic, it stands still, or `limit_s` have passed.
 
         Args:
             pids: processes whose CPU time is of interest, by name.
-            alive: tells whether the program runs.
+            program: writes to the topic.
             limit_s: counted from the first record.
             enough: the end at which there is nothing more to come; None where markers take offsets too.
 
         Raises:
-            StandstillError: if nothing comes, or the program ends.
+            StandstillError: if nothing comes, or the program ends; with the last lines of its log.
         """
         begun_s = time.monotonic()
         samples: list[Sample] = []
         while True:
             sample = Sample(time.monotonic(), self._end(), {name: cpu_s(pid) for name, pid in pids.items()})
-            if not alive():
-                raise StandstillError(f"the program ended before {self._topic} was done")
+            if not program.is_alive:
+                ended = f"{program.name} ended with code {program.exit_code} before {self._topic} was done"
+                raise StandstillError(f"{ended}.\n{program.log_tail()}")
             if samples or sample.end:
                 samples.append(sample)
             elif sample.at_s - begun_s > _START_S:
-                raise StandstillError(f"nothing came to {self._topic} within {_START_S:g} s")
+                raise StandstillError(f"nothing came to {self._topic} within {_START_S:g} s.\n{program.log_tail()}")
             if samples and (sample.at_s - samples[0].at_s > limit_s or sample.end == enough or _still_s(samples) > _STILL_S):
                 return samples
             time.sleep(EVERY_S)

@@ -72,7 +72,7 @@ class Stage:
         watch = self._watch(_DECISIONS)
         scoring.send(signal.SIGCONT)
         pids = {SCORING: scoring.pid, BROKER: self.running.stack.kafka.pid}
-        samples = watch.until(pids, lambda: scoring.is_alive, limit_s=_OWN_LIMIT_S, enough=self._enough(self._transactional))
+        samples = watch.until(pids, scoring.child, limit_s=_OWN_LIMIT_S, enough=self._enough(self._transactional))
         scoring.send(signal.SIGSTOP)
         decided = sum(map(len, self._read(_DECISIONS)))
         if decided != self.records:
@@ -115,10 +115,7 @@ class Stage:
         child = start(peer, task, os.environ)
         try:
             pids = {peer.slug: child.pid, BROKER: self.running.stack.kafka.pid}
-            samples = watch.until(pids, lambda: child.is_alive, limit_s=PEER_LIMIT_S, enough=self.records)
-        except Exception:
-            self.console.print(child.log_tail())
-            raise
+            samples = watch.until(pids, child, limit_s=PEER_LIMIT_S, enough=self.records)
         finally:
             child.stop()
         margins.compare(peer.name, expected, margins.of_peer(self._read(target)))
@@ -201,7 +198,7 @@ class Stage:
         with self._process(name, [f"{topic}:{size}" for topic, size in targets.items()], transactional) as child:
             pids = {name: child.pid, BROKER: self.running.stack.kafka.pid}
             enough = self._enough(transactional)
-            samples = watch.until(pids, lambda: child.is_alive, limit_s=_OWN_LIMIT_S, enough=enough)
+            samples = watch.until(pids, child, limit_s=_OWN_LIMIT_S, enough=enough)
         return throughput(samples, self.records)
 
     @contextmanager

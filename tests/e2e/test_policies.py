@@ -132,6 +132,8 @@ def test_a_policy_goes_from_a_file_to_receipts(rough: Rough, release: Release, t
     """
     platform = rough.platform
     with put_back(platform, release):
+        read_run(platform)  # so that all that other tests have sent is logged
+        others = _without_rules(platform, release, tmp_path)
         digest = publish(platform, policy_file(tmp_path, release, "ruled", RULES), tmp_path / "lists")
         for file in platform.models.glob("*.list"):
             (tmp_path / "lists" / file.name).write_bytes(file.read_bytes())
@@ -154,7 +156,7 @@ def test_a_policy_goes_from_a_file_to_receipts(rough: Rough, release: Release, t
         assert {("known-mules",), ("dear",), ("small",), ("known-mules", "small")} <= of_each.keys()
         for row in (of_each["dear",], of_each["known-mules", "small"]):
             _check_receipt(platform, f"ruled-{row}", tmp_path)
-        _check_backtest(platform, release, tmp_path, list(made.values()), policy)
+        _check_backtest(platform, release, tmp_path, list(made.values()), policy, others)
 
 
 def _expected(amount_minor: int, listed: bool) -> dict[str, bool]:
@@ -180,16 +182,31 @@ def _check_receipt(platform: Platform, transaction_id: str, folder: Path) -> Non
     assert json.loads(cli(replay))["identical"] is True
 
 
-def _check_backtest(platform: Platform, release: Release, folder: Path, made: list[Decision], policy: PolicyStatement) -> None:
-    """Check that, without rules, just those decisions would differ whose outcome a rule or list has changed."""
+def _without_rules(platform: Platform, release: Release, folder: Path) -> Any:
+    """Return what a policy without rules would have made of all that is logged."""
+    return backtest(platform, str(policy_file(folder, release, "plain")))["policy"]
+
+
+def _check_backtest(
+    platform: Platform, release: Release, folder: Path, made: list[Decision], policy: PolicyStatement, others: Any
+) -> None:
+    """Check that, without rules, just those of `made` would differ whose outcome a rule or list has changed.
+
+    Args:
+        platform: where all of it is logged.
+        release: in force.
+        folder: for files.
+        made: under `policy`.
+        policy: with rules.
+        others: what was found without rules in the decisions of other tests, which had policies of their own.
+    """
     own = backtest(platform, str(policy_file(folder, release, "ruled", RULES)))["policy"]
     index = made[0].activation_index
     assert own["applied"]["known-mules"]["decisions"] == sum("known-mules" in one.applied for one in made)
     assert own["left_out"].get("evidence that may not be seen, or was erased", 0) == 0
-    before = own["decisions"] - len(made)
-    plain = backtest(platform, str(policy_file(folder, release, "plain")))["policy"]
-    assert plain["decisions"] == before + len(made)
-    assert plain["changed"] == sum(one.outcome != _by_margin(one, policy) for one in made)
+    plain = _without_rules(platform, release, folder)
+    assert own["decisions"] == plain["decisions"] == others["decisions"] + len(made)
+    assert plain["changed"] - others["changed"] == sum(one.outcome != _by_margin(one, policy) for one in made)
     assert index is not None
     assert any(change["amount_minor"].get("EUR") for change in plain["outcomes"])
 

@@ -86,7 +86,7 @@ async def test_a_peers_margins_are_scorings(peer: Peer, case: Case, apache_kafka
     watch = Watch(apache_kafka.bootstrap, target, PARTITIONS)
     child = start(peer, Task(apache_kafka.bootstrap, source, target, PARTITIONS, model, 0.0, 1.0, tmp_path), os.environ)
     try:
-        watch.until({}, lambda: child.is_alive, limit_s=60, enough=ROWS)
+        watch.until({}, child, limit_s=60, enough=ROWS)
     finally:
         child.stop()
     scores = read(apache_kafka.bootstrap, target, PARTITIONS)
