@@ -23,7 +23,6 @@ from tallystick.contracts import (
     TransactionDetails,
 )
 from tallystick.gateway.iso20022 import Iso20022Error, payments
-from tallystick.merkle.encoding import encode_base64
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.proof_files import ProofFile, verify_proof_file
@@ -39,14 +38,13 @@ from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import open_activation, open_entry, open_model, open_policy
 from tallystick.trust.strict_json import parse_object
-from tallystick.witness.decision import Accepted, Head, Refused, Submission, admit, decide
 
 from ..property.merkle import reference, samples
 from ..property.merkle.formats import FORMATS, verdict
 from ..property.merkle.reference import RefusedError
 from ..unit.gateway import test_iso20022
 from ..unit.trust import helpers, test_fallbacks
-from . import anchoring, policies
+from . import anchoring, policies, witnessing
 
 Run = Callable[[bytes], None]
 
@@ -169,27 +167,6 @@ def _json(data: bytes) -> None:
     _refusing(FeatureSchema.parse, TrustError)(data)
 
 
-_LOGS = {samples.ORIGIN: (samples.KEY,)}
-_STORED = Head(samples.ORIGIN, samples.OLD_SIZE, samples.OLD_ROOT, 1, b"")
-
-
-def _witness(data: bytes) -> None:
-    """Ask a witness; it has an answer to everything, and accepts only the sample's checkpoint."""
-    submission = admit(data, _LOGS, samples.WITNESS_KEY)
-    if isinstance(submission, Submission):
-        answer = decide(submission, _STORED, 2_000_000_000)
-        if isinstance(answer, Accepted):
-            _agree(answer.submission.text, samples.TEXT)
-        elif not isinstance(answer, Refused):
-            raise DefectError(f"neither accepted nor refused: {answer!r}")
-
-
-def _request() -> bytes:
-    receipt = parse_receipt(samples.CONSISTENCY)
-    lines = [f"old {samples.OLD_SIZE}", *map(encode_base64, receipt.path), "", ""]
-    return "\n".join(lines).encode() + samples.NOTE
-
-
 _GOVERNANCE = _WORLD.governance_log().entries
 
 TARGETS: dict[str, Target] = {
@@ -206,7 +183,9 @@ TARGETS: dict[str, Target] = {
     "verifiers": Target(
         _verifiers, [samples.NOTE, samples.PROOF_FILE, samples.PROOF_FILE_WITH_EXTRA, samples.INCLUSION, samples.CONSISTENCY]
     ),
-    "witness_requests": Target(_witness, [_request()]),
+    "witness_requests": Target(witnessing.request, witnessing.REQUESTS),
+    "witness_answers": Target(witnessing.answer, witnessing.ANSWERS),
+    "log_evidence": Target(witnessing.evidence, witnessing.EVIDENCE),
     "trust_toml": Target(
         _refusing(lambda data: TrustPolicy.parse(helpers.log_policy(), data), TrustError), [helpers.trust_toml()]
     ),

@@ -27,7 +27,8 @@ _TILES: dict[TilePath, bytes] = {}
 _builder = TileBuilder()
 for _leaf in LEAVES:
     _TILES |= _builder.append([_leaf])
-ROOT, OLD_ROOT = _builder.root(), root_hash(OLD_SIZE, _TILES.__getitem__)
+read_tile = _TILES.__getitem__
+ROOT, OLD_ROOT = _builder.root(), root_hash(OLD_SIZE, read_tile)
 
 TEXT = Checkpoint(ORIGIN, SIZE, ROOT).encode()
 NOTE = Note(
@@ -41,11 +42,11 @@ POLICY = (
     f"log {KEY} https://log.example/\nwitness clock {WITNESS_KEY}\ngroup all-of-them 1 clock\nquorum all-of-them\n".encode()
 )
 
-PATH = tuple(inclusion_proof(INDEX, SIZE, _TILES.__getitem__))
+PATH = tuple(inclusion_proof(INDEX, SIZE, read_tile))
 PROOF_FILE = ProofFile(INDEX, PATH, NOTE).encode()
 PROOF_FILE_WITH_EXTRA = ProofFile(INDEX, PATH, NOTE, ENTRIES[INDEX]).encode()
 
 _header = RootHeader(ORIGIN, SIZE, RECEIPT_KEY.key_id)
 SIGNED_ROOT = SignedRoot(_header, RECEIPTS.sign(_header.signing_input(ROOT)))
 INCLUSION = InclusionReceipt(SIGNED_ROOT, INDEX, PATH).encode()
-CONSISTENCY = ConsistencyReceipt(SIGNED_ROOT, OLD_SIZE, tuple(consistency_proof(OLD_SIZE, SIZE, _TILES.__getitem__))).encode()
+CONSISTENCY = ConsistencyReceipt(SIGNED_ROOT, OLD_SIZE, tuple(consistency_proof(OLD_SIZE, SIZE, read_tile))).encode()

@@ -65,6 +65,8 @@ class Evidence:
             raise ValueError(f"the heads are of two logs, {first.origin} and {second.origin}")
         smaller, larger = sorted((first, second), key=lambda head: head.size)
         if smaller.size and proves_fork(smaller.size, smaller.root, larger.size, larger.root, self.prefix):
+            if smaller.size == larger.size:
+                return f"{first.origin} has signed two trees of {larger.size:,} entries"
             return (
                 f"{first.origin} has signed two histories: its tree of {larger.size:,} entries does not begin with its tree of "
                 f"{smaller.size:,} entries"
