@@ -43,6 +43,10 @@ class Outgoing(NamedTuple):
     timestamp_ms: int
 
 
+Times = Sequence[Sequence[float]]
+"""By partition, in the partition's order, on one clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Latency:
     """What was seen after the warm-up, in milliseconds."""
@@ -60,8 +64,10 @@ def outgoing(table: pa.Table, partitions: int) -> list[Outgoing]:
     return [Outgoing(*record) for record in zip(where, customers.to_numpy(zero_copy_only=False), values, times_ms, strict=True)]
 
 
-def open_loop(bootstrap: str, records: Sequence[Outgoing], per_s: float, source: str, target: str, partitions: int) -> Latency:
-    """Send the records at a steady rate and see when they come out.
+def open_loop(
+    bootstrap: str, records: Sequence[Outgoing], per_s: float, source: str, target: str, partitions: int
+) -> tuple[Times, Times]:
+    """Send the records at a steady rate and return by partition when each was due and when it came out, in seconds.
 
     Raises:
         LostError: if for half a minute nothing comes out any more, and some are missing.
@@ -80,21 +86,30 @@ def open_loop(bootstrap: str, records: Sequence[Outgoing], per_s: float, source:
                 raise LostError(f"{missing:,} of {len(records):,} records have not come out of {target}")
             time.sleep(0.05)
     producer.flush()
-    return summary(due, arrivals)
+    return due, arrivals
 
 
-def summary(due: Sequence[Sequence[float]], arrivals: Sequence[Sequence[float]]) -> Latency:
-    """Return the latencies' percentiles without the warm-up's records.
-
-    Args:
-        due: by partition, when each record was to leave, in seconds.
-        arrivals: by partition, when each came out, in the same order.
-    """
+def summary(due: Times, arrivals: Times) -> Latency:
+    """Return the percentiles of the time from being due to coming out, without the warm-up's records."""
     due_s = np.concatenate([np.array(partition) for partition in due])
     taken_ms = (np.concatenate([np.array(partition) for partition in arrivals]) - due_s) * _MS
     counted = taken_ms[due_s >= due_s.min() + WARM_S]
     p50, p99, p999 = np.percentile(counted, (50, 99, 99.9), method="inverted_cdf").tolist()
     return Latency(p50, p99, p999)
+
+
+def standstill_ms(due: Times, arrivals: Times, begin_s: float, end_s: float) -> float:
+    """Return the longest time in which nothing came out, in milliseconds.
+
+    Args:
+        due: by partition, when each record was to leave.
+        arrivals: by partition, when each came out.
+        begin_s: counted from when the first record was due.
+        end_s: the same.
+    """
+    first_s = min(partition[0] for partition in due if partition)
+    came_s = np.sort(np.concatenate([np.array(partition) for partition in arrivals])) - first_s
+    return float(np.diff(came_s[(came_s >= begin_s) & (came_s <= end_s)]).max() * _MS)
 
 
 def _send(producer: Producer, topic: str, records: Sequence[Outgoing], per_s: float, partitions: int) -> list["array[float]"]:

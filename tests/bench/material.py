@@ -20,22 +20,35 @@ PER_DAY = 9_585  # of the card stream
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """A release to publish, and the transactions to stream."""
+class Release:
+    """What a trainer has made: a folder, and the digests of the model and the policy in it."""
 
-    release: Path
+    folder: Path
     model_digest: str
     policy_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A release to publish, the transactions to stream, and the file that both come from."""
+
+    release: Release
     table: pa.Table
+    data: Path
 
 
 def prepare(directory: Path, transactions: int) -> Material:
     """Generate the card stream and train on its first weeks."""
     data = directory / "handbook.parquet"
     write_parquet(generate(), data)
-    said = train(data, TRAINING_DAYS, directory / "release", "card-1")
     table = read_transactions(data).table.slice(FIRST_STREAMED_DAY * PER_DAY, transactions)
-    return Material(directory / "release", said["model_digest"], said["policy_digest"], table)
+    return Material(release(data, TRAINING_DAYS, directory / "release"), table, data)
+
+
+def release(data: Path, days: tuple[int, int], folder: Path) -> Release:
+    """Train on some days of a file."""
+    said = train(data, days, folder, "card-1")
+    return Release(folder, said["model_digest"], said["policy_digest"])
 
 
 @contextmanager
@@ -49,10 +62,10 @@ def platform(
         with Platform(Path(directory) / "platform", kafka=kafka, extra=extra) as running:
             running.wait_live()
             wait_until(lambda: bool(running.health("notary")["ready"]), "the notary")
-            publish(running, material.release, "ada")
+            publish(running, material.release.folder, "ada")
             times = material.table["event_time_ms"]
             first_ms = times[0].as_py() + shift_ms(Shift.WHOLE_WEEKS, times[-1].as_py(), now_ms)
-            activate(running, material.model_digest, material.policy_digest, first_ms)
+            activate(running, material.release.model_digest, material.release.policy_digest, first_ms)
             wait_until(lambda: bool(running.health("scoring")["ready"]), "scoring")
             time.sleep(1)  # let start-up's work end
             yield running

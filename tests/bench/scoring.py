@@ -21,10 +21,10 @@ from .arrivals import StandstillError, Throughput
 from .contestants import PEERS, UnavailableError
 from .figures import Row, row
 from .latency import Latency, LostError
-from .material import Material, platform
-from .stage import BROKER, EXACTLY_ONCE, SCORING, Stage, latency_records
+from .material import Material, platform, release
+from .stage import BROKER, EXACTLY_ONCE, SCORING, SWAP_PER_S, Stage, Swap, latency_records
 
-PARTS = frozenset({"throughput", "peers", "latency"})
+PARTS = frozenset({"throughput", "peers", "latency", "swap"})
 """What may be measured beside scoring's own throughput."""
 
 AT_LEAST_ONCE = "at_least_once"
@@ -35,23 +35,28 @@ MARK_PER_S = 40_000.0
 OF_BARE_LOOP = 0.5
 RATES_PER_S = (1_000, 10_000)
 OF_ECHO = 2.0
+SWAP_MS = 100.0
 _BARE = "bare"
+_OTHER_DAYS = (14, 34)
+"""Another model than the one in force, as large."""
+
 _UNBOUND = {"TALLYSTICK_COVERAGE_DECISIONS": "10000000", "TALLYSTICK_COVERAGE_AGE_S": "3600"}
 
 
 @dataclass(slots=True)
 class Found:
-    """What all runs have shown, by guarantee: throughputs by name, latencies by rate, ours beside the echo's."""
+    """What all runs have shown, by guarantee: throughputs by name, latencies by rate, ours beside the echo's, and swaps."""
 
     throughputs: dict[str, dict[str, list[Throughput]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     latencies: dict[str, dict[int, list[tuple[Latency, Latency]]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    swaps: dict[str, list[Swap]] = field(default_factory=lambda: defaultdict(list))
 
 
 def transactions_needed(records: int) -> int:
     """Return how many transactions the material must have for `records` and the latencies behind them."""
-    return records + sum(map(latency_records, RATES_PER_S))
+    return records + sum(map(latency_records, (*RATES_PER_S, SWAP_PER_S)))
 
 
 def run(material: Material, records: int, runs: int, console: Console, parts: frozenset[str] = PARTS) -> list[Row]:
@@ -62,10 +67,13 @@ def run(material: Material, records: int, runs: int, console: Console, parts: fr
         console.print(f"{reason}: scoring is measured on the embedded broker, at least once, without peers and latencies")
         guarantees, parts = [AT_LEAST_ONCE], parts & {"throughput"}
     found = Found()
+    other = release(material.data, _OTHER_DAYS, material.data.with_name("other")) if "swap" in parts else None
     for _ in range(runs):
         for guarantee in guarantees:
             with _stage(material, records, guarantee, console, apache=reason is None) as stage:
                 _measure(stage, parts, found, console)
+                if other is not None:
+                    found.swaps[guarantee].append(stage.swap(other, records + sum(map(latency_records, RATES_PER_S))))
     return _rows(found)
 
 
@@ -126,6 +134,10 @@ def _rows(found: Found) -> list[Row]:
             rows.append(row(f"CPU, {what}", "s/million", own, "the broker's meanwhile", broker))
         for rate, pairs in found.latencies[guarantee].items():
             rows += _latency_rows(f"{called}, latency at {rate:,}/s", pairs)
+        for beside, limits in (("the limit", [SWAP_MS]), ("just before", [swap.before_ms for swap in found.swaps[guarantee]])):
+            if swaps := [swap.longest_ms for swap in found.swaps[guarantee]]:
+                goal = 1 if beside == "the limit" else None
+                rows.append(row(f"{called}, a swap of models, longest standstill", "ms", swaps, beside, limits, at_most=goal))
     return rows
 
 

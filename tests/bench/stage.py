@@ -8,7 +8,9 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import fmean
@@ -16,20 +18,25 @@ from statistics import fmean
 from rich.console import Console
 
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.demo.steps import published_decisions, wait_until
+from tallystick.cli.demo.steps import activate, publish, published_decisions, wait_until
 from tallystick.cli.stream import Shift, StreamSettings, stream_table
+from tallystick.contracts import Decision
 from tallystick.embedded.process import Child
 
 from . import margins
 from .arrivals import Throughput, Watch, create_topic, read, throughput
 from .contestants import ROOT, Peer, Task, start
-from .latency import MEASURED_S, WARM_S, Latency, open_loop, outgoing
-from .material import Material
+from .latency import MEASURED_S, WARM_S, Latency, Outgoing, Times, open_loop, outgoing, standstill_ms, summary
+from .material import Material, Release
 
 EXACTLY_ONCE = "exactly_once"
 SCORING, BROKER = "scoring", "broker"
 PEER_LIMIT_S = 20.0
 """How long a peer may take: the slow ones are seen for as long."""
+
+SWAP_PER_S = 2_000
+_ACTIVATED_S, _EFFECTIVE_S = 6.0, 12.0
+"""When people begin to activate, which takes them some seconds, and when it is effective."""
 
 _OWN_LIMIT_S = 120.0
 _READY_S = 30.0
@@ -41,6 +48,14 @@ _WARM_BYTES = 600
 def latency_records(per_s: int) -> int:
     """Return how many transactions a latency at this rate takes."""
     return int(per_s * (WARM_S + MEASURED_S))
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """The longest times without a decision: while a model is proposed, approved, loaded and takes over, and just before."""
+
+    longest_ms: float
+    before_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +115,13 @@ class Stage:
         self._say(peer.name)
         target = f"scores-{peer.slug}"
         create_topic(self._bootstrap, target, self.running.partitions)
-        review_margin, decline_margin = margins.thresholds(self.material.release)
+        review_margin, decline_margin = margins.thresholds(self.material.release.folder)
         task = Task(
             bootstrap=self._bootstrap,
             source=_SOURCE,
             target=target,
             partitions=self.running.partitions,
-            model=self.material.release / f"{self.material.model_digest}.json",
+            model=self.material.release.folder / f"{self.material.release.model_digest}.json",
             review_margin=review_margin,
             decline_margin=decline_margin,
             directory=self.running.directory / "peers" / peer.slug,
@@ -131,9 +146,7 @@ class Stage:
             self._say(f"latency at {per_s:,}/s")
             self._go_on()
             self._halt(but=SCORING)
-            ours[per_s] = self._seen(
-                open_loop(self._bootstrap, slices[per_s], per_s, _SOURCE, _DECISIONS, self.running.partitions)
-            )
+            ours[per_s] = self._seen(self._open_loop(slices[per_s], per_s, _DECISIONS))
         self._halt()
         found = {}
         for per_s, records in slices.items():
@@ -141,8 +154,38 @@ class Stage:
             echo = f"echo-{per_s}"
             create_topic(self._bootstrap, echo, self.running.partitions)
             with self._process(echo, [echo], self._transactional, "--from-end"):
-                bare = self._seen(open_loop(self._bootstrap, records, per_s, _SOURCE, echo, self.running.partitions))
+                bare = self._seen(self._open_loop(records, per_s, echo))
             found[per_s] = ours[per_s], bare
+        return found
+
+    def swap(self, release: Release, first: int) -> Swap:
+        """Put another release into force in mid-stream, while everything works, and see how long decisions stand still.
+
+        Args:
+            release: another one than the one in force.
+            first: the first of the material's transactions to send; those before may have been sent.
+        """
+        self._say(f"a swap at {SWAP_PER_S:,}/s")
+        self._go_on()
+        publish(self.running, release.folder, "ada")
+        table = self.material.table.slice(first, latency_records(SWAP_PER_S))
+        records = outgoing(table, self.running.partitions)
+        effective_ms = records[int(_EFFECTIVE_S * SWAP_PER_S)].timestamp_ms
+
+        def swap() -> None:
+            time.sleep(_ACTIVATED_S)
+            activate(self.running, release.model_digest, release.policy_digest, effective_ms)
+
+        with ThreadPoolExecutor(1) as pool:
+            swapped = pool.submit(swap)
+            due, arrivals = self._open_loop(records, SWAP_PER_S, _DECISIONS)
+            swapped.result()
+        newest = {Decision.FromString(part[-1][1]).model_digest.hex() for part in self._read(_DECISIONS)}
+        if newest != {release.model_digest}:
+            raise RuntimeError(f"the newest decisions are of {', '.join(newest)}, and {release.model_digest} is in force")
+        before_ms = standstill_ms(due, arrivals, WARM_S, _ACTIVATED_S)
+        found = Swap(standstill_ms(due, arrivals, _ACTIVATED_S, WARM_S + MEASURED_S), before_ms)
+        self.console.print(f"  longest standstill {found.longest_ms:.1f} ms, {found.before_ms:.1f} ms before")
         return found
 
     @property
@@ -164,7 +207,11 @@ class Stage:
         self.console.print(f"  {found.per_s:,.0f}/s; CPU seconds for a million: {cpu}")
         return found
 
-    def _seen(self, found: Latency) -> Latency:
+    def _open_loop(self, records: Sequence[Outgoing], per_s: float, target: str) -> tuple[Times, Times]:
+        return open_loop(self._bootstrap, records, per_s, _SOURCE, target, self.running.partitions)
+
+    def _seen(self, times: tuple[Times, Times]) -> Latency:
+        found = summary(*times)
         self.console.print(f"  p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms, p99.9 {found.p999_ms:.1f} ms")
         return found
 

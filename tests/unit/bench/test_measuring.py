@@ -5,7 +5,7 @@ import pytest
 from ...bench import margins
 from ...bench.arrivals import Sample, StandstillError, throughput
 from ...bench.figures import row
-from ...bench.latency import WARM_S, summary
+from ...bench.latency import WARM_S, standstill_ms, summary
 
 
 def samples(*ends: int, every_s: float = 1.0) -> list[Sample]:
@@ -48,6 +48,15 @@ def test_the_warm_up_does_not_count() -> None:
     due = [0.0, WARM_S - 0.001, WARM_S, WARM_S + 1]
     found = summary([due[:2], due[2:]], [[100.0, 100.0], [WARM_S + 0.5, WARM_S + 1.5]])
     assert found.p999_ms == pytest.approx(500)
+
+
+def test_a_standstill_is_one_of_all_partitions() -> None:
+    """One partition's pause is none while another goes on, and what lies outside the time that is asked for does not count."""
+    due = [[100.0, 105.0], [101.0]]
+    arrivals = [[100.1, 100.2, 104.0, 109.0], [101.2, 102.2, 103.0]]
+    assert standstill_ms(due, arrivals, 0, 5) == pytest.approx(1_000)
+    assert standstill_ms(due, arrivals, 2, 5) == pytest.approx(1_000)
+    assert standstill_ms(due, arrivals, 0, 9) == pytest.approx(5_000)
 
 
 def test_a_goal_is_for_the_ratio_of_the_medians() -> None:
