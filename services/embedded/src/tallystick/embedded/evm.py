@@ -9,40 +9,28 @@ from typing import Any
 
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.process import Child
+from tallystick.embedded.server import Server
 
-START_TIMEOUT_S = 60.0  # it imports a good deal
 
-
-class Evm:
+class Evm(Server):
     """One node; `block_time_s` seconds between blocks, 0 for none but those with transactions."""
 
+    START_TIMEOUT_S = 60.0  # it imports a good deal
+    STOP_TIMEOUT_S = 2.0
+
     def __init__(self, directory: Path, block_time_s: float = 0.0, port: int | None = None) -> None:
-        self.port = port or free_port()
+        super().__init__(Child("EVM chain (py-evm)", directory / "evm.log"), port or free_port())
         self._block_time_s = block_time_s
-        self.child = Child("EVM chain (py-evm)", directory / "evm.log")
 
     @property
     def url(self) -> str:
         """Where it answers JSON-RPC."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}"
 
     def spawn(self) -> None:
         """Start the node without waiting for it."""
         module = "tallystick.embedded.evm_node"
         self.child.spawn([sys.executable, "-m", module, str(self.port), str(self._block_time_s)])
-
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until the node answers. Raises StartError."""
-        self.child.wait_until(self._answers, "answered", timeout_s)
-
-    def start(self) -> None:
-        """Start the node. Raises StartError."""
-        self.spawn()
-        self.wait_ready()
-
-    def stop(self) -> None:
-        """Stop the node; the chain is gone."""
-        self.child.stop(timeout_s=2.0)
 
     def call(self, method: str, *parameters: Any) -> Any:
         """Return the result of a JSON-RPC method. Raises OSError if it does not answer, ValueError if it refuses."""
@@ -54,7 +42,8 @@ class Evm:
             raise ValueError(answer["error"]["message"])
         return answer["result"]
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Ask for the chain's number."""
         try:
             return bool(self.call("eth_chainId"))
         except (urllib.error.URLError, OSError):

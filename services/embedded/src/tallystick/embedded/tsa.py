@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.process import Child, StartError
+from tallystick.embedded.server import Server
 
-START_TIMEOUT_S = 20.0
 _OPENSSL_TIMEOUT_S = 30
 # No `certs`: the set would not be sorted as DER has it, and strict readers refuse it.
 _CONFIGURATION = """\
@@ -39,19 +39,20 @@ def is_available() -> bool:
     return shutil.which("openssl") is not None
 
 
-class Tsa:
+class Tsa(Server):
     """One authority. `ess_digest` sha1 makes it name its certificate as before RFC 5816 (ESSCertID v1)."""
 
+    STOP_TIMEOUT_S = 2.0
+
     def __init__(self, directory: Path, ess_digest: str = "sha256", port: int | None = None) -> None:
-        self.port = port or free_port()
+        super().__init__(Child("time-stamp authority (openssl ts)", directory / "tsa.log"), port or free_port())
         self.directory = directory / "tsa"
         self._ess_digest = ess_digest
-        self.child = Child("time-stamp authority (openssl ts)", directory / "tsa.log")
 
     @property
     def url(self) -> str:
         """Where it answers time-stamp queries."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"http://{self.address}/"
 
     @property
     def root_pem(self) -> str:
@@ -78,23 +79,11 @@ class Tsa:
         self.make_keys()
         self.child.spawn([sys.executable, "-m", "tallystick.embedded.tsa_server", str(self.port), str(self.directory)])
 
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it answers. Raises StartError."""
-        self.child.wait_until(self._answers, "answered", timeout_s)
-
-    def start(self) -> None:
-        """Start it. Raises StartError."""
-        self.spawn()
-        self.wait_ready()
-
-    def stop(self) -> None:
-        """Stop it."""
-        self.child.stop(timeout_s=2.0)
-
     def _openssl(self, *arguments: str) -> None:
         run_openssl(arguments, self.directory)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Ask its front page."""
         try:
             with urllib.request.urlopen(self.url, timeout=2) as answer:  # noqa: S310  the scheme is ours
                 return bool(answer.status == 200)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -24,6 +25,8 @@ LOOPS = ("updates", "publishing", "gathering")
 COMPONENTS = ("kafka", "profiles")
 _MAX_REQUEST_BYTES = 8 << 20
 _FETCH_WAIT_MS = 100
+_SOUND_S = 60.0
+"""A session that lasted as long was sound: what ended it is no more of the same."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,12 +60,15 @@ class Profiles:
         failures = 0
         backoff = Backoff()
         while True:
+            begun_s = time.monotonic()
             try:
                 await self._session()
             except Exception as error:
                 found = causes(error)
                 if not all(is_transient(cause) or isinstance(cause, KafkaError) for cause in found):
                     raise
+                if time.monotonic() - begun_s > _SOUND_S:
+                    failures = 0
                 _log.warning("beginning afresh: %s", found[0])
                 self._health.failing("profiles", str(found[0]) or type(found[0]).__name__, "restarting")
                 await asyncio.sleep(backoff.delay_s(failures))

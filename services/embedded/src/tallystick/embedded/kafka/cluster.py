@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tallystick.embedded.kafka.artefacts import DEPLOY, class_archive, fetch, java
-from tallystick.embedded.kafka.broker import START_TIMEOUT_S, STOP_TIMEOUT_S, Broker
+from tallystick.embedded.kafka.broker import Broker
 from tallystick.embedded.kafka.properties import SCRAM, Node, Secured, broker_properties
 from tallystick.embedded.ports import free_port
 from tallystick.embedded.process import StartError
@@ -109,7 +109,7 @@ class ApacheKafka:
         for broker in self.brokers:
             broker.spawn()
 
-    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+    def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until every broker answers and knows all others. Raises StartError."""
         for broker in self.brokers:
             broker.wait_ready(timeout_s, len(self.brokers))
@@ -123,7 +123,7 @@ class ApacheKafka:
             self.kill()
             raise
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+    def stop(self, timeout_s: float | None = None) -> None:
         """Stop all brokers side by side; those that are left without a majority are killed, which loses nothing."""
         with ThreadPoolExecutor(len(self.brokers)) as beside:
             list(beside.map(lambda broker: broker.stop(timeout_s), self.brokers))
