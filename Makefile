@@ -6,7 +6,7 @@ WORKERS ?= 3
 SECONDS ?= 60
 VENV   := .venv
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
-PARTS  := contracts merkle trust runtime rules embedded scoring profiles gateway notary witness audit trainer cli
+PARTS  := contracts merkle trust runtime rules verifier embedded scoring profiles gateway notary witness audit trainer cli
 
 # protoc's plugins, uv_build and kubectl are looked up on PATH; a PYTHONPATH of yours would shadow the environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from tallystick.audit.evidence import key_id, open_evidence
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.verify.evidence import feature_values
 from tallystick.contracts import Decision, Identity, Outcome
 from tallystick.runtime.settings import VaultSettings
 from tallystick.runtime.vault import Vault
+from tallystick.verifier.evidence import feature_values
 
 from .reading import Place, Run
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tallystick.cli.main import main
-from tallystick.cli.verify import visible
-from tallystick.cli.verify.report import utc
 from tallystick.contracts import ReasonCode
 from tallystick.merkle.proof_files import ProofFile
+from tallystick.verifier.printing import visible
+from tallystick.verifier.report import utc
 
 from ..trust.helpers import Log, World, model_statement
 

@@ -22,13 +22,13 @@ from tallystick.cli.fsck.check import location_of
 from tallystick.cli.fsck.command import MAX_TOKEN_BYTES, Bars
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.policy.file import Draft, PolicyFileError, read_policy_file
-from tallystick.cli.verify.command import write_json
-from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
 from tallystick.contracts import Outcome
 from tallystick.rules.lists import MemberList
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.governance import Governance
 from tallystick.trust.policy import TrustPolicy, log_name
+from tallystick.verifier.inputs import UnreadableError, read_file, read_policy
+from tallystick.verifier.printing import write_json
 
 _KEY_SIZE = 32
 UNTRIED = (

@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from tallystick.cli.fsck.check import Advance, Finding, Fsck, as_json, check_any_log, location_of
 from tallystick.cli.fsck.saved import SavedError, SavedPlaces
 from tallystick.cli.fsck.walk import BrokenError
-from tallystick.cli.verify.command import write_json
-from tallystick.cli.verify.inputs import UnreadableError, read_file, read_log_policy, read_policy
-from tallystick.cli.verify.report import utc
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.anchors.pins import Contract
 from tallystick.trust.policy import TrustPolicy
+from tallystick.verifier.inputs import UnreadableError, read_file, read_log_policy, read_policy
+from tallystick.verifier.printing import write_json
+from tallystick.verifier.report import utc
 
 UNCHECKED = (
     "the input: whether every transaction got a decision shows only in the seals of others (completeness)",

@@ -10,10 +10,10 @@ from pathlib import Path
 from tallystick.cli.fsck.check import location_of
 from tallystick.cli.monitor_log.evidence import MAX_EVIDENCE_BYTES, Evidence
 from tallystick.cli.monitor_log.following import AlarmError, Head, UnprovenError, compare, open_head
-from tallystick.cli.verify.inputs import UnreadableError, read_file, read_log_policy, read_policy
 from tallystick.cli.verify.screen import print_refusal, visible
 from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.log_reader import MAX_CHECKPOINT_BYTES, LogReader, LogUnavailableError
+from tallystick.verifier.inputs import UnreadableError, read_file, read_log_policy, read_policy
 
 
 def add_arguments(parser: ArgumentParser) -> None:

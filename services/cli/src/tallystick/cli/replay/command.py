@@ -12,10 +12,6 @@ import numpy as np
 
 from tallystick.cli.replay.engines import ENGINES, EngineError
 from tallystick.cli.replay.trees import MAX_MODEL_BYTES, Floats
-from tallystick.cli.verify.command import write_json
-from tallystick.cli.verify.evidence import feature_values
-from tallystick.cli.verify.inputs import UnreadableError, read_bundle, read_file, read_policy
-from tallystick.cli.verify.report import outcome_name
 from tallystick.cli.verify.ruling import rule_bundle_again
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.contracts import Decision, Outcome, PolicyStatement
@@ -23,6 +19,10 @@ from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
 from tallystick.trust.decisions import outcome_of, score_of
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.rulings import reason_by_name, rule_on
+from tallystick.verifier.evidence import feature_values
+from tallystick.verifier.inputs import UnreadableError, read_bundle, read_file, read_policy
+from tallystick.verifier.printing import write_json
+from tallystick.verifier.report import outcome_name
 
 
 @dataclass(frozen=True, slots=True)

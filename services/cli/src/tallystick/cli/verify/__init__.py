@@ -1,22 +1,25 @@
-"""`tallystick verify`: a proof bundle and a trust policy in, a verdict out.
+"""`tallystick verify`: the small verifier, framed on a terminal, and with the policy's rules evaluated again (`ruling`)."""
 
-No network, no clock and no other file. It imports only what it verifies with (trust, merkle, contracts) and rich to print.
-"""
+from argparse import Namespace
+from contextlib import suppress
 
-from tallystick.cli.verify.command import add_arguments, run
-from tallystick.cli.verify.inputs import UnreadableError, read_bundle, read_file, read_policy
-from tallystick.cli.verify.report import summary
-from tallystick.cli.verify.screen import print_refusal, print_rows, visible
+from tallystick.cli.verify.ruling import HiddenError, check_ruling, rule_bundle_again, told
+from tallystick.cli.verify.screen import SCREEN
+from tallystick.trust.bundle import VerifiedBundle
+from tallystick.verifier import command
+from tallystick.verifier.command import add_arguments
 
-__all__ = [
-    "UnreadableError",
-    "add_arguments",
-    "print_refusal",
-    "print_rows",
-    "read_bundle",
-    "read_file",
-    "read_policy",
-    "run",
-    "summary",
-    "visible",
-]
+__all__ = ["add_arguments", "run"]
+
+
+def run(args: Namespace) -> int:
+    """Verify; return 0 if it is sound, 1 if it is not, 2 if it could not be tried."""
+    return command.run(args, SCREEN, _ruled)
+
+
+def _ruled(bundle: VerifiedBundle) -> str | None:
+    with suppress(HiddenError):  # then it is among what is not checked
+        if (again := rule_bundle_again(bundle)) is not None:
+            check_ruling(bundle, again)
+            return told(again)
+    return None

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tallystick.cli.verify.inputs import UnreadableError, read_file
 from tallystick.contracts import PolicyList
 from tallystick.trust.bundle import BundleError, VerifiedBundle
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.rulings import Ruling
+from tallystick.verifier.inputs import UnreadableError, read_file
 
 if TYPE_CHECKING:
     from tallystick.rules.lists import MemberList

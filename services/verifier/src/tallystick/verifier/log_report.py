@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tallystick.cli.verify.report import decision_rows, decision_summary, utc
 from tallystick.trust.log_proofs import VerifiedGrowth, VerifiedLogProof
 from tallystick.trust.records import kind_name
+from tallystick.verifier.report import decision_rows, decision_summary, utc
 
 
 def summary(proof: VerifiedLogProof) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from tallystick.cli.verify import evidence
 from tallystick.contracts import Decision, Outcome, ReasonCode
 from tallystick.trust.bundle import VerifiedBundle, VerifiedGovernance
 from tallystick.trust.decisions import margin_of
 from tallystick.trust.features import FeatureSchema
+from tallystick.verifier import evidence
 
 
 def utc(time_ms: int) -> str:

@@ -1,20 +1,15 @@
 """The command: read, verify, say."""
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tallystick.cli.verify import log_report, report
-from tallystick.cli.verify.inputs import UnreadableError, read_file, read_policy
-from tallystick.cli.verify.ruling import HiddenError, check_ruling, rule_bundle_again, told
-from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.merkle.bundles import MAX_ENTRY_SIZE
 from tallystick.merkle.notes import MAX_NOTE_SIZE
 from tallystick.trust.account import UNRULED
-from tallystick.trust.bundle import BundleError, verify_bundle
+from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
 from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
 from tallystick.trust.log_proofs import (
     MAX_LOG_PROOF_BYTES,
@@ -25,6 +20,15 @@ from tallystick.trust.log_proofs import (
     verify_log_proof,
 )
 from tallystick.trust.policy import TrustPolicy
+from tallystick.verifier import log_report, report
+from tallystick.verifier.inputs import UnreadableError, read_file, read_policy
+from tallystick.verifier.printing import PLAIN, Screen, write_json
+
+Ruler = Callable[[VerifiedBundle], str | None]
+"""Evaluates a policy's rules again on what a bundle discloses; returns what that showed, None where it cannot be tried.
+
+Raises BundleError if the decision says something else.
+"""
 
 MAX_PROOF_BYTES = max(MAX_BUNDLE_BYTES, MAX_LOG_PROOF_BYTES)
 
@@ -42,14 +46,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(args: Namespace) -> int:
+def run(args: Namespace, screen: Screen = PLAIN, ruler: Ruler | None = None) -> int:
     """Verify a proof; return 0 if it is sound, 1 if it is not, 2 if it could not be tried."""
     try:
         policy = read_policy(args.policy)
         data = read_file(args.file, MAX_PROOF_BYTES)
         entry = None if args.entry is None else read_file(args.entry, MAX_ENTRY_SIZE)
         older = None if args.older is None else read_file(args.older, MAX_NOTE_SIZE)
-        told = _told_log_proof(data, policy, entry, older) if is_log_proof(data) else _told_bundle(data, policy, args)
+        if is_log_proof(data):
+            told = _told_log_proof(data, policy, entry, older)
+        elif args.entry is not None or args.older is not None:
+            raise UnreadableError("a proof bundle holds all that it is about: --entry and --older are for the other formats")
+        else:
+            told = _told_bundle(data, policy, ruler)
     except (UnreadableError, MissingPartError) as error:
         sys.stderr.write(f"tallystick verify: {error}\n")
         return 2
@@ -57,13 +66,13 @@ def run(args: Namespace) -> int:
         if args.json:
             write_json({"sound": False, "reason": str(error)})
         else:
-            print_refusal("NOT SOUND", f"{error}.")
+            screen.refusal("NOT SOUND", f"{error}.")
         return 1
     if args.json:
         write_json({"sound": True, "reason": None, **told.summary})
     else:
         notes = [*(("✓", check) for check in told.checks), *(("?", f"not checked: {left}") for left in told.unchecked)]
-        print_rows("SOUND", True, told.rows, notes)
+        screen.rows("SOUND", True, told.rows, notes)
     return 0
 
 
@@ -77,15 +86,11 @@ class _Told:
     unchecked: list[str]
 
 
-def _told_bundle(data: bytes, policy: TrustPolicy, args: Namespace) -> _Told:
-    if args.entry is not None or args.older is not None:
-        raise UnreadableError("a proof bundle holds all that it is about: --entry and --older are for the other formats")
+def _told_bundle(data: bytes, policy: TrustPolicy, ruler: Ruler | None) -> _Told:
     bundle = verify_bundle(data, policy)
-    with suppress(HiddenError):  # then it is among what is not checked
-        if (again := rule_bundle_again(bundle)) is not None:
-            check_ruling(bundle, again)
-            unchecked = [left for left in bundle.unchecked if left != UNRULED]
-            bundle = replace(bundle, checks=[*bundle.checks, told(again)], unchecked=unchecked)
+    if ruler is not None and (ruled := ruler(bundle)) is not None:
+        unchecked = [left for left in bundle.unchecked if left != UNRULED]
+        bundle = replace(bundle, checks=[*bundle.checks, ruled], unchecked=unchecked)
     return _Told(report.summary(bundle), report.rows(bundle), bundle.checks, bundle.unchecked)
 
 
@@ -94,8 +99,3 @@ def _told_log_proof(data: bytes, policy: TrustPolicy, entry: bytes | None, older
     if isinstance(proof, VerifiedGrowth):
         return _Told(log_report.growth_summary(proof), log_report.growth_rows(proof), proof.checks, proof.unchecked)
     return _Told(log_report.summary(proof), log_report.rows(proof), proof.checks, proof.unchecked)
-
-
-def write_json(document: dict[str, Any]) -> None:
-    """Write one JSON document to standard output."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
