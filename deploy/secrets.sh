@@ -6,10 +6,8 @@ umask 077
 
 # The folder keeps other users of this machine out; the files in it are readable, because the containers' users are not yours.
 mkdir -p secrets signers signers/public models
-for name in database-password evidence-token; do
-    test -s "secrets/$name" || head -c 24 /dev/urandom | base64 | tr -d '\n/+=' >"secrets/$name"
-    chmod 0444 "secrets/$name"
-done
+test -s secrets/database-password || head -c 24 /dev/urandom | base64 | tr -d '\n/+=' >secrets/database-password
+chmod 0444 secrets/database-password
 
 # The gateway's one caller, on the channel `compose`.
 test -s secrets/callers || printf 'compose %s\n' "$(head -c 24 /dev/urandom | base64 | tr -d '\n/+=')" >secrets/callers

@@ -46,9 +46,9 @@ def test_what_it_prints_answers(serving: Serving) -> None:
     assert demo.poll() is None, said
     commands = re.findall(r"^curl (?:.*\\\n)?.*$", "\n".join(said), re.MULTILINE)
     answers = [_fetch(command, folder) for command in commands]
-    assert [answer.status_code for answer in answers] == [200] * 4
+    assert [answer.status_code for answer in answers] == [200] * 3
     assert answers[0].json()["openapi"]
-    opened = json.loads(answers[3].content)["disclosures"]
+    opened = json.loads(answers[2].content)["disclosures"]
     assert {disclosure["group"] for disclosure in opened} == {"features", "explanation"}
     assert not any(line == "" for line in said[:6])
     assert max(len(line) for line in said if not line.startswith(("curl", "/", "    "))) <= 80
@@ -80,7 +80,7 @@ def test_a_second_one_is_refused(serving: Serving) -> None:
         out, errors = other.communicate(timeout=30)
     assert (other.returncode, out) == (1, "")
     assert f"(process {demo.pid}); stop it first" in errors
-    assert httpx.get(said[-1].strip(" '").partition("?")[0], timeout=10).status_code == 200
+    assert httpx.get(said[-1].strip(" '").partition("?")[0], timeout=10).status_code == 401
     assert (folder / "build/demo.json").exists()
 
 

@@ -27,7 +27,7 @@ def test_the_whole_log_of_a_run_is_sound(platform: Platform, tmp_path: Path) -> 
     policy = ["--policy", str(platform.policy)]
     code, said = run("fsck", str(platform.log_dir), *policy)
     assert code == 0, said
-    token = ["--token-file", str(platform.evidence_token_file)]
+    token = ["--token-file", str(platform.auditor_token_file)]
     code, served = run("fsck", platform.url("audit"), *policy, *token)
     assert code == 0, served
     logs = said["logs"]

@@ -59,9 +59,9 @@ def test_the_answer_is_the_decision_that_the_log_holds(platform: Platform, pair:
     decision = _decisions(platform)[place]
     assert (Outcome.Name(decision.outcome), decision.sequence) == (answer["outcome"], int(answer.get("sequence", 0)))
     assert decision.score == answer["score"]
-    wait_until(lambda: httpx.get(answer["proofUrl"]).status_code == 200, "the proof")
+    wait_until(lambda: httpx.get(answer["proofUrl"], headers=platform.auditor).status_code == 200, "the proof")
     bundle = platform.directory / "gateway-bundle.json"
-    bundle.write_bytes(httpx.get(answer["proofUrl"]).content)
+    bundle.write_bytes(httpx.get(answer["proofUrl"], headers=platform.auditor).content)
     assert json.loads(command(["tallystick", "verify", str(bundle), "--policy", str(platform.policy), "--json"]))
 
 

@@ -108,7 +108,7 @@ def _known(platform: Platform, index: int) -> bool:
 
 def backtest(platform: Platform, *arguments: str) -> Any:
     """Return what the command finds over everything that is logged."""
-    evidence = ["--audit", platform.url("audit"), "--token-file", str(platform.evidence_token_file)]
+    evidence = ["--audit", platform.url("audit"), "--token-file", str(platform.auditor_token_file)]
     period = ["--from", "2001-01-01T00:00:00Z", "--to", "2199-01-01T00:00:00Z"]
     where = ["--logs", platform.log_url, "--trust", str(platform.policy)]
     return json.loads(cli(["backtest", *arguments, *period, *where, *evidence, "--json"]))
@@ -166,7 +166,7 @@ def _expected(amount_minor: int, listed: bool) -> dict[str, bool]:
 def _check_receipt(platform: Platform, transaction_id: str, folder: Path) -> None:
     bundle = folder / "bundle.json"
     url = f"{platform.url('audit')}/v1/decisions/{transaction_id}/bundle"
-    headers = {"authorization": f"Bearer {platform.evidence_token}"}
+    headers = platform.auditor
 
     def fetched() -> bool:
         answer = httpx.get(url, params={"disclose": "identity,transaction,features,explanation"}, headers=headers)

@@ -55,7 +55,7 @@ def test_a_rejected_record_is_proven_too(platform: Platform, tmp_path: Path) -> 
     ]
     bundle = tmp_path / "bundle.json"
     url = f"{platform.url('audit')}/v1/positions/{partition}/{sequence}/bundle"
-    bundle.write_bytes(httpx.get(url, headers={"authorization": f"Bearer {platform.evidence_token}"}).content)
+    bundle.write_bytes(httpx.get(url, headers=platform.auditor).content)
     assert _verify(bundle, platform)["outcome"] == "REJECTED"
 
 
@@ -95,7 +95,7 @@ def test_a_damaged_tile_is_refused(platform: Platform, tmp_path: Path, damage: s
     try:
         wait_until(lambda: audit.is_alive and httpx.get(f"{audit.health_url}/live").status_code == 200, "audit to answer")
         url = f"{audit.health_url.removesuffix('/health')}/v1/decisions/damaged-{damage}-299/bundle"
-        answer = httpx.get(url)
+        answer = httpx.get(url, headers=platform.auditor)
         bundle = tmp_path / "bundle.json"
         bundle.write_bytes(answer.content)
         sound_one = answer.status_code == httpx.codes.OK and not _refused(bundle, platform)

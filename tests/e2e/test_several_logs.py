@@ -151,12 +151,12 @@ def _incident(
 def _verified(chain: Platform, transaction_id: str, folder: Path) -> dict[str, dict[str, str]]:
     """Return what the offline verifier says of a transaction's bundle, which must verify."""
     url = f"{chain.url('audit')}/v1/decisions/{transaction_id}"
-    wait_until(lambda: httpx.get(url).status_code == httpx.codes.OK, f"audit to have {transaction_id}")
+    wait_until(lambda: httpx.get(url, headers=chain.auditor).status_code == httpx.codes.OK, f"audit to have {transaction_id}")
     bundle = folder / "bundle.json"
-    bundle.write_bytes(httpx.get(f"{url}/bundle").content)
+    bundle.write_bytes(httpx.get(f"{url}/bundle", headers=chain.auditor).content)
     done = _run("verify", str(bundle), "--policy", str(chain.policy), "--json")
     assert done.returncode == 0, done.stdout
-    answer: dict[str, dict[str, str]] = httpx.get(url).json()
+    answer: dict[str, dict[str, str]] = httpx.get(url, headers=chain.auditor).json()
     assert json.loads(done.stdout)
     return answer
 

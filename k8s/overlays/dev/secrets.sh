@@ -20,7 +20,6 @@ secret() { # NAME KEY...: a Secret with a random value under each key
 }
 
 secret provision vault-token database-password
-secret evidence-token token
 # The gateway's one caller, on the channel `dev`.
 if ! kubectl -n tallystick get secret gateway-callers >/dev/null 2>&1; then
     callers=$(mktemp -d)

@@ -47,6 +47,7 @@ from tallystick.trust.statements import signing_input
 NOW_MS = 1_790_000_000_000
 SCHEMA = b'{"name": "tiny", "version": 1, "features": [{"name": "amount", "kind": "amount"}]}'
 MODEL_FILE = b'{"learner": {"a model": "for tests"}}'
+CUSTOMER = "c-1"
 MARGIN = 2.5
 MARGIN_BITS = int.from_bytes(pack(">f", MARGIN), "big")
 Sign = Callable[[bytes], bytes]
@@ -169,11 +170,13 @@ class Bank:
             for index, (kind, record) in enumerate(records)
         ]
 
-    def decide(self, transaction_id: str, partition: int, sequence: int, key_id: bytes | None = None) -> Made:
-        """Decline a transaction, with evidence of its own (another key id: as if another customer's)."""
+    def decide(
+        self, transaction_id: str, partition: int, sequence: int, key_id: bytes | None = None, customer_id: str = CUSTOMER
+    ) -> Made:
+        """Decline a transaction, with evidence of its own (another key id: as if the key had been destroyed)."""
         disclosures = [
             Disclosure(group=GROUPS[name], salt=secrets.token_bytes(16), content=content)
-            for name, content in self._contents(transaction_id).items()
+            for name, content in self._contents(transaction_id, customer_id).items()
         ]
         sealed = Evidence(
             key_id=key_id or self.key_id,
@@ -223,10 +226,10 @@ class Bank:
             activation_index=2,
         )
 
-    def _contents(self, transaction_id: str) -> dict[str, bytes]:
+    def _contents(self, transaction_id: str, customer_id: str) -> dict[str, bytes]:
         values = FeatureVector(feature_schema_digest=hashlib.sha256(SCHEMA).digest(), values=pack("<f", 12.5))
         return {
-            "identity": Identity(transaction_id=transaction_id, customer_id="c-1").SerializeToString(),
+            "identity": Identity(transaction_id=transaction_id, customer_id=customer_id).SerializeToString(),
             "transaction": TransactionDetails(amount_minor=1250, currency="EUR", event_time_ms=NOW_MS).SerializeToString(),
             "features": values.SerializeToString(),
             "explanation": Explanation().SerializeToString(),

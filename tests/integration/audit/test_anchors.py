@@ -78,19 +78,19 @@ def test_anchors_are_listed_and_served_by_size(client: httpx.Client, anchored: W
 
 
 def test_a_bundle_carries_the_earliest_anchor_that_covers_it(
-    client: httpx.Client, anchored: World, policy: TrustPolicy
+    auditor: httpx.Client, anchored: World, policy: TrustPolicy
 ) -> None:
     """It verifies offline, says when, and no longer says that nothing anchors the checkpoint."""
-    verified = verify_bundle(client.get(PLAIN).content, policy)
+    verified = verify_bundle(auditor.get(PLAIN).content, policy)
     assert [(anchor.by, anchor.size) for anchor in verified.anchors] == [("tsa1", 300)]
     assert any("the authority tsa1 stamped" in check for check in verified.checks)
     assert not any("nothing anchors it" in left for left in verified.unchecked)
     assert any("revoked" in left for left in verified.unchecked)
 
 
-def test_an_authority_that_is_not_pinned_is_not_believed(client: httpx.Client, anchored: World) -> None:
+def test_an_authority_that_is_not_pinned_is_not_believed(auditor: httpx.Client, anchored: World) -> None:
     """The bundle is sound without it, and the verdict says why it does not count."""
-    verified = verify_bundle(client.get(PLAIN).content, anchored.policy)
+    verified = verify_bundle(auditor.get(PLAIN).content, anchored.policy)
     assert verified.anchors == []
     assert any("the trust policy pins nobody of that name" in left for left in verified.unchecked)
     assert any("nothing anchors it" in left for left in verified.unchecked)
@@ -106,21 +106,19 @@ def test_an_authority_that_is_not_pinned_is_not_believed(client: httpx.Client, a
     ],
 )
 def test_an_anchor_that_does_not_fit_condemns_the_bundle(
-    client: httpx.Client, anchored: World, policy: TrustPolicy, change: dict[str, object], reason: str
+    auditor: httpx.Client, anchored: World, policy: TrustPolicy, change: dict[str, object], reason: str
 ) -> None:
     """Another size, no link to the checkpoint, another text."""
-    bundle = parse_bundle(client.get(PLAIN).content)
+    bundle = parse_bundle(auditor.get(PLAIN).content)
     (stamped,) = [anchor for anchor in bundle.anchors if anchor.receipt.by == "tsa1"]
     broken = dataclasses.replace(stamped, **change)  # type: ignore[arg-type]  # each is a field's
     with pytest.raises(BundleError, match=reason):
         verify_bundle(encode_bundle(dataclasses.replace(bundle, anchors=[broken])), policy)
 
 
-def test_an_anchor_must_cover_the_decision(
-    client: httpx.Client, auditor: httpx.Client, anchored: World, policy: TrustPolicy
-) -> None:
+def test_an_anchor_must_cover_the_decision(auditor: httpx.Client, anchored: World, policy: TrustPolicy) -> None:
     """A head that is too small says nothing of a later entry, though its stamp and its link are good."""
-    (small,) = [one for one in parse_bundle(client.get(PLAIN).content).anchors if one.receipt.by == "tsa1"]
+    (small,) = [one for one in parse_bundle(auditor.get(PLAIN).content).anchors if one.receipt.by == "tsa1"]
     sequence = SIZES[0] - len(anchored.named) + 1  # the rejected records follow the named ones
     later = parse_bundle(auditor.get(f"/v1/positions/0/{sequence}/bundle").content)
     assert later.decision.index == small.size
@@ -129,25 +127,25 @@ def test_an_anchor_must_cover_the_decision(
         verify_bundle(encode_bundle(dataclasses.replace(later, anchors=[small])), policy)
 
 
-def test_an_unreadable_receipt_only_loses_the_anchor(client: httpx.Client, anchored: World) -> None:
+def test_an_unreadable_receipt_only_loses_the_anchor(auditor: httpx.Client, anchored: World) -> None:
     """The bundle is served without it."""
     files = AnchorFiles(anchored.decisions.directory.as_uri())
     kept = asyncio.run(files.receipts(300))
     asyncio.run(files.keep(300, NOTE, "tsa1", b"{}"))
     try:
-        bundle = parse_bundle(client.get(PLAIN).content)
+        bundle = parse_bundle(auditor.get(PLAIN).content)
         assert [anchor.receipt.by for anchor in bundle.anchors] == ["elsewhere"]
-        assert client.get("/v1/logs/decisions/anchors/300").json()["type"] == "urn:tallystick:problem:inconsistent"
+        assert auditor.get("/v1/logs/decisions/anchors/300").json()["type"] == "urn:tallystick:problem:inconsistent"
     finally:
         asyncio.run(files.keep(300, NOTE, "tsa1", kept["tsa1"]))
 
 
-def test_a_receipt_that_is_larger_than_any_only_loses_the_anchors(client: httpx.Client, anchored: World) -> None:
+def test_a_receipt_that_is_larger_than_any_only_loses_the_anchors(auditor: httpx.Client, anchored: World) -> None:
     """The bundle is served, without anchors."""
     file = next(anchored.decisions.directory.glob("anchors/*/000000300.tsa1.json"))
     kept = file.read_bytes()
     file.write_bytes(b"x" * (2**19 + 1))
     try:
-        assert parse_bundle(client.get(PLAIN).content).anchors == ()
+        assert parse_bundle(auditor.get(PLAIN).content).anchors == ()
     finally:
         file.write_bytes(kept)

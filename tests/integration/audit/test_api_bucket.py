@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 
 from ..s3 import BUCKET, S3Server
-from .world import TOKEN, World, api_process
+from .world import World, api_process
 
 PATHS = (
     "/decisions/checkpoint",
@@ -33,7 +33,7 @@ def test_the_api_serves_from_a_bucket_what_it_serves_from_a_directory(
         api.start()
         try:
             api.wait_ready()
-            headers = {"Authorization": f"Bearer {TOKEN}"}
+            headers = world.bearer()
             with httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=15, headers=headers) as caller:
                 found = {path: caller.get(path) for path in PATHS}
         finally:

@@ -14,7 +14,7 @@ from tallystick.trust.bundle import verify_bundle
 from ..hanging import suspend_database
 from ..proxy import CuttableProxy
 from .test_api import CLOSED, problem
-from .world import TOKEN, World, api_process, count_evidence
+from .world import World, api_process, count_evidence
 
 WITHIN_S = 45.0
 
@@ -35,18 +35,18 @@ def stopped_database(world: World) -> Iterator[Callable[[], None]]:
     wake()
 
 
-def test_database_that_hangs(stopped_database: Callable[[], None], client: httpx.Client, world: World) -> None:
+def test_database_that_hangs(stopped_database: Callable[[], None], auditor: httpx.Client, world: World) -> None:
     """While PostgreSQL hangs the API answers 503 in time and says so in health; tiles are served all the same."""
-    answer = client.get("/v1/decisions/tx-plain")
+    answer = auditor.get("/v1/decisions/tx-plain")
     problem(answer, 503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1
-    eventually("not ready", lambda: client.get("/health/ready").status_code == 503)
-    assert "not answering" in client.get("/health").json()["components"]["database"]
-    assert client.get("/health/live").status_code == 200
-    assert client.get("/decisions/checkpoint").status_code == 200
+    eventually("not ready", lambda: auditor.get("/health/ready").status_code == 503)
+    assert "not answering" in auditor.get("/health").json()["components"]["database"]
+    assert auditor.get("/health/live").status_code == 200
+    assert auditor.get("/decisions/checkpoint").status_code == 200
     stopped_database()
-    eventually("ready again", lambda: client.get("/health/ready").status_code == 200)
-    assert verify_bundle(client.get("/v1/decisions/tx-plain/bundle").content, world.policy).index == 0
+    eventually("ready again", lambda: auditor.get("/health/ready").status_code == 200)
+    assert verify_bundle(auditor.get("/v1/decisions/tx-plain/bundle").content, world.policy).index == 0
 
 
 @pytest.fixture
@@ -58,9 +58,7 @@ def own_api(world: World) -> Iterator[Callable[..., tuple[ServiceProcess, httpx.
         api = api_process(world, **settings)
         api.start()
         api.wait_ready(url=f"{api.health_url}/live")
-        entitled = httpx.Client(
-            base_url=api.health_url.removesuffix("/health"), timeout=15, headers={"Authorization": f"Bearer {TOKEN}"}
-        )
+        entitled = httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=15, headers=world.bearer())
         started.append((api, entitled))
         return started[-1]
 
@@ -130,12 +128,12 @@ def test_log_that_was_changed(
     problem(caller.get("/v1/positions/0/0/bundle"), 500, "inconsistent")
 
 
-def test_closed_without_a_token(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]]) -> None:
-    """Without a token in the settings nobody gets what needs one, whatever they bring."""
-    _, caller = own_api(evidence_token_file="")
+def test_closed_without_an_issuer(own_api: Callable[..., tuple[ServiceProcess, httpx.Client]]) -> None:
+    """Without an issuer in the settings nobody gets what needs a token, whatever they bring."""
+    _, caller = own_api(oidc_issuer="")
     for path in CLOSED:
         problem(caller.get(path), 403, "closed")
-    assert caller.get("/v1/decisions/tx-plain/bundle").status_code == 200
+    assert caller.get("/decisions/tile/0/000").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -145,6 +143,7 @@ def test_closed_without_a_token(own_api: Callable[..., tuple[ServiceProcess, htt
         ({"trust_policy": "/nowhere"}, "TALLYSTICK_TRUST_POLICY"),
         ({"http_prot": "1"}, "TALLYSTICK_HTTP_PROT"),
         ({"http_host": "999.9.9.9"}, "TALLYSTICK_HTTP_HOST"),
+        ({"oidc_issuer": "http://issuer.example"}, "TALLYSTICK_OIDC_ISSUER"),
         ({"source_topic": "payments"}, "TALLYSTICK_SOURCE_TOPIC"),
     ],
 )

@@ -6,10 +6,11 @@ import hashlib
 import httpx
 import pytest
 
-from tallystick.cli.backtest.reading import EvidenceReader, EvidenceUnavailableError
+from tallystick.cli.audit import AuditUnavailableError
+from tallystick.cli.backtest.reading import EvidenceReader
 from tallystick.trust.decisions import GROUPS
 
-from .world import TOKEN, World
+from .world import World
 
 
 def test_it_opens_what_the_log_commits_to(auditor: httpx.Client, world: World) -> None:
@@ -46,7 +47,7 @@ def test_it_is_for_authorised_readers(client: httpx.Client) -> None:
 async def test_a_backtest_reads_it_and_believes_nothing(world: World) -> None:
     """What opens the decision's commitments is given; of another decision nothing; without the right, it says why."""
     decisions = [made.decision for made in world.named.values() if made.decision.evidence_digest][:20]
-    async with EvidenceReader(world.url, TOKEN) as reader:
+    async with EvidenceReader(world.url, world.bearer()["Authorization"].removeprefix("Bearer ")) as reader:
         found = await reader.read(decisions, ["identity"])
         assert any(found)
         forged = [type(one).FromString(one.SerializeToString()) for one in decisions]
@@ -55,5 +56,5 @@ async def test_a_backtest_reads_it_and_believes_nothing(world: World) -> None:
                 commitment.digest = bytes(32)
         assert not any(await reader.read(forged, ["identity"]))
     async with EvidenceReader(world.url, "wrong") as reader:
-        with pytest.raises(EvidenceUnavailableError, match="answers 401"):
+        with pytest.raises(AuditUnavailableError, match="answers 401"):
             await reader.read(decisions, ["identity"])

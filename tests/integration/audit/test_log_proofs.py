@@ -20,9 +20,9 @@ def proven(data: bytes, world: World, entry: bytes | None = None) -> VerifiedLog
     return verified
 
 
-def test_a_proof_file_verifies(client: httpx.Client, world: World) -> None:
+def test_a_proof_file_verifies(auditor: httpx.Client, world: World) -> None:
     """Against the newest checkpoint, and alone: its extra line is the entry."""
-    answer = client.get("/v1/decisions/tx-plain/tlog-proof")
+    answer = auditor.get("/v1/decisions/tx-plain/tlog-proof")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["content-disposition"] == 'inline; filename="decision-0-0.tlog-proof"'
@@ -32,12 +32,12 @@ def test_a_proof_file_verifies(client: httpx.Client, world: World) -> None:
     assert verified.size >= PUBLISHED
 
 
-def test_a_receipt_verifies(client: httpx.Client, world: World) -> None:
+def test_a_receipt_verifies(auditor: httpx.Client, world: World) -> None:
     """Against the newest tree that was signed for receipts, older than the log is now; the entry comes beside it."""
-    answer = client.get("/v1/decisions/tx%2Fwith%2Fslash/receipt")
+    answer = auditor.get("/v1/decisions/tx%2Fwith%2Fslash/receipt")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == 'application/cose; cose-type="cose-sign1"'
-    entry = client.get("/v1/decisions/tx%2Fwith%2Fslash/entry")
+    entry = auditor.get("/v1/decisions/tx%2Fwith%2Fslash/entry")
     assert (entry.status_code, entry.headers["content-type"]) == (200, "application/octet-stream")
     assert entry.content == world.named["slash"].entry
     verified = proven(answer.content, world, entry.content)
@@ -63,10 +63,10 @@ def test_what_was_not_signed_for_receipts_has_none(auditor: httpx.Client, world:
 
 
 @pytest.mark.parametrize("form", ["tlog-proof", "receipt", "entry"])
-def test_unknown(client: httpx.Client, form: str) -> None:
+def test_unknown(auditor: httpx.Client, form: str) -> None:
     """As with bundles."""
-    problem(client.get(f"/v1/decisions/tx-nowhere/{form}"), 404, "unknown")
-    problem(client.get(f"/v1/decisions/tx-pending/{form}"), 404, "not-yet-logged")
+    problem(auditor.get(f"/v1/decisions/tx-nowhere/{form}"), 404, "unknown")
+    problem(auditor.get(f"/v1/decisions/tx-pending/{form}"), 404, "not-yet-logged")
 
 
 def test_a_receipt_of_consistency_verifies(client: httpx.Client, world: World) -> None:

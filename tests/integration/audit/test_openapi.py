@@ -63,13 +63,14 @@ def test_operation_names_are_unique(document: dict[str, Any]) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_what_needs_the_token_says_so(document: dict[str, Any]) -> None:
+def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
     """Operations name the scheme, always or for a part of their answers, and the problems of a request without it."""
     guarded = {path: operation["security"] for path, operation in operations(document) if "security" in operation}
-    always: list[dict[str, list[str]]] = [{"readerToken": []}]
-    sometimes = [{}, *always]
+    always = [{"oidc": ["tallystick:auditor"]}]
+    own = [{"oidc": ["tallystick:customer"]}, *always]
+    sometimes: list[dict[str, list[str]]] = [{}, *always]
     assert guarded == {
-        "/v1/decisions/{transaction_id}/bundle": sometimes,
+        **{f"/v1/decisions/{{transaction_id}}{form}": own for form in ("", "/bundle", "/tlog-proof", "/receipt", "/entry")},
         "/v1/positions/{partition}/{sequence}": always,
         "/v1/positions/{partition}/{sequence}/bundle": always,
         "/v1/positions/{partition}/{sequence}/tlog-proof": always,
@@ -80,7 +81,7 @@ def test_what_needs_the_token_says_so(document: dict[str, Any]) -> None:
         "/decisions/tile/{tile}": sometimes,
         "/fallbacks/tile/{tile}": sometimes,
     }
-    scheme = document["components"]["securitySchemes"]["readerToken"]
+    scheme = document["components"]["securitySchemes"]["oidc"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for path, operation in operations(document):
         if path in guarded:
@@ -88,10 +89,10 @@ def test_what_needs_the_token_says_so(document: dict[str, Any]) -> None:
 
 
 def test_what_the_document_calls_open_is_open(document: dict[str, Any], client: httpx.Client) -> None:
-    """Whatever does not always need the token answers without one, and whatever does, does not."""
+    """Whatever does not always need a token answers without one, and whatever does, does not."""
     for path, operation in operations(document):
         answer = client.get(concrete(path), params=query(path))
-        assert answer.status_code == (401 if operation.get("security") == [{"readerToken": []}] else 200), path
+        assert answer.status_code == (200 if {} in operation.get("security", [{}]) else 401), path
 
 
 def query(path: str) -> dict[str, str | int]:

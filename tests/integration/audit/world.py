@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from tallystick.embedded import ServiceProcess, free_port
+from tallystick.embedded import LocalIssuer, ServiceProcess, free_port
 from tallystick.merkle.hashing import leaf_hashes
 from tallystick.merkle.notes import VerifierKey
 from tallystick.merkle.signed_roots import RootHeader, SignedRoot
@@ -29,7 +29,6 @@ from tallystick.trust.policy import TrustPolicy
 from ..stack import ProvisionedStack
 from .bank import MODEL_FILE, Bank, LogFolder, Made
 
-TOKEN = "a token for tests"
 PUBLISHED = 600
 """Entries in the decisions' log: two full tiles and a partial one."""
 SIGNED_FOR_RECEIPTS = 400
@@ -55,6 +54,7 @@ class World:
     governance: LogFolder
     named: dict[str, Made]
     evidence_count: int
+    issuer: LocalIssuer
     url: str = ""
 
     @property
@@ -66,6 +66,11 @@ class World:
         """Return the world as served by a process."""
         return dataclasses.replace(self, url=api.health_url.removesuffix("/health"))
 
+    def bearer(self, scope: str = "auditor", customer_id: str | None = None, **claims: object) -> dict[str, str]:
+        """Return the header of somebody with a scope."""
+        token = self.issuer.token("somebody", [f"tallystick:{scope}"], customer_id=customer_id, **claims)
+        return {"Authorization": f"Bearer {token}"}
+
     def wait_for_evidence(self, timeout_s: float = 30.0) -> None:
         """Wait until every evidence record is in the database."""
         deadline = time.monotonic() + timeout_s
@@ -74,9 +79,9 @@ class World:
             time.sleep(0.1)
 
 
-def build_world(servers: ProvisionedStack, directory: Path) -> World:
+def build_world(servers: ProvisionedStack, directory: Path, issuer: LocalIssuer) -> World:
     """Publish both logs, fill index, keys and the evidence topic."""
-    return asyncio.run(_build(servers, directory))
+    return asyncio.run(_build(servers, directory, issuer))
 
 
 async def _anchor(log: LogFolder) -> None:
@@ -95,13 +100,11 @@ def ingest_process(servers: ProvisionedStack, directory: Path, topic: str = "evi
 
 def api_process(world: World, **settings: str) -> ServiceProcess:
     """Return an API over the world, not started; `settings` replace its own, those that are empty are left out."""
-    token_file = world.directory / "token"
-    token_file.write_text(f"{TOKEN}\n")
     own = {
         "log_url": f"file://{world.directory}/log",
         "models_dir": str(world.directory / "models"),
         "trust_policy": str(world.servers.policy),
-        "evidence_token_file": str(token_file),
+        "oidc_issuer": world.issuer.url,
     }
     names = ("VAULT_ADDR", "VAULT_ROLE_ID", "VAULT_SECRET_ID_FILE", "DATABASE_URL", "DATABASE_PASSWORD_FILE")
     return _process("audit", world.servers, world.directory, names, own | settings)
@@ -116,7 +119,7 @@ def _process(name: str, servers: ProvisionedStack, directory: Path, uses: Iterab
     return ServiceProcess(name, [f"tallystick-{name}"], environment, directory / f"{name}-{port}.log")
 
 
-async def _build(servers: ProvisionedStack, directory: Path) -> World:
+async def _build(servers: ProvisionedStack, directory: Path, issuer: LocalIssuer) -> World:
     vault = Vault(servers.vault_settings("scoring"))
     secret = await vault.kv_read("evidence/lookup")
     assert secret is not None
@@ -137,7 +140,7 @@ async def _build(servers: ProvisionedStack, directory: Path) -> World:
     models.mkdir()
     (models / f"{hashlib.sha256(MODEL_FILE).hexdigest()}.json").write_bytes(MODEL_FILE)
     (models / f"{'0' * 64}.json").write_bytes(b"not what its name says")
-    return World(servers, directory, bank, logs[0], logs[1], named, len(evidence))
+    return World(servers, directory, bank, logs[0], logs[1], named, len(evidence), issuer)
 
 
 def _decisions(bank: Bank) -> tuple[dict[str, Made], list[Made], list[tuple[int, bytes]]]:
@@ -151,6 +154,8 @@ def _decisions(bank: Bank) -> tuple[dict[str, Made], list[Made], list[tuple[int,
         "erased": bank.decide("tx-erased", 1, 4, key_id=bytes(16)),
         "another's place": bank.decide("tx-first-decided", 1, 5),
         "twice, newer": bank.decide("tx-twice", 1, 6),
+        "shared, older": bank.decide("tx-shared", 1, 8),
+        "shared, newer": bank.decide("tx-shared", 1, 9, customer_id="c-2"),
         "stray topic": bank.decide("tx-stray", 1, 7),
     }
     named["stray topic"].decision.source_topic = "elsewhere"

@@ -1,16 +1,17 @@
-"""The small pieces: cache, token, problems, settings."""
+"""The small pieces: cache, problems, words, settings."""
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tallystick.audit.api.access import TokenGate
 from tallystick.audit.api.problems import NOT_YET_LOGGED, declared
-from tallystick.audit.errors import ClosedError, TokenMissingError
 from tallystick.audit.lru import ByteCache
 from tallystick.audit.settings import AuditSettings
+from tallystick.audit.wording import OUTCOMES, REASONS, tell_outcome, tell_reason
+from tallystick.contracts import Outcome, ReasonCode
 from tallystick.runtime.problems import Problem, problem
 from tallystick.runtime.settings import load
 
@@ -34,23 +35,6 @@ def test_cache_replaces_and_refuses() -> None:
     assert (cache.get("a"), cache.get("b")) == (b"1234567890", None)
 
 
-def test_gate() -> None:
-    """Only the very token passes."""
-    gate = TokenGate("secret")
-    gate.admit("Bearer secret")
-    gate.admit("bearer  secret")
-    for authorization in (None, "", "secret", "Bearer", "Bearer secre", "Bearer secrets", "Basic secret", "Bearer sécret"):
-        with pytest.raises(TokenMissingError):
-            gate.admit(authorization)
-
-
-def test_gate_without_a_token() -> None:
-    """Without a token nothing passes, not even an empty one."""
-    for authorization in (None, "Bearer ", "Bearer None"):
-        with pytest.raises(ClosedError):
-            TokenGate(None).admit(authorization)
-
-
 def test_problem() -> None:
     """A problem is a document of its own media type, with its kind's headers."""
     answer = problem(NOT_YET_LOGGED, "Soon.")
@@ -63,9 +47,26 @@ def test_problem() -> None:
 def test_declared_problems_have_examples() -> None:
     """Kinds that share a status are declared together, each with its example; what any operation may give is always there."""
     responses = declared(NOT_YET_LOGGED)
-    assert set(responses) == {404, 422, 500}
+    assert set(responses) == {404, 422, 429, 500}
     examples = responses[404]["content"]["application/problem+json"]["examples"]
     Problem.model_validate(examples["not-yet-logged"]["value"])
+
+
+@pytest.mark.parametrize("codes", [Outcome, ReasonCode], ids=["outcomes", "reasons"])
+def test_every_code_has_its_words(codes: Any) -> None:
+    """What may be in a decision can be told to its customer; what a later version may add, too."""
+    told = {Outcome: OUTCOMES, ReasonCode: REASONS}[codes]
+    assert set(told) == set(codes.values()) - {0}
+    assert all(len(text) > 10 and text.endswith(".") for text in told.values())
+    assert (tell_outcome(99), tell_reason(99)) == (tell_outcome(98), tell_reason(98))
+
+
+@pytest.mark.parametrize("issuer", ["https://issuer.example/", "https://issuer.example/realms/bank", "http://127.0.0.1:8180"])
+def test_an_issuer_is_kept_as_it_is(environment: pytest.MonkeyPatch, issuer: str) -> None:
+    """Tokens name it letter by letter, the last slash included."""
+    environment.setenv("TALLYSTICK_OIDC_ISSUER", issuer)
+    settings = load(AuditSettings)
+    assert settings.oidc_issuer == settings.terms(issuer).issuer == issuer
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_settings() -> None:
     """The least settings load, and name both logs' addresses."""
     settings = load(AuditSettings)
     assert settings.log_part("governance") == "file:///somewhere/governance"
-    assert settings.evidence_token_file is None
+    assert settings.oidc_issuer is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,12 @@ def test_settings() -> None:
         ("LOG_URL", "http://"),
         ("MODELS_DIR", "/nowhere"),
         ("TRUST_POLICY", "/nowhere"),
-        ("EVIDENCE_TOKEN_FILE", "/nowhere"),
+        ("OIDC_ISSUER", "http://issuer.example"),
+        ("OIDC_ISSUER", "https://user@issuer.example"),
+        ("OIDC_JWKS_URL", "http://issuer.example/keys"),
+        ("OIDC_CA_FILE", "/nowhere"),
+        ("OIDC_LEEWAY_S", "-1"),
+        ("OIDC_AUDIENCE", ""),
         ("NO_SUCH_SETTING", "1"),
     ],
 )

@@ -121,7 +121,7 @@ def test_commands_are_whole_lines(tmp_path: Path) -> None:
     assert any(line.endswith(f"verify {folder}/bundle.json --policy {folder}/policy") for line in shown(told(folder)))
     out = io.StringIO()
     console = Console(file=out, width=40, highlight=False)
-    show_service(told(folder), "http://127.0.0.1:20000", folder / "evidence-token", console)
+    show_service(told(folder), "http://127.0.0.1:20000", folder / "auditor-token", console)
     lines = out.getvalue().splitlines()
-    assert "curl http://127.0.0.1:20000/v1/decisions/1337030/bundle" in lines
-    assert f'curl -H "Authorization: Bearer $(cat {folder}/evidence-token)" \\' in lines
+    assert "    http://127.0.0.1:20000/v1/decisions/1337030" in lines
+    assert f'curl -H "Authorization: Bearer $(cat {folder}/auditor-token)" \\' in lines

@@ -210,6 +210,7 @@ def governance(key: str | bytes | None, value: bytes | None) -> Stored:
         pytest.param(Case(b"report/r", b"", EntryKind.ENTRY_KIND_REPORT), id="report"),
         pytest.param(Case(b"erasure/e", b"", EntryKind.ENTRY_KIND_ERASURE), id="erasure"),
         pytest.param(Case(b"incident/i", MODEL, EntryKind.ENTRY_KIND_INCIDENT), id="incident"),
+        pytest.param(Case(b"access_digest/0", b"", EntryKind.ENTRY_KIND_ACCESS_DIGEST), id="access digest"),
         pytest.param(Case(b"topology/t", b"", EntryKind.ENTRY_KIND_TOPOLOGY), id="topology"),
         pytest.param(Case(None, MODEL, EntryKind.ENTRY_KIND_MALFORMED), id="no key"),
         pytest.param(Case(b"", MODEL, EntryKind.ENTRY_KIND_MALFORMED), id="empty key"),

@@ -1,11 +1,11 @@
-"""What the API asks of PostgreSQL: only reads, each one statement, none of whose answers is trusted unchecked.
+"""What the API asks of PostgreSQL: reads, each one statement, none of whose answers is trusted unchecked.
 
 Reads `audit.evidence` (ours), the views `notary.decision_index` and `notary.receipts`, and `scoring.customer_keys`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 
@@ -34,16 +34,26 @@ SELECT
    WHERE source_topic = $1 AND source_partition = $2 AND sequence = $3) AS log_index,
   EXISTS (SELECT FROM audit.evidence WHERE partition = $2 AND sequence = $3) AS has_evidence
 """
-_EVIDENCE = "SELECT value FROM audit.evidence WHERE partition = $1 AND sequence = $2 AND digest = $3 LIMIT 1"
 _RECEIPT = """
 SELECT root, receipt FROM notary.receipts WHERE log = $1 AND size > greatest($2, 1::bigint) AND size <= $3
 ORDER BY size DESC LIMIT 1
+"""
+_PLACES = """
+SELECT asked.partition, asked.sequence, d.log_index,
+  EXISTS (SELECT FROM audit.evidence e WHERE e.partition = asked.partition AND e.sequence = asked.sequence)
+FROM unnest($2::int[], $3::bigint[]) AS asked(partition, sequence)
+LEFT JOIN notary.decision_index d
+  ON d.source_topic = $1 AND d.source_partition = asked.partition AND d.sequence = asked.sequence
+"""
+_EVIDENCE_AT = """
+SELECT DISTINCT ON (e.digest) e.digest, e.value FROM audit.evidence e
+JOIN unnest($1::int[], $2::bigint[], $3::bytea[]) AS asked(partition, sequence, digest)
+  ON e.partition = asked.partition AND e.sequence = asked.sequence AND e.digest = asked.digest
 """
 _EVIDENCE_FROM = """
 SELECT sequence, value FROM audit.evidence WHERE partition = $1 AND sequence >= $2 AND sequence < $2 + $3 ORDER BY sequence
 """
 _WRAPPED_KEYS = "SELECT key_id, wrapped FROM scoring.customer_keys WHERE key_id = ANY($1::bytea[])"
-_WRAPPED_KEY = "SELECT wrapped FROM scoring.customer_keys WHERE key_id = $1"
 _PROBE = """
 SELECT (SELECT 1 FROM audit.evidence LIMIT 1), (SELECT 1 FROM notary.decision_index LIMIT 1),
        (SELECT 1 FROM notary.receipts LIMIT 1), (SELECT 1 FROM scoring.customer_keys LIMIT 1)
@@ -59,64 +69,25 @@ class Candidate:
     log_index: int | None
 
 
-class Database:
-    """A small pool of read-only connections, made when first needed; every method raises UnavailableError."""
+class Pool:
+    """A small pool of connections, made when first needed; every method raises UnavailableError."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     @classmethod
-    async def open(cls, settings: DatabaseSettings) -> "Database":
+    async def open(cls, settings: DatabaseSettings, *, read_only: bool = True) -> Self:
         """Make the pool without connecting: PostgreSQL may be down now and answer later."""
         options = connect_options(settings) | {"timeout": TIMEOUT_S, "command_timeout": TIMEOUT_S}
-        read_only = {"default_transaction_read_only": "on", "application_name": "tallystick-audit"}
-        return cls(await asyncpg.create_pool(**options, server_settings=read_only, min_size=0, max_size=POOL_SIZE))
+        session = {"default_transaction_read_only": "on" if read_only else "off", "application_name": "tallystick-audit"}
+        return cls(await asyncpg.create_pool(**options, server_settings=session, min_size=0, max_size=POOL_SIZE))
 
     def close(self) -> None:
         """Drop all connections."""
         self._pool.terminate()
 
-    async def candidates(self, lookup: bytes, source_topic: str) -> list[Candidate]:
-        """Return all evidence found by `lookup`, what is not logged yet first, then from the newest log entry back."""
-        rows = await self._fetch(_CANDIDATES, lookup, source_topic, MAX_CANDIDATES)
-        return [Candidate(Place(row[0], row[1]), row[2], row[3]) for row in rows]
-
-    async def place(self, place: Place, source_topic: str) -> tuple[int | None, bool]:
-        """Return the log index at a place, None if it has none, and whether there is evidence for it."""
-        row = (await self._fetch(_PLACE, source_topic, place.partition, place.sequence))[0]
-        return row[0], row[1]
-
-    async def evidence(self, place: Place, digest: bytes) -> bytes | None:
-        """Return the `Evidence` value with this SHA-256 at a place."""
-        rows = await self._fetch(_EVIDENCE, place.partition, place.sequence, digest)
-        return rows[0][0] if rows else None
-
-    async def evidence_from(self, partition: int, first: int, count: int) -> list[tuple[int, bytes]]:
-        """Return sequences and `Evidence` values of `count` places from `first` on; a place may have several, or none."""
-        return [(row[0], row[1]) for row in await self._fetch(_EVIDENCE_FROM, partition, first, count)]
-
-    async def wrapped_keys(self, key_ids: Sequence[bytes]) -> dict[bytes, str]:
-        """Return customers' keys as Vault wrapped them, by id; those that were destroyed are left out."""
-        return {row[0]: row[1] for row in await self._fetch(_WRAPPED_KEYS, list(key_ids))}
-
-    async def signed_root(self, log: str, above: int, largest: int) -> tuple[bytes, bytes] | None:
-        """Return root and signed root of a log's newest tree that has one, of more than `above`, at most `largest` entries.
-
-        Never that of a tree of one entry: its path is empty, which no receipt can say.
-        """
-        rows = await self._fetch(_RECEIPT, log, above, largest)
-        return (rows[0][0], rows[0][1]) if rows else None
-
-    async def wrapped_key(self, key_id: bytes) -> str | None:
-        """Return a customer's key as Vault wrapped it; None if it was destroyed."""
-        rows = await self._fetch(_WRAPPED_KEY, key_id)
-        return rows[0][0] if rows else None
-
-    async def probe(self) -> None:
-        """Ask whether everything that is read here is there and may be read."""
-        await self._fetch(_PROBE)
-
-    async def _fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+    async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """Return what one statement answers, which is a transaction by itself."""
         try:
             connection = await self._pool.acquire(timeout=TIMEOUT_S)
             try:
@@ -130,3 +101,49 @@ class Database:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise UnavailableError(COMPONENT, str(error) or type(error).__name__) from error
         return rows
+
+
+class Database(Pool):
+    """What is read; the connections can do nothing else."""
+
+    async def candidates(self, lookup: bytes, source_topic: str) -> list[Candidate]:
+        """Return all evidence found by `lookup`, what is not logged yet first, then from the newest log entry back."""
+        rows = await self.fetch(_CANDIDATES, lookup, source_topic, MAX_CANDIDATES)
+        return [Candidate(Place(row[0], row[1]), row[2], row[3]) for row in rows]
+
+    async def place(self, place: Place, source_topic: str) -> tuple[int | None, bool]:
+        """Return the log index at a place, None if it has none, and whether there is evidence for it."""
+        row = (await self.fetch(_PLACE, source_topic, place.partition, place.sequence))[0]
+        return row[0], row[1]
+
+    async def places(self, places: Sequence[Place], source_topic: str) -> dict[Place, tuple[int | None, bool]]:
+        """Return of each of several places what `place` does."""
+        partitions, sequences = [place.partition for place in places], [place.sequence for place in places]
+        rows = await self.fetch(_PLACES, source_topic, partitions, sequences)
+        return {Place(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+    async def evidence_at(self, asked: Sequence[tuple[Place, bytes]]) -> dict[bytes, bytes]:
+        """Return `Evidence` values by their SHA-256, of several places and digests; what is not there is left out."""
+        partitions, sequences = [place.partition for place, _ in asked], [place.sequence for place, _ in asked]
+        rows = await self.fetch(_EVIDENCE_AT, partitions, sequences, [digest for _, digest in asked])
+        return {row[0]: row[1] for row in rows}
+
+    async def evidence_from(self, partition: int, first: int, count: int) -> list[tuple[int, bytes]]:
+        """Return sequences and `Evidence` values of `count` places from `first` on; a place may have several, or none."""
+        return [(row[0], row[1]) for row in await self.fetch(_EVIDENCE_FROM, partition, first, count)]
+
+    async def wrapped_keys(self, key_ids: Sequence[bytes]) -> dict[bytes, str]:
+        """Return customers' keys as Vault wrapped them, by id; those that were destroyed are left out."""
+        return {row[0]: row[1] for row in await self.fetch(_WRAPPED_KEYS, list(key_ids))}
+
+    async def signed_root(self, log: str, above: int, largest: int) -> tuple[bytes, bytes] | None:
+        """Return root and signed root of a log's newest tree that has one, of more than `above`, at most `largest` entries.
+
+        Never that of a tree of one entry: its path is empty, which no receipt can say.
+        """
+        rows = await self.fetch(_RECEIPT, log, above, largest)
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    async def probe(self) -> None:
+        """Ask whether everything that is read here is there and may be read."""
+        await self.fetch(_PROBE)

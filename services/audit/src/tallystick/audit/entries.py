@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import DecodeError
 
+from tallystick.audit.wording import tell_outcome, tell_reason
 from tallystick.contracts import Decision, DisclosureGroup, EntryKind, LogEntry, Outcome, ReasonCode
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.trust.decisions import margin_of
@@ -87,9 +88,9 @@ def describe(logged: LoggedDecision) -> dict[str, object]:
             "offset": logged.envelope.offset,
             "timestamp_ms": logged.envelope.timestamp_ms,
         },
-        "decided_at": _iso(decision.decided_at_ms),
+        "decided_at": iso(decision.decided_at_ms),
         "decided_at_ms": decision.decided_at_ms,
-        "outcome": _name(Outcome, "OUTCOME_", decision.outcome),
+        "outcome": outcome_name(decision.outcome),
         "reasons": [_name(ReasonCode, "REASON_CODE_", code) for code in decision.reasons],
         "applied": list(decision.applied),
         "margin": _margin(decision.margin_bits) if decision.HasField("margin_bits") else None,
@@ -102,6 +103,25 @@ def describe(logged: LoggedDecision) -> dict[str, object]:
         "evidence_digest": _hex(decision.evidence_digest),
         "commitments": {group_name(item.group): item.digest.hex() for item in decision.commitments},
     }
+
+
+def describe_plainly(logged: LoggedDecision) -> dict[str, object]:
+    """Return of the decision what its customer is told, in words."""
+    decision = logged.decision
+    return {
+        "log_index": logged.index,
+        "decided_at": iso(decision.decided_at_ms),
+        "decided_at_ms": decision.decided_at_ms,
+        "outcome": outcome_name(decision.outcome),
+        "outcome_text": tell_outcome(decision.outcome),
+        "reasons": [{"code": _name(ReasonCode, "REASON_CODE_", code), "text": tell_reason(code)} for code in decision.reasons],
+        "applied": list(decision.applied),
+    }
+
+
+def outcome_name(outcome: int) -> str:
+    """Return an outcome as the API writes it: "DECLINE"."""
+    return _name(Outcome, "OUTCOME_", outcome)
 
 
 def group_name(group: int) -> str:
@@ -125,8 +145,8 @@ def _margin(bits: int) -> dict[str, object]:
     return {"bits": f"{bits:08x}", "value": value if math.isfinite(value) else None}
 
 
-def _iso(time_ms: int) -> str | None:
-    """RFC 3339 in UTC with milliseconds; None outside the years 1 to 9999."""
+def iso(time_ms: int) -> str | None:
+    """Return a time in RFC 3339, UTC, with milliseconds; None outside the years 1 to 9999."""
     try:
         moment = datetime.fromtimestamp(time_ms // 1000, UTC)
     except (ValueError, OverflowError, OSError):

@@ -26,11 +26,39 @@ class EvidenceErasedError(AuditError):
 
 
 class ClosedError(AuditError):
-    """What needs the token is closed: the service is set up without one."""
+    """What needs a token is closed: the service is set up without an issuer of tokens."""
 
 
 class TokenMissingError(AuditError):
-    """The request needs a bearer token and has none, or a wrong one."""
+    """The request needs a bearer token and has none."""
+
+
+class TokenRefusedError(AuditError):
+    """The bearer token is not to be believed, or is not for here and now."""
+
+
+class ScopeMissingError(AuditError):
+    """The bearer token is good, and not for this."""
+
+
+class InvalidError(AuditError):
+    """A part of the request is not what it must be; `location` names it."""
+
+    def __init__(self, location: str, detail: str) -> None:
+        super().__init__(detail)
+        self.location = location
+
+
+class TooLargeError(AuditError):
+    """The request's body is larger than any that is taken."""
+
+
+class TooManyError(AuditError):
+    """The caller asks more than they may; in `retry_after_s` they may ask again."""
+
+    def __init__(self, detail: str, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class OutOfRangeError(AuditError):

@@ -1,15 +1,16 @@
 """Finding a decision in the log by transaction or by place, believing nobody: index and evidence only hint where to look."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
 from tallystick.audit.database import Database
 from tallystick.audit.entries import EntryError, LoggedDecision, Place, parse_decision
-from tallystick.audit.errors import InconsistentError, NotYetLoggedError, UnknownError
+from tallystick.audit.errors import AuditError, InconsistentError, NotYetLoggedError, UnknownError
 from tallystick.audit.evidence import lookup_token
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.logs import Head, PublishedLog
 
+UNKNOWN_TRANSACTION = "No decision on this transaction is known here."
 _NOT_YET = "The decision was made and is not in the published log yet; ask again in a moment."
 
 
@@ -45,7 +46,7 @@ class Finder:
         lookup = lookup_token(await self._keys.lookup_key(), transaction_id)
         candidates = await self._database.candidates(lookup, self._topic)
         if not candidates:
-            raise UnknownError("No decision on this transaction is known here.")
+            raise UnknownError(UNKNOWN_TRANSACTION)
         found: dict[tuple[str, int], Found] = {}
         pending = False
         heads: dict[str, Head] = {}
@@ -63,7 +64,7 @@ class Finder:
             if logged.decision.evidence_digest == candidate.digest:
                 found[log.name, logged.index] = Found(logged, log, head)
         if not found:
-            raise NotYetLoggedError(_NOT_YET) if pending else UnknownError("No decision on this transaction is known here.")
+            raise NotYetLoggedError(_NOT_YET) if pending else UnknownError(UNKNOWN_TRANSACTION)
         newest, *others = sorted(found.values(), key=_emitted, reverse=True)
         return replace(newest, others=tuple(other.logged for other in others))
 
@@ -74,7 +75,14 @@ class Finder:
             UnknownError: there is none.
             NotYetLoggedError: it was made, and the published log does not hold it yet.
         """
-        log_index, has_evidence = await self._database.place(place, self._topic)
+        return await self._at(place, *await self._database.place(place, self._topic))
+
+    async def by_places(self, places: Sequence[Place]) -> list[Found | AuditError]:
+        """Return of each of several places what `by_place` does, or what it raises. Raises UnavailableError."""
+        known = await self._database.places(places, self._topic)
+        return [await _caught(self._at(place, *known[place])) for place in places]
+
+    async def _at(self, place: Place, log_index: int | None, has_evidence: bool) -> Found:
         log = self._log_of(place)
         if log is None:
             raise UnknownError(f"{self._topic} has no partition {place.partition}.")
@@ -96,6 +104,13 @@ class Finder:
         if logged.place != place or logged.decision.source_topic != self._topic:
             raise InconsistentError(f"The index points to log entry {index}, which is another decision.")
         return logged
+
+
+async def _caught(finding: Awaitable[Found]) -> Found | AuditError:
+    try:
+        return await finding
+    except AuditError as error:
+        return error
 
 
 def _emitted(found: Found) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Collection
 
 from tallystick.audit.database import Database
-from tallystick.audit.errors import EvidenceErasedError, UnavailableError
+from tallystick.audit.errors import UnavailableError
 from tallystick.runtime.vault import Vault, VaultError
 
 COMPONENT = "vault"
@@ -32,24 +32,11 @@ class EvidenceKeys:
             self._lookup = _decode(secret)
         return self._lookup
 
-    async def customer_key(self, key_id: bytes) -> bytes:
-        """Return a customer's key, unwrapped.
-
-        Raises:
-            EvidenceErasedError: the key has been destroyed.
-            UnavailableError: Vault or PostgreSQL does not answer, or Vault refuses.
-        """
-        wrapped = await self._database.wrapped_key(key_id)
-        if wrapped is None:
-            raise EvidenceErasedError("The key that this evidence was encrypted under has been destroyed.")
-        try:
-            return (await self._vault.decrypt(CUSTOMER_KEYS, [wrapped]))[0]
-        except VaultError as error:
-            raise UnavailableError(COMPONENT, str(error)) from error
-
     async def customer_keys(self, key_ids: Collection[bytes]) -> dict[bytes, bytes]:
         """Return customers' keys by id, unwrapped; those that were destroyed are left out. Raises UnavailableError."""
-        wrapped = await self._database.wrapped_keys(list(key_ids))
+        wrapped = await self._database.wrapped_keys(list(key_ids)) if key_ids else {}
+        if not wrapped:
+            return {}
         try:
             return dict(zip(wrapped, await self._vault.decrypt(CUSTOMER_KEYS, list(wrapped.values())), strict=True))
         except VaultError as error:

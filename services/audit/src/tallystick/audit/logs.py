@@ -4,8 +4,8 @@ Whoever answers a request takes one `Head` and builds everything against it, so 
 grows meanwhile.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tallystick.audit.errors import InconsistentError, OutOfRangeError, UnavailableError, UnknownError
@@ -38,10 +38,11 @@ ROW_HEIGHT = 4
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A published checkpoint: the signed note as it was read, and what it says."""
+    """A published checkpoint: the signed note as it was read, what it says, and when which witness cosigned it (Unix time)."""
 
     note: bytes
     checkpoint: Checkpoint
+    cosigned: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -93,7 +94,8 @@ class PublishedLog:
         try:
             note = await self._reader.checkpoint()
             if self._head is None or note != self._head.note:
-                self._head = Head(note, self._policy.verify_checkpoint(note, self.origin).checkpoint)
+                verified = self._policy.verify_checkpoint(note, self.origin)
+                self._head = Head(note, verified.checkpoint, verified.cosigned)
         except LogNotFoundError as error:
             raise UnavailableError(self.component, "no checkpoint has been published yet") from error
         except (LogUnavailableError, ValueError) as error:
@@ -110,10 +112,10 @@ class PublishedLog:
         except ValueError as error:
             raise UnavailableError(self.component, f"{path.path()}: {error}") from error
 
-    async def entries(self, start: int, head: Head) -> list[bytes]:
-        """Return the exact bytes of all entries from `start` on, as they are stored: whoever asks recomputes the root."""
+    async def stretch(self, start: int, stop: int, head: Head) -> list[bytes]:
+        """Return the exact bytes of the entries `start <= index < stop`, as they are stored, not held against the root."""
         try:
-            return await self._reader.entries(start, head.size, head.size)
+            return await self._reader.entries(start, stop, head.size)
         except (LogUnavailableError, ValueError) as error:
             raise UnavailableError(self.component, str(error)) from error
 

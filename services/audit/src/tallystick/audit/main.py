@@ -8,17 +8,24 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from tallystick.audit import database, keys, models
+from tallystick.audit import issuer as issuers
+from tallystick.audit.accesses import Accesses
 from tallystick.audit.anchoring import Anchors
-from tallystick.audit.api.access import TokenGate
+from tallystick.audit.api.access import Gate
 from tallystick.audit.api.app import create_app
+from tallystick.audit.api.compression import Compressed
+from tallystick.audit.api.limits import Bounded, Limits
 from tallystick.audit.api.state import Audit
-from tallystick.audit.database import Database
+from tallystick.audit.database import Database, Pool
 from tallystick.audit.finding import Finder
 from tallystick.audit.governing import Governing
+from tallystick.audit.indexing import Index
+from tallystick.audit.issuer import Issuer
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
+from tallystick.audit.owning import Owners
 from tallystick.audit.proving import Opener, Prover
 from tallystick.audit.settings import AuditSettings
 from tallystick.audit.watching import watch
@@ -28,7 +35,7 @@ from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.logging import configure
-from tallystick.runtime.settings import load, read_secret, refuse
+from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.shield import Shield
 from tallystick.runtime.vault import Vault
 from tallystick.trust.errors import TrustError
@@ -41,10 +48,10 @@ def main() -> None:
     """Run the service until it is told to stop."""
     settings = load(AuditSettings)
     configure("audit", settings.log_level)
-    sys.exit(service.run(_run(settings, _policy_files(settings), _gate(settings)), loop_factory=uvloop.new_event_loop))
+    sys.exit(service.run(_run(settings, _policy_files(settings)), loop_factory=uvloop.new_event_loop))
 
 
-async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: TokenGate) -> None:
+async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
     policy = TrustPolicy.parse(*policy_files.values())
     async with AsyncExitStack() as stack:
         logs, files = {}, {}
@@ -54,28 +61,42 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes], gate: To
             files[name] = AnchorFiles(settings.log_part(name), settings)
         store = await Database.open(settings)
         stack.callback(store.close)
+        writing = await Pool.open(settings, read_only=False)
+        stack.callback(writing.close)
+        by_partition = _by_partition(settings, policy, logs)
+        index = Index(writing, list(dict.fromkeys(by_partition)))
         vault_keys = EvidenceKeys(Vault(settings), store)
         governance = logs[log_name(policy.governance_origin)]
-        anchors = Anchors(files)
+        anchors, governing = Anchors(files), Governing(governance, policy)
+        opener, issuer = Opener(store, vault_keys), _issuer(settings)
         audit = Audit(
-            finder=Finder(settings.source_topic, _by_partition(settings, policy, logs), store, vault_keys),
-            prover=Prover(governance, Governing(governance, policy), anchors, store, vault_keys),
-            opener=Opener(store, vault_keys),
+            finder=Finder(settings.source_topic, by_partition, store, vault_keys),
+            prover=Prover(governance, governing, anchors),
+            opener=opener,
             log_prover=LogProver(store, policy.receipt_keys),
             logs=logs,
             anchors=anchors,
             closed=frozenset(name for name, origin in policy.origins.items() if origin != policy.governance_origin),
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,
-            gate=gate,
+            gate=Gate(issuer, settings.terms(settings.oidc_issuer or "")),
+            owners=Owners(opener),
+            accesses=Accesses(writing),
+            index=index,
+            governing=governing,
+            limits=Limits(*settings.rates),
         )
         probes: dict[str, Callable[[], Awaitable[object]]] = {database.COMPONENT: store.probe, keys.COMPONENT: vault_keys.probe}
         probes[models.COMPONENT] = audit.models.probe
+        if issuer is not None:
+            probes[issuers.COMPONENT] = issuer.probe
         probes |= {log.component: log.head for log in logs.values()}
-        health = Health("audit", probes)
-        app = Shield(create_app(audit, health))
-        async with serving(app, settings.http_host, settings.http_port), asyncio.TaskGroup() as tasks:
+        health = Health("audit", probes, loops=("main", "index"))
+        app = Shield(Compressed(Bounded(create_app(audit, health), audit.limits)))
+        proxies = {"forwarded_allow_ips": settings.proxies, "proxy_headers": bool(settings.proxies)}
+        async with serving(app, settings.http_host, settings.http_port, proxies), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch(probes, health), name="watch")
+            tasks.create_task(index.follow(health), name="index")
 
 
 def _by_partition(settings: AuditSettings, policy: TrustPolicy, logs: Mapping[str, PublishedLog]) -> list[PublishedLog]:
@@ -94,9 +115,11 @@ def _policy_files(settings: AuditSettings) -> dict[str, bytes]:
     return files
 
 
-def _gate(settings: AuditSettings) -> TokenGate:
-    path = settings.evidence_token_file
-    return TokenGate(None if path is None else read_secret(path))
+def _issuer(settings: AuditSettings) -> Issuer | None:
+    authorities = settings.oidc_ca_file
+    if settings.oidc_issuer is None:
+        return None
+    return Issuer(settings.oidc_issuer, settings.oidc_jwks_url, str(authorities) if authorities else None)
 
 
 if __name__ == "__main__":

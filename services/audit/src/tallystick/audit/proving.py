@@ -1,6 +1,6 @@
 """Putting a proof bundle together: the decision's inclusion, the model's history, who anchored it, what may be disclosed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,14 +10,14 @@ from google.protobuf.message import DecodeError
 from tallystick.audit.anchoring import Anchors
 from tallystick.audit.database import Database
 from tallystick.audit.entries import EntryError, LoggedDecision, parse_governance
-from tallystick.audit.errors import EvidenceMissingError, InconsistentError, UnavailableError
+from tallystick.audit.errors import AuditError, EvidenceErasedError, EvidenceMissingError, InconsistentError, UnavailableError
 from tallystick.audit.evidence import EvidenceError, key_id, open_evidence, open_groups
 from tallystick.audit.finding import Found
 from tallystick.audit.governing import Governing
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.logs import Head, PublishedLog
 from tallystick.contracts import Activation, ActivationStatement, EntryKind, LogEntry
-from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle, encode_bundle
+from tallystick.trust.bundle_format import GovernanceProofs, LoggedEntry, Opening, ProofBundle
 from tallystick.trust.enrolments import needed
 
 
@@ -33,33 +33,37 @@ class Opened:
 class Prover:
     """Builds bundles of what was found, each against one checkpoint a log."""
 
-    def __init__(
-        self, governance: PublishedLog, governing: Governing, anchors: Anchors, database: Database, keys: EvidenceKeys
-    ) -> None:
+    def __init__(self, governance: PublishedLog, governing: Governing, anchors: Anchors) -> None:
         self._governance = governance
         self._governing = governing
         self._anchors = anchors
-        self._database = database
-        self._keys = keys
+        self._proven_at = b""
+        self._proven: dict[int, GovernanceProofs] = {}
 
-    async def bundle(self, found: Found, groups: Sequence[str] = ()) -> bytes:
-        """Return the proof bundle, with `groups` of the evidence disclosed.
+    async def bundle(self, found: Found, openings: Sequence[Opening] = ()) -> ProofBundle:
+        """Return the proof bundle, with what was opened of the evidence.
 
         Raises:
-            EvidenceMissingError: there is no such evidence. EvidenceErasedError: nobody can open it any more.
             InconsistentError: what is stored does not fit together. UnavailableError.
         """
         logged = found.logged
         proven = await found.log.prove(logged.index, found.head)
         governance = None
         if logged.decision.HasField("activation_index"):
-            governance = await self._prove_governance(logged.decision.activation_index)
-        openings = await self._open(logged, groups) if groups else ()
+            governance = await self._history(logged.decision.activation_index)
         anchors = await self._anchors.prove(found.log, logged.index, found.head)
-        return encode_bundle(ProofBundle(proven, found.head.note, governance, openings, anchors))
+        return ProofBundle(proven, found.head.note, governance, openings, anchors)
 
-    async def _prove_governance(self, activation_index: int) -> GovernanceProofs:
+    async def _history(self, activation_index: int) -> GovernanceProofs:
+        """Return what shows that an activation was in the governance log; the same to all who ask under one head of it."""
         head = await self._governance.head()
+        if head.note != self._proven_at:
+            self._proven_at, self._proven = head.note, {}
+        if activation_index not in self._proven:
+            self._proven[activation_index] = await self._prove_governance(activation_index, head)
+        return self._proven[activation_index]
+
+    async def _prove_governance(self, activation_index: int, head: Head) -> GovernanceProofs:
         if activation_index >= head.size:
             raise UnavailableError(self._governance.component, f"its checkpoint does not cover entry {activation_index} yet")
         activation = await self._governance.prove(activation_index, head)
@@ -78,39 +82,44 @@ class Prover:
 
     async def _prove_enrolments(self, signed: Sequence[LoggedEntry], head: Head) -> list[LoggedEntry]:
         """Return what shows that those who signed these entries might."""
-        enrolments = (await self._governing.at(head)).enrolments
+        enrolments = (await self._governing.at(head)).governance.enrolments
         indexes: set[int] = set()
         for logged in signed if enrolments else ():
             indexes |= needed(enrolments, _signers(logged), logged.index)
         return [await self._governance.prove(index, head) for index in sorted(indexes)]
 
-    async def _open(self, logged: LoggedDecision, groups: Sequence[str]) -> list[Opening]:
-        digest = logged.decision.evidence_digest
-        if not digest:
-            raise EvidenceMissingError("This decision has no evidence: the record was rejected before anything was computed.")
-        value = await self._database.evidence(logged.place, digest)
-        if value is None:
-            raise EvidenceMissingError("The evidence that this decision names is not stored here.")
-        try:
-            openings = open_evidence(value, await self._keys.customer_key(key_id(value)), logged.decision)
-        except EvidenceError as error:
-            raise InconsistentError(f"The stored evidence cannot be used: {error}.") from error
-        if absent := [group for group in groups if group not in openings]:
-            raise EvidenceMissingError(f"The evidence has nothing in: {', '.join(absent)}.")
-        return [openings[group] for group in groups]
-
 
 class Opener:
-    """Opens the evidence of many decisions at once, for whoever may see it; the caller holds it against the log."""
+    """Opens evidence, for whoever may see it."""
 
     def __init__(self, database: Database, keys: EvidenceKeys) -> None:
         self._database = database
         self._keys = keys
 
+    async def of(self, logged: LoggedDecision, groups: Sequence[str]) -> list[Opening]:
+        """Return these groups of a logged decision's evidence, each held against its commitment.
+
+        Raises:
+            EvidenceMissingError: there is no such evidence. EvidenceErasedError: nobody can open it any more.
+            InconsistentError: it is not what the decision committed to. UnavailableError.
+        """
+        (opened,) = await self.of_several([logged], groups)
+        if isinstance(opened, AuditError):
+            raise opened
+        return opened
+
+    async def of_several(self, decisions: Sequence[LoggedDecision], groups: Sequence[str]) -> list[list[Opening] | AuditError]:
+        """Return of each of several logged decisions what `of` does, or what it raises. Raises UnavailableError."""
+        asked = [(logged.place, logged.decision.evidence_digest) for logged in decisions if logged.decision.evidence_digest]
+        values = await self._database.evidence_at(asked)
+        keys = await self._keys.customer_keys(_key_ids(values.values()))
+        return [_opened(logged, groups, values, keys) for logged in decisions]
+
     async def openings(self, partition: int, first: int, count: int, groups: Collection[str]) -> list[Opened]:
         """Return what of `groups` can be opened of the evidence at `count` places of a partition from `first` on.
 
-        What was erased, or does not open, is left out. Raises UnavailableError.
+        It is held against no decision: whoever gets it does that. What was erased, or does not open, is left out. Raises
+        UnavailableError.
         """
         found = await self._database.evidence_from(partition, first, count)
         ids = {value: key_id(value) for _, value in found}
@@ -121,6 +130,34 @@ class Opener:
                 inside = open_groups(value, keys[ids[value]])
                 opened.append(Opened(sequence, sha256(value).digest(), [inside[group] for group in groups if group in inside]))
         return opened
+
+
+def _key_ids(values: Iterable[bytes]) -> set[bytes]:
+    ids = set()
+    for value in values:
+        with suppress(EvidenceError):  # which opening it says again
+            ids.add(key_id(value))
+    return ids
+
+
+def _opened(
+    logged: LoggedDecision, groups: Sequence[str], values: Mapping[bytes, bytes], keys: Mapping[bytes, bytes]
+) -> list[Opening] | AuditError:
+    digest = logged.decision.evidence_digest
+    if not digest:
+        return EvidenceMissingError("This decision has no evidence: the record was rejected before anything was computed.")
+    if digest not in values:
+        return EvidenceMissingError("The evidence that this decision names is not stored here.")
+    try:
+        key = keys.get(key_id(values[digest]))
+        if key is None:
+            return EvidenceErasedError("The key that this evidence was encrypted under has been destroyed.")
+        openings = open_evidence(values[digest], key, logged.decision)
+    except EvidenceError as error:
+        return InconsistentError(f"The stored evidence cannot be used: {error}.")
+    if absent := [group for group in groups if group not in openings]:
+        return EvidenceMissingError(f"The evidence has nothing in: {', '.join(absent)}.")
+    return [openings[group] for group in groups]
 
 
 def _signers(logged: LoggedEntry) -> list[str]:

@@ -19,6 +19,7 @@ from tallystick.contracts.v1.evidence_pb2 import (
 )
 from tallystick.contracts.v1.gateway_pb2 import Answer, Answers, Basis, Fallback, FallbackReason, SpooledFallback
 from tallystick.contracts.v1.governance_pb2 import (
+    AccessDigest,
     Activation,
     ActivationStatement,
     Enrolment,
@@ -54,6 +55,7 @@ from tallystick.contracts.v1.seal_pb2 import Seal, SealedPartition, SealStatemen
 from tallystick.contracts.v1.transaction_pb2 import Label, Transaction, Verdict
 
 __all__ = [
+    "AccessDigest",
     "Activation",
     "ActivationStatement",
     "Answer",

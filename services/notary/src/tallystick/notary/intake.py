@@ -7,6 +7,7 @@ from typing import Protocol
 from google.protobuf.message import DecodeError, Message
 
 from tallystick.contracts import (
+    AccessDigest,
     Activation,
     Decision,
     Enrolment,
@@ -159,6 +160,7 @@ GOVERNANCE_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {
     b"report": (EntryKind.ENTRY_KIND_REPORT, Report),
     b"erasure": (EntryKind.ENTRY_KIND_ERASURE, Erasure),
     b"incident": (EntryKind.ENTRY_KIND_INCIDENT, Incident),
+    b"access_digest": (EntryKind.ENTRY_KIND_ACCESS_DIGEST, AccessDigest),
     b"topology": (EntryKind.ENTRY_KIND_TOPOLOGY, Topology),
 }
 """What the part of a governance record's key before the first "/" says that its value is."""

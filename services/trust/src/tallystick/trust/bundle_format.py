@@ -85,6 +85,11 @@ class ProofBundle:
 
 def encode_bundle(bundle: ProofBundle) -> bytes:
     """Return the bundle's file."""
+    return json.dumps(bundle_to_json(bundle), ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def bundle_to_json(bundle: ProofBundle) -> dict[str, Any]:
+    """Return what the bundle's file holds."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "decision": _entry_to_json(bundle.decision) | {"checkpoint": bundle.checkpoint.decode()},
@@ -109,7 +114,7 @@ def encode_bundle(bundle: ProofBundle) -> bytes:
         }
         for item in bundle.anchors
     ]
-    return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+    return document
 
 
 def parse_bundle(data: bytes) -> ProofBundle:

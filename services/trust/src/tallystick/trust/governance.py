@@ -13,6 +13,7 @@ The rules, each of which makes an entry count or not; nothing stops the replay, 
   (the first none). An old activation logged again, a skipped number and a roll-back to an old number therefore fail. Going
   back to an old *model* is a new activation with two new signatures.
 
+- a digest over records of accesses follows on the one before it (`access_digests`);
 - an incident needs two approvers' signatures (`incidents` says what it brings about); a topology that is not the trust policy's
   is reported as an entry without effect: a partition belongs to one log for ever, and a topic keeps its partitions.
 
@@ -25,6 +26,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tallystick.contracts import EntryKind, ModelStatement, PolicyStatement, Topology
+from tallystick.trust.access_digests import AccessDigests
 from tallystick.trust.enrolments import Roster, SignedEnrolment, open_enrolment
 from tallystick.trust.errors import TrustError
 from tallystick.trust.incidents import SignedIncident, open_incident
@@ -143,6 +145,7 @@ class _Replay:
         self.incidents: list[SignedIncident] = []
         self.roster = Roster.founders(policy)
         self.log_keys = LogKeys()
+        self._accesses = AccessDigests()
         self._last: dict[str, VerifiedActivation] = {}
         self._policy = policy
 
@@ -167,6 +170,8 @@ class _Replay:
             self.incidents.append(open_incident(index, data, entry.value, self.roster.signers, self._policy))
         elif entry.kind == EntryKind.ENTRY_KIND_TOPOLOGY:
             _check_topology(parse_message(Topology, entry.value, "the record"), self._policy)
+        elif entry.kind == EntryKind.ENTRY_KIND_ACCESS_DIGEST:
+            self._accesses.take(entry.value)
         elif entry.kind == EntryKind.ENTRY_KIND_LOG_KEY:
             change = open_log_key(index, entry.value, self.roster, self.log_keys, self._policy.log_policy)
             self.log_keys = self.log_keys.after(change)

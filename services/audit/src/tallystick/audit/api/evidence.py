@@ -1,14 +1,14 @@
-"""The evidence of many decisions at once, for authorised readers: what backtests and audits of a whole day read."""
+"""The evidence of many decisions at once, for auditors: what backtests and audits of a whole day read."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.access import TOKEN_NEEDED
-from tallystick.audit.api.decisions import Groups, Partition
+from tallystick.audit.api.decisions import Auditor, Groups, Partition
 from tallystick.audit.api.schemas import EvidenceAnswer, OpenedEvidence, OpenedGroup
-from tallystick.audit.api.state import TOKEN, Served
+from tallystick.audit.api.state import Served
+from tallystick.audit.entries import Place
 from tallystick.merkle.encoding import encode_base64
 
 MAX_PLACES = 1_000
@@ -21,13 +21,12 @@ router = APIRouter(prefix="/v1/evidence", tags=["decisions"])
     response_model=EvidenceAnswer,
     responses={
         200: {"description": "What can be opened", "content": {"application/json": {"example": examples.EVIDENCE}}},
-        **problems.declared(problems.TOKEN_MISSING, problems.CLOSED, problems.UNAVAILABLE),
+        **problems.declared(problems.UNAVAILABLE),
     },
-    dependencies=[TOKEN],
-    openapi_extra=TOKEN_NEEDED,
 )
 async def get_evidence(
     audit: Served,
+    caller: Auditor,
     partition: Partition,
     first: Annotated[int, Path(ge=0, le=2**62, description="The first decision's sequence", examples=[300])],
     disclose: Groups,
@@ -39,6 +38,7 @@ async def get_evidence(
     """
     groups = list(dict.fromkeys(disclose.split(",")))
     opened = await audit.opener.openings(partition, first, count, groups)
+    await audit.accesses.record(caller, Place(partition, first), count if opened else 0, groups)
     answer = EvidenceAnswer(
         evidence=[
             OpenedEvidence(

@@ -33,6 +33,37 @@ DECISION: dict[str, Any] = {
     "other_decisions": [{"partition": 3, "sequence": 12, "log_index": 57, "decided_at_ms": 1792771200123}],
     "bundle": "/v1/decisions/tx-000001234/bundle",
 }
+OWN_DECISION: dict[str, Any] = {
+    **DECISION,
+    "decision": {
+        "log_index": 1234,
+        "decided_at": "2026-11-22T16:00:00.123Z",
+        "decided_at_ms": 1795363200123,
+        "outcome": "DECLINE",
+        "outcome_text": "The payment was refused as suspected fraud.",
+        "reasons": [{"code": "MARGIN_DECLINE", "text": "The automatic assessment found it very likely to be fraud."}],
+        "applied": [],
+    },
+    "other_decisions": [],
+}
+BATCH: dict[str, Any] = {"places": [{"partition": 3, "sequence": 311}], "format": "bundle", "disclose": ["features"]}
+BATCH_LINE = '{"partition":3,"sequence":311,"bundle":{"format":"tallystick/proof-bundle/v1"}}\n'
+DECISIONS: dict[str, Any] = {
+    "decisions": [
+        {
+            "decided_at": "2026-11-22T16:00:00.123Z",
+            "decided_at_ms": 1795363200123,
+            "partition": 3,
+            "sequence": 311,
+            "outcome": "DECLINE",
+            "log": "decisions",
+            "log_index": 1234,
+            "decision": "/v1/positions/3/311",
+        }
+    ],
+    "next": None,
+    "indexed": {"decisions": 4096},
+}
 _ENTRY = {"index": 2, "entry": "CAQSCmdvdmVybmFuY2U=", "proof": [_HASH]}
 BUNDLE: dict[str, Any] = {
     "format": "tallystick/proof-bundle/v1",
@@ -49,6 +80,77 @@ EVIDENCE: dict[str, Any] = {
             "openings": [{"group": "features", "salt": "c2FsdCBvZiAxNiBieXRlcw==", "content": "CiA="}],
         }
     ]
+}
+ACCESSES = (
+    '{"as":"tallystick:auditor","at":"2026-11-22T16:05:00.000Z","by":"ada","count":1,"first":311,"groups":["features"],'
+    f'"partition":3,"salt":"{_DIGEST[:32]}"}}\n'
+)
+MODELS: dict[str, Any] = {
+    "models": [
+        {
+            "index": 0,
+            "name": "fraud",
+            "version": "1",
+            "digest": _DIGEST,
+            "size_bytes": 81234,
+            "format": "xgboost-json",
+            "engine": "xgboost 3.2.0",
+            "training_data_digest": _DIGEST,
+            "metrics": {"average_precision": 0.71},
+            "card": "# fraud 1",
+            "created_at": "2026-11-22T15:00:00.000Z",
+            "active": True,
+        }
+    ],
+    "next": None,
+}
+POLICIES: dict[str, Any] = {
+    "policies": [
+        {
+            "index": 1,
+            "name": "standard",
+            "version": "1",
+            "digest": _DIGEST,
+            "decline_margin": 2.0,
+            "review_margin": 0.0,
+            "rules": ["dear: amount_minor > 100000"],
+            "lists": ["known-mules"],
+            "created_at": "2026-11-22T15:00:00.000Z",
+        }
+    ],
+    "next": None,
+}
+ACTIVATIONS: dict[str, Any] = {
+    "activations": [
+        {
+            "index": 2,
+            "slot": "champion",
+            "number": 0,
+            "model_digest": _DIGEST,
+            "policy_digest": _DIGEST,
+            "effective_at": "2026-11-22T15:30:00.000Z",
+            "approvers": ["ada", "grace"],
+        }
+    ],
+    "next": None,
+}
+REPORTS: dict[str, Any] = {
+    "reports": [
+        {
+            "index": 7,
+            "subject": "drift",
+            "from_time": "2026-11-22T15:00:00.000Z",
+            "to_time": "2026-11-22T16:00:00.000Z",
+            "figures": {"psi_max": 0.04},
+            "summary": "No feature has moved.",
+        }
+    ],
+    "next": None,
+}
+COSIGNATURES: dict[str, Any] = {
+    "origin": _ORIGIN,
+    "size": 4096,
+    "witnesses": [{"witness": "witness.example/w1", "at": "2026-11-22T16:00:01.000Z"}],
 }
 INCLUSION: dict[str, Any] = {
     "origin": _ORIGIN,

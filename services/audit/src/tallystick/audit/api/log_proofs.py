@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.access import TOKEN_NEEDED
-from tallystick.audit.api.decisions import FAILURES, Partition, Sequence, TransactionId
+from tallystick.audit.api.access import AUDITOR
+from tallystick.audit.api.decisions import FAILURES, Partition, Reader, Sequence, TransactionId, find
 from tallystick.audit.api.logs import LogName, Size, served_log
-from tallystick.audit.api.state import TOKEN, Audit, Served
+from tallystick.audit.api.state import Audit, Served
 from tallystick.audit.entries import Place
 from tallystick.audit.finding import Found
 from tallystick.runtime.problems import Kind
@@ -21,7 +21,6 @@ RECEIPT = 'application/cose; cose-type="cose-sign1"'
 ENTRY = "application/octet-stream"
 
 router = APIRouter(prefix="/v1", tags=["proofs in the log's own formats"])
-_TOKEN_FAILURES = (problems.TOKEN_MISSING, problems.CLOSED)
 
 
 def _declared(description: str, media_type: str, example: str, *kinds: Kind) -> dict[int | str, dict[str, Any]]:
@@ -43,62 +42,59 @@ def _entry(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/decisions/{transaction_id:path}/tlog-proof", responses=_proof_file(*FAILURES), response_class=Response)
-async def get_transaction_proof_file(audit: Served, transaction_id: TransactionId) -> Response:
+async def get_transaction_proof_file(audit: Served, caller: Reader, transaction_id: TransactionId) -> Response:
     """Return the newest decision on a transaction as a proof file: entry, inclusion, checkpoint with its cosignatures.
 
     It does not prove what the decision was made under; the proof bundle does.
     """
-    return await _as_proof_file(audit, await audit.finder.by_transaction(transaction_id))
+    return await _as_proof_file(audit, await find(audit, transaction_id, caller))
 
 
 @router.get("/decisions/{transaction_id:path}/receipt", responses=_receipt(*FAILURES), response_class=Response)
-async def get_transaction_receipt(audit: Served, transaction_id: TransactionId) -> Response:
+async def get_transaction_receipt(audit: Served, caller: Reader, transaction_id: TransactionId) -> Response:
     """Return a COSE receipt of the newest decision on a transaction: inclusion under a root that the receipt key signed.
 
     It binds no witness, and does not hold the entry: ask for that beside it.
     """
-    return await _as_receipt(audit, await audit.finder.by_transaction(transaction_id))
+    return await _as_receipt(audit, await find(audit, transaction_id, caller))
 
 
 @router.get("/decisions/{transaction_id:path}/entry", responses=_entry(*FAILURES), response_class=Response)
-async def get_transaction_entry(audit: Served, transaction_id: TransactionId) -> Response:
+async def get_transaction_entry(audit: Served, caller: Reader, transaction_id: TransactionId) -> Response:
     """Return the log entry of the newest decision on a transaction, which a receipt is about."""
-    return await _as_entry(await audit.finder.by_transaction(transaction_id))
+    return await _as_entry(await find(audit, transaction_id, caller))
 
 
 @router.get(
     "/positions/{partition}/{sequence}/tlog-proof",
-    responses=_proof_file(*FAILURES, *_TOKEN_FAILURES),
+    responses=_proof_file(*FAILURES),
     response_class=Response,
-    dependencies=[TOKEN],
-    openapi_extra=TOKEN_NEEDED,
+    dependencies=[AUDITOR],
 )
 async def get_proof_file_at(audit: Served, partition: Partition, sequence: Sequence) -> Response:
-    """Return the decision with this sequence in an input partition as a proof file. Needs the token."""
+    """Return the decision with this sequence in an input partition as a proof file. For auditors."""
     return await _as_proof_file(audit, await audit.finder.by_place(Place(partition, sequence)))
 
 
 @router.get(
     "/positions/{partition}/{sequence}/receipt",
-    responses=_receipt(*FAILURES, *_TOKEN_FAILURES),
+    responses=_receipt(*FAILURES),
     response_class=Response,
-    dependencies=[TOKEN],
-    openapi_extra=TOKEN_NEEDED,
+    dependencies=[AUDITOR],
 )
 async def get_receipt_at(audit: Served, partition: Partition, sequence: Sequence) -> Response:
-    """Return a COSE receipt of the decision with this sequence in an input partition. Needs the token."""
+    """Return a COSE receipt of the decision with this sequence in an input partition. For auditors."""
     return await _as_receipt(audit, await audit.finder.by_place(Place(partition, sequence)))
 
 
 @router.get(
     "/positions/{partition}/{sequence}/entry",
-    responses=_entry(*FAILURES, *_TOKEN_FAILURES),
+    responses=_entry(*FAILURES),
     response_class=Response,
-    dependencies=[TOKEN],
-    openapi_extra=TOKEN_NEEDED,
+    dependencies=[AUDITOR],
 )
 async def get_entry_at(audit: Served, partition: Partition, sequence: Sequence) -> Response:
-    """Return the log entry of the decision with this sequence in an input partition. Needs the token."""
+    """Return the log entry of the decision with this sequence in an input partition. For auditors."""
     return await _as_entry(await audit.finder.by_place(Place(partition, sequence)))
 
 

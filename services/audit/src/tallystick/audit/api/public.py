@@ -1,12 +1,12 @@
-"""Files: models by digest, for authorised readers, and the trust policy this service itself uses, for everybody."""
+"""Files: models by digest, for auditors, and the trust policy this service itself uses, for everybody."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.access import TOKEN_NEEDED
-from tallystick.audit.api.state import TOKEN, Served
+from tallystick.audit.api.access import AUDITOR
+from tallystick.audit.api.state import Served
 
 Digest = Annotated[
     str,
@@ -19,20 +19,17 @@ router = APIRouter(prefix="/v1", tags=["models and policy"])
 @router.get(
     "/models/{digest}",
     response_class=Response,
-    dependencies=[TOKEN],
-    openapi_extra=TOKEN_NEEDED,
+    dependencies=[AUDITOR],
     responses={
         200: {
             "description": "The model's exact bytes (XGBoost JSON)",
             "content": {"application/json": {"schema": {"type": "object"}, "example": examples.MODEL}},
         },
-        **problems.declared(
-            problems.UNKNOWN, problems.TOKEN_MISSING, problems.CLOSED, problems.INCONSISTENT, problems.UNAVAILABLE
-        ),
+        **problems.declared(problems.UNKNOWN, problems.INCONSISTENT, problems.UNAVAILABLE),
     },
 )
 async def get_model(audit: Served, digest: Digest) -> Response:
-    """Return a model's file, whose SHA-256 decisions and the governance log name. Needs the token."""
+    """Return a model's file, whose SHA-256 decisions and the governance log name. For auditors."""
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "ETag": f'"{digest}"'}
     return Response(await audit.models.read(digest), media_type="application/json", headers=headers)
 

@@ -91,6 +91,57 @@ class DecisionAnswer(Answer):
     bundle: str = Field(description="Where its proof bundle is")
 
 
+class ListedDecision(Answer):
+    """Where a decision is, by the index."""
+
+    decided_at: str | None = Field(description="The transaction record's Kafka time stamp, RFC 3339")
+    decided_at_ms: int
+    partition: Count
+    sequence: Count
+    outcome: str
+    log: str = Field(description="The log that holds it, by name")
+    log_index: Count
+    decision: str = Field(description="Where it is told in full")
+
+
+class DecisionList(Answer):
+    """A page of decisions."""
+
+    decisions: list[ListedDecision]
+    next: str | None = Field(description="The cursor of the next page; null: this was the last")
+    indexed: dict[str, Count] = Field(description="How many entries of each log the index covers")
+
+
+class Reason(Answer):
+    """Why a decision is what it is."""
+
+    code: str
+    text: str = Field(description="The same in words")
+
+
+class OwnDecision(Answer):
+    """A decision as its customer is told of it; the receipt holds the rest."""
+
+    log_index: Count = Field(description="Where it is in its partition's log")
+    decided_at: str | None = Field(description="The transaction record's Kafka time stamp, RFC 3339")
+    decided_at_ms: int
+    outcome: str = Field(description="APPROVE, REVIEW, DECLINE or REJECTED")
+    outcome_text: str = Field(description="The same in words")
+    reasons: list[Reason] = Field(description="Why, most telling first")
+    applied: list[str] = Field(description="The policy's lists and rules that applied, by name")
+
+
+class OwnDecisionAnswer(Answer):
+    """A customer's own decision, and what it was read from."""
+
+    decision: OwnDecision
+    log: LogHead
+    other_decisions: list[OtherDecision] = Field(
+        description="Where the customer's older decisions on the same transaction id are, newest first"
+    )
+    bundle: str = Field(description="Where its proof bundle is")
+
+
 class OpenedGroup(Answer):
     """The opening of one commitment: SHA-256(salt || content)."""
 
@@ -127,6 +178,103 @@ class Logs(Answer):
     """The logs that are served here."""
 
     logs: list[LogDescription]
+
+
+class ModelDescription(Answer):
+    """A model version, as its publisher signed it."""
+
+    index: Count = Field(description="Its entry in the governance log")
+    name: str
+    version: str
+    digest: Hex32 = Field(description="SHA-256 of its file")
+    size_bytes: Count
+    format: str
+    engine: str
+    training_data_digest: str | None
+    metrics: dict[str, float | None]
+    card: str = Field(description="The model card, Markdown")
+    created_at: str | None
+    active: bool = Field(description="Whether an activation of the champion or a challenger that is not superseded names it")
+
+
+class Models(Answer):
+    """A page of models."""
+
+    models: list[ModelDescription]
+    next: Count | None
+
+
+class PolicyDescription(Answer):
+    """A policy, as its publisher signed it."""
+
+    index: Count = Field(description="Its entry in the governance log, which has it in full")
+    name: str
+    version: str
+    digest: Hex32 = Field(description="SHA-256 of its statement")
+    decline_margin: float
+    review_margin: float
+    rules: list[str] = Field(description="Name and condition")
+    lists: list[str]
+    created_at: str | None
+
+
+class Policies(Answer):
+    """A page of policies."""
+
+    policies: list[PolicyDescription]
+    next: Count | None
+
+
+class ActivationDescription(Answer):
+    """An activation that counts."""
+
+    index: Count = Field(description="Its entry in the governance log")
+    slot: str
+    number: Count
+    model_digest: Hex32
+    policy_digest: Hex32
+    effective_at: str | None
+    approvers: list[str]
+
+
+class Activations(Answer):
+    """A page of activations."""
+
+    activations: list[ActivationDescription]
+    next: Count | None
+
+
+class ReportDescription(Answer):
+    """A monitor's finding."""
+
+    index: Count = Field(description="Its entry in the governance log")
+    subject: str
+    from_time: str | None
+    to_time: str | None
+    figures: dict[str, float | None]
+    summary: str
+
+
+class Reports(Answer):
+    """A page of reports."""
+
+    reports: list[ReportDescription]
+    next: Count | None
+
+
+class Cosignature(Answer):
+    """A witness's word for a checkpoint."""
+
+    witness: str = Field(description="Its name in the trust policy")
+    at: str | None
+
+
+class Cosignatures(Answer):
+    """Who stands by a log's newest checkpoint."""
+
+    origin: str
+    size: Count
+    witnesses: list[Cosignature]
 
 
 class InclusionAnswer(Answer):

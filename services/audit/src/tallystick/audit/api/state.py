@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
+from tallystick.audit.accesses import Accesses
 from tallystick.audit.anchoring import Anchors
-from tallystick.audit.api.access import TokenGate
+from tallystick.audit.api.access import Gate
+from tallystick.audit.api.limits import Limits
 from tallystick.audit.finding import Finder
+from tallystick.audit.governing import Governing
+from tallystick.audit.indexing import Index
 from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
 from tallystick.audit.models import ModelFiles
+from tallystick.audit.owning import Owners
 from tallystick.audit.proving import Opener, Prover
 
 
@@ -19,7 +24,7 @@ from tallystick.audit.proving import Opener, Prover
 class Audit:
     """Everything that answers.
 
-    `logs` by name; `closed` names those whose entries need the token; `policy_files` are the trust policy's files by name as
+    `logs` by name; `closed` names those whose entries are for auditors; `policy_files` are the trust policy's files by name as
     they were read at start.
     """
 
@@ -32,7 +37,12 @@ class Audit:
     closed: frozenset[str]
     models: ModelFiles
     policy_files: Mapping[str, bytes]
-    gate: TokenGate
+    gate: Gate
+    owners: Owners
+    accesses: Accesses
+    index: Index
+    governing: Governing
+    limits: Limits
 
 
 def _audit(request: Request) -> Audit:
@@ -41,12 +51,3 @@ def _audit(request: Request) -> Audit:
 
 
 Served = Annotated[Audit, Depends(_audit)]
-Authorization = Annotated[str | None, Header(max_length=4096, include_in_schema=False)]
-
-
-def _admit(audit: Served, authorization: Authorization = None) -> None:
-    audit.gate.admit(authorization)
-
-
-TOKEN = Depends(_admit)
-"""The dependency of an operation that always needs the token; asked before anything else of the request is looked at."""

@@ -1,19 +1,20 @@
 """Each log under its prefix as C2SP tlog-tiles: checkpoint, hash tiles, entry bundles.
 
 Hash tiles are public: they hold nothing but hashes. The entries of the decisions' logs are
-pseudonymous data about all customers at once, so they need the token; the governance log holds no personal data and
+pseudonymous data about all customers at once, so they are for auditors; the governance log holds no personal data and
 is public whole.
 """
 
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 
 from tallystick.audit.api import examples, problems
-from tallystick.audit.api.access import TOKEN_FOR_SOME
-from tallystick.audit.api.state import Authorization, Served
+from tallystick.audit.api.access import AUDITOR_FOR_SOME
+from tallystick.audit.api.state import Served
 from tallystick.audit.errors import UnknownError
+from tallystick.audit.tokens import Scope
 from tallystick.merkle.tiles import ENTRIES, TileError, TilePath
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -34,7 +35,7 @@ _TILE: dict[int | str, dict[str, Any]] = {
         },
     },
     304: {"description": "The one you have"},
-    **problems.declared(problems.UNKNOWN, problems.TOKEN_MISSING, problems.CLOSED, problems.UNAVAILABLE),
+    **problems.declared(problems.UNKNOWN, problems.UNAVAILABLE),
 }
 Tile = Annotated[
     str, Path(max_length=64, description="<L>/<N>[.p/<W>] or entries/<N>[.p/<W>]", examples=["0/x001/234", "entries/000.p/17"])
@@ -43,9 +44,10 @@ IfNoneMatch = Annotated[str | None, Header(max_length=1024, include_in_schema=Fa
 
 
 def tiles_router(name: str, *, closed: bool) -> APIRouter:
-    """Return the routes of the log `name`, under `/name`; `closed`: its entries need the token."""
+    """Return the routes of the log `name`, under `/name`; `closed`: its entries are for auditors."""
     router = APIRouter(prefix=f"/{name}", tags=[f"tlog-tiles of {name}"])
-    security: dict[str, Any] | None = TOKEN_FOR_SOME if closed else None
+    security: dict[str, Any] | None = AUDITOR_FOR_SOME if closed else None
+    refusals = problems.declared(problems.UNKNOWN, *problems.ACCESS) if closed else {}
 
     @router.get("/checkpoint", responses=_CHECKPOINT, response_class=Response, operation_id=f"get_{name}_checkpoint")
     async def get_checkpoint(audit: Served, if_none_match: IfNoneMatch = None) -> Response:
@@ -55,14 +57,12 @@ def tiles_router(name: str, *, closed: bool) -> APIRouter:
 
     @router.get(
         "/tile/{tile:path}",
-        responses=_TILE,
+        responses=_TILE | refusals,
         response_class=Response,
         operation_id=f"get_{name}_tile",
         openapi_extra=security,
     )
-    async def get_tile(
-        audit: Served, tile: Tile, if_none_match: IfNoneMatch = None, authorization: Authorization = None
-    ) -> Response:
+    async def get_tile(audit: Served, request: Request, tile: Tile, if_none_match: IfNoneMatch = None) -> Response:
         """Return a tile or an entry bundle of the published tree."""
         try:
             path = TilePath.parse(f"tile/{tile}")
@@ -70,7 +70,7 @@ def tiles_router(name: str, *, closed: bool) -> APIRouter:
             raise UnknownError("This is not the path of a tile.") from error
         private = closed and path.level == ENTRIES
         if private:
-            audit.gate.admit(authorization)
+            await audit.gate.admit(request.headers.get("authorization"), [Scope.AUDITOR])
         data = await audit.logs[name].tile(path)
         caching = "private, no-store" if private else IMMUTABLE if path.is_full else PARTIAL
         return _cached(data, "application/octet-stream", caching, if_none_match)

@@ -1,4 +1,4 @@
-"""From Kafka to PostgreSQL, each record once: positions live in the database and move with the rows.
+"""From Kafka to PostgreSQL, each record once: positions live in the database and move with the rows; and, beside it, `digests`.
 
 Any failure drops the consumer and the connection and starts over from the positions: there is no second path for recovery.
 """
@@ -9,9 +9,10 @@ import logging
 from collections.abc import AsyncIterator
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from tallystick.audit.ingest.digests import Digester
 from tallystick.audit.ingest.rows import Rows, rows_of
 from tallystick.audit.ingest.settings import IngestSettings
 from tallystick.audit.ingest.store import EvidenceStore
@@ -53,13 +54,19 @@ async def ingest(settings: IngestSettings, health: Health) -> None:
     while True:
         try:
             with no_stray_cancellation("copying"):
-                async with _open_store(settings, health) as store, _open_consumer(settings, health) as consumer:
+                async with (
+                    _open_store(settings, health) as store,
+                    _open_consumer(settings, health) as consumer,
+                    _open_producer(settings, health) as producer,
+                ):
                     copier = Copier(settings, store, consumer, telemetry)
+                    digester = Digester(store, producer, settings.governance_topic, settings.access_digest_s)
                     await copier.start()
                     watching = asyncio.create_task(kafka.watch(consumer, health, component=KAFKA))
                     try:
                         while True:
                             await copier.copy()
+                            await digester.turn()
                             failures = 0
                             health.progress()
                     finally:
@@ -199,3 +206,21 @@ async def _open_consumer(settings: IngestSettings, health: Health) -> AsyncItera
         yield consumer
     finally:
         await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def _open_producer(settings: IngestSettings, health: Health) -> AsyncIterator[AIOKafkaProducer]:
+    async def connect() -> AIOKafkaProducer:
+        producer = kafka.producer(settings)
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    producer = await retry(connect, health=health, component=KAFKA)
+    try:
+        yield producer
+    finally:
+        await producer.stop()

@@ -15,11 +15,12 @@ from rich.console import Console
 
 from tallystick.cli.activate.command import parse_time_ms
 from tallystick.cli.approval import GovernanceLogError, read_governance
-from tallystick.cli.backtest.reading import EvidenceReader, EvidenceUnavailableError, Period, decisions_of
+from tallystick.cli.audit import AuditUnavailableError, read_token
+from tallystick.cli.backtest.reading import EvidenceReader, Period, decisions_of
 from tallystick.cli.backtest.report import show
 from tallystick.cli.backtest.trial import ChallengerTrial, PolicyTrial, Trial
 from tallystick.cli.fsck.check import location_of
-from tallystick.cli.fsck.command import MAX_TOKEN_BYTES, Bars
+from tallystick.cli.fsck.command import Bars
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.policy.file import Draft, PolicyFileError, read_policy_file
 from tallystick.contracts import Outcome
@@ -27,7 +28,7 @@ from tallystick.rules.lists import MemberList
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.governance import Governance
 from tallystick.trust.policy import TrustPolicy, log_name
-from tallystick.verifier.inputs import UnreadableError, read_file, read_policy
+from tallystick.verifier.inputs import UnreadableError, read_policy
 from tallystick.verifier.printing import write_json
 
 _KEY_SIZE = 32
@@ -56,7 +57,7 @@ def run(args: Namespace) -> int:
     try:
         if args.audit and not args.token_file:
             raise UnreadableError("--audit needs --token-file: evidence is for authorised readers")
-        token = read_file(args.token_file, MAX_TOKEN_BYTES).decode("ascii").strip() if args.token_file else None
+        token = read_token(args.token_file) if args.token_file else None
         trust, draft = read_policy(args.trust), _draft(args.file)
         governance = asyncio.run(read_governance(f"{location_of(args.logs)}/{log_name(trust.governance_origin)}", trust))
         trials = _trials(args, draft, governance)
@@ -70,7 +71,7 @@ def run(args: Namespace) -> int:
         PolicyFileError,
         GovernanceLogError,
         LogUnavailableError,
-        EvidenceUnavailableError,
+        AuditUnavailableError,
         OSError,
         ValueError,
     ) as error:

@@ -1,16 +1,13 @@
 """The logged decisions of a time, verified, and what may be opened of their evidence."""
 
-import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-import httpx
-
+from tallystick.cli.audit import AuditClient, OpenedEvidence
 from tallystick.cli.fsck.walk import BrokenError, walk
 from tallystick.contracts import Decision, EntryKind
-from tallystick.merkle.encoding import decode_base64
 from tallystick.merkle.tiles import TileBuilder
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.commitments import CommitmentError, open_commitment
@@ -21,14 +18,9 @@ from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.records import open_entry
 
 PLACES = 500
-TIMEOUT_S = 60.0
 
 Advance = Callable[[str, int, int], None]
 """Called with a log's origin, how many of its entries are read, and how many there are."""
-
-
-class EvidenceUnavailableError(OSError):
-    """The audit service does not give evidence; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,52 +80,30 @@ class EvidenceReader:
     """What an audit service opens for the holder of a token, each group held against the decision's commitment."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url.rstrip("/")
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"authorization": f"Bearer {token}"})
+        self._audit = AuditClient(url, token)
 
     async def __aenter__(self) -> Self:
+        await self._audit.__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+    async def __aexit__(self, *error: object) -> None:
+        await self._audit.__aexit__(*error)
 
-    async def read(self, decisions: Sequence[Decision], groups: Iterable[str]) -> list[Mapping[str, bytes] | None]:
+    async def read(self, decisions: Sequence[Decision], groups: Collection[str]) -> list[Mapping[str, bytes] | None]:
         """Return of each decision the groups' contents; None where the evidence is not there, was erased, or is another's.
 
         Raises:
-            EvidenceUnavailableError: The service refuses or does not answer.
+            AuditUnavailableError: The service refuses or does not answer.
         """
-        disclose = ",".join(sorted(groups))
         wanted: dict[int, set[int]] = defaultdict(set)
         for decision in decisions:
             wanted[decision.source_partition].add(decision.sequence)
-        found: dict[tuple[int, str], list[dict[str, str]]] = {}
+        found: dict[tuple[int, bytes], OpenedEvidence] = {}
         for partition, sequences in wanted.items():
             for first, count in _stretches(sequences):
-                answer = await self._get(f"/v1/evidence/{partition}/{first}", {"count": count, "disclose": disclose})
-                for one in answer["evidence"]:
-                    found[partition, one["digest"]] = one["openings"]
-        return [
-            _opened(decision, found.get((decision.source_partition, decision.evidence_digest.hex()))) for decision in decisions
-        ]
-
-    async def _get(self, path: str, query: Mapping[str, int | str]) -> dict[str, Any]:
-        try:
-            response = await self._http.get(self._url + path, params=dict(query))
-            response.raise_for_status()
-            answer: dict[str, Any] = response.json()
-        except httpx.HTTPStatusError as error:
-            raise EvidenceUnavailableError(f"{self._url} answers {error.response.status_code}: {_detail(error)}") from error
-        except (httpx.HTTPError, json.JSONDecodeError) as error:
-            raise EvidenceUnavailableError(f"{self._url}: {error or type(error).__name__}") from error
-        return answer
-
-
-def _detail(error: httpx.HTTPStatusError) -> str:
-    try:
-        return str(error.response.json()["detail"])
-    except (ValueError, LookupError, TypeError):
-        return error.response.reason_phrase
+                for one in await self._audit.evidence(partition, first, count, groups):
+                    found[partition, one.digest] = one
+        return [_opened(decision, found.get((decision.source_partition, decision.evidence_digest))) for decision in decisions]
 
 
 def _stretches(sequences: Iterable[int]) -> list[tuple[int, int]]:
@@ -148,16 +118,13 @@ def _stretches(sequences: Iterable[int]) -> list[tuple[int, int]]:
     return stretches
 
 
-def _opened(decision: Decision, openings: Sequence[Mapping[str, str]] | None) -> Mapping[str, bytes] | None:
-    if openings is None:
+def _opened(decision: Decision, evidence: OpenedEvidence | None) -> Mapping[str, bytes] | None:
+    if evidence is None:
         return None
     committed = {commitment.group: commitment.digest for commitment in decision.commitments}
-    contents = {}
     try:
-        for opening in openings:
-            content = decode_base64(opening["content"])
-            open_commitment(committed[GROUPS[opening["group"]]], decode_base64(opening["salt"]), content)
-            contents[opening["group"]] = content
-    except (CommitmentError, LookupError, ValueError):
+        for group, (salt, content) in evidence.groups.items():
+            open_commitment(committed[GROUPS[group]], salt, content)
+    except (CommitmentError, LookupError):
         return None
-    return contents
+    return {group: content for group, (_, content) in evidence.groups.items()}

@@ -4,7 +4,6 @@ The demo runs on it, and so do the tests that need the whole chain.
 """
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tallystick.cli.demo.anchoring import LocalAnchors
 from tallystick.cli.demo.witnesses import create_states, local_witnesses
 from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
-from tallystick.embedded import ApacheKafka, EmbeddedStack, ServiceProcess, free_port
+from tallystick.embedded import ApacheKafka, EmbeddedStack, LocalIssuer, ServiceProcess, free_port
 from tallystick.runtime.settings import KafkaSettings
 
 SERVICES = ("notary", "audit-ingest", "audit", "scoring")
@@ -36,6 +35,12 @@ QUORUM = 2
 """How many of the witnesses must stand by what is published."""
 
 ROLES = ("publisher", "approver")
+
+AUDITOR = "tallystick:auditor"
+"""What an access token must say for the audit service to show its holder everything."""
+
+TOKEN_LIFETIME_S = 7 * 86_400.0
+"""As long as anybody lets a demo run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,10 @@ class Platform:
         self.profiled = profiled
         self.anchors = LocalAnchors(self.directory / "anchors") if anchored else None
         self._provisioned: Provisioned | None = None
-        self.evidence_token_file = self.directory / "evidence-token"
-        self.evidence_token_file.touch(0o600)
-        self.evidence_token_file.write_text(secrets.token_urlsafe(32))
+        self.issuer = LocalIssuer()
+        self.auditor_token_file = self.directory / "auditor-token"
+        self.auditor_token_file.touch(0o600)
+        self.auditor_token_file.write_text(self.issuer.token("auditor", [AUDITOR], lifetime_s=TOKEN_LIFETIME_S))
 
     @property
     def policy(self) -> Path:
@@ -108,9 +114,9 @@ class Platform:
         return self.log_dir.as_uri()
 
     @property
-    def evidence_token(self) -> str:
-        """The bearer token that opens evidence."""
-        return self.evidence_token_file.read_text()
+    def auditor(self) -> dict[str, str]:
+        """The header by which an auditor asks the audit service."""
+        return {"Authorization": f"Bearer {self.auditor_token_file.read_text()}"}
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -126,6 +132,7 @@ class Platform:
         with ThreadPoolExecutor(2) as beside:
             states = beside.submit(create_states, self.witnesses)
             anchors = beside.submit(self.anchors.start) if self.anchors else None
+            self.issuer.start()
             self.stack.start()
             states.result()
             if anchors:
@@ -178,6 +185,7 @@ class Platform:
         """Stop everything that was started, the services first."""
         with ExitStack() as everything:  # the last one in goes first, whatever becomes of the others
             everything.callback(self.stack.stop)
+            everything.callback(self.issuer.stop)
             if self.anchors:
                 everything.callback(self.anchors.stop)
             for service in self.services.values():
@@ -232,7 +240,7 @@ class Platform:
                 "LOG_URL": self.log_url,
                 "MODELS_DIR": str(self.models),
                 "TRUST_POLICY": str(self.policy),
-                "EVIDENCE_TOKEN_FILE": str(self.evidence_token_file),
+                "OIDC_ISSUER": self.issuer.url,
             },
             "scoring": {
                 "LOG_URL": self.log_url,

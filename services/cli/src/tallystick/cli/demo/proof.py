@@ -51,7 +51,7 @@ def fetch(platform: Platform, transaction_id: str, bundle: Path) -> None:
         answer = httpx.get(
             url,
             params={"disclose": "identity,transaction,features,explanation"},
-            headers={"authorization": f"Bearer {platform.evidence_token}"},
+            headers=platform.auditor,
             timeout=10,
         )
         if answer.status_code == httpx.codes.OK and _anchored_by(answer.json()) == platform.anchored_by:

@@ -70,14 +70,13 @@ def show(told: Told, result: Path, took_s: float, console: Console) -> None:
 def show_service(told: Told, address: str, token_file: Path, console: Console) -> None:
     """Print how to ask the audit service, in lines to be copied."""
     decision = f"{address}/v1/decisions/{told.transaction_id}"
+    curl = f'[cyan]curl -H "Authorization: Bearer $(cat {short(token_file)})" \\\\[/]'
     lines = [
         "\n[bold]The audit service answers until Ctrl-C stops everything.[/] What it can be asked:",
         f"[cyan]curl {address}/openapi.json[/]",
-        "This decision, its proof, and what only the token in that file opens:",
-        f"[cyan]curl {decision}[/]",
-        f"[cyan]curl {decision}/bundle[/]",
-        f'[cyan]curl -H "Authorization: Bearer $(cat {short(token_file)})" \\\\[/]',
-        f"[cyan]    '{decision}/bundle?disclose=features,explanation'[/]",
+        "To an auditor, who holds the token in that file: this decision, and its proof with evidence:",
+        f"{curl}\n[cyan]    {decision}[/]",
+        f"{curl}\n[cyan]    '{decision}/bundle?disclose=features,explanation'[/]",
     ]
     for line in lines:
         console.print(line, soft_wrap=True)

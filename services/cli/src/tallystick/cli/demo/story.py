@@ -186,7 +186,7 @@ def _short_name(link: Path, target: Path) -> Path:
 
 def _serve(platform: Platform, told: Told, console: Console) -> None:
     """Leave everything up until Ctrl-C. Raises DemoError if a service ends by itself."""
-    show_service(told, platform.url("audit"), platform.evidence_token_file, console)
+    show_service(told, platform.url("audit"), platform.auditor_token_file, console)
     try:
         while all(service.is_alive for service in platform.services.values()):
             time.sleep(0.5)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from tallystick.cli.audit import read_token
 from tallystick.cli.fsck.check import Advance, Finding, Fsck, as_json, check_any_log, location_of
 from tallystick.cli.fsck.saved import SavedError, SavedPlaces
 from tallystick.cli.fsck.walk import BrokenError
@@ -16,7 +17,7 @@ from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.anchors.pins import Contract
 from tallystick.trust.policy import TrustPolicy
-from tallystick.verifier.inputs import UnreadableError, read_file, read_log_policy, read_policy
+from tallystick.verifier.inputs import UnreadableError, read_log_policy, read_policy
 from tallystick.verifier.printing import write_json
 from tallystick.verifier.report import utc
 
@@ -33,7 +34,6 @@ UNLISTED = "anchors: over HTTP they are not looked at; fsck finds them beside lo
 UNSEEN = "the chain: that the blocks in which {} took heads are on it, any of its nodes tells"
 HASHED = "every entry hashes into every tile, and all of them to the signed checkpoints"
 MEANT = "decisions stand in unbroken order in each partition, under activations that two people signed"
-MAX_TOKEN_BYTES = 4096
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Check the logs; return 0 if they are sound, 1 if not, 2 if that could not be found out."""
     try:
-        token = read_file(args.token_file, MAX_TOKEN_BYTES).decode("ascii").strip() if args.token_file else None
+        token = read_token(args.token_file) if args.token_file else None
         with Bars(args.json) as bars:
             findings, checks, unchecked = _findings(args, bars.advance, token)
     except BrokenError as error:

@@ -281,3 +281,17 @@ class Topology(_message.Message):
     partitioner: str
     origins: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, topic: _Optional[str] = ..., partitions: _Optional[int] = ..., partitioner: _Optional[str] = ..., origins: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AccessDigest(_message.Message):
+    __slots__ = ("batch", "records", "digest", "previous", "until_ms")
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    batch: int
+    records: int
+    digest: bytes
+    previous: bytes
+    until_ms: int
+    def __init__(self, batch: _Optional[int] = ..., records: _Optional[int] = ..., digest: _Optional[bytes] = ..., previous: _Optional[bytes] = ..., until_ms: _Optional[int] = ...) -> None: ...

@@ -21,6 +21,7 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_ENROLMENT: _ClassVar[EntryKind]
     ENTRY_KIND_LOG_KEY: _ClassVar[EntryKind]
     ENTRY_KIND_FALLBACK: _ClassVar[EntryKind]
+    ENTRY_KIND_ACCESS_DIGEST: _ClassVar[EntryKind]
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_DECISION: EntryKind
 ENTRY_KIND_MODEL_VERSION: EntryKind
@@ -35,6 +36,7 @@ ENTRY_KIND_MALFORMED: EntryKind
 ENTRY_KIND_ENROLMENT: EntryKind
 ENTRY_KIND_LOG_KEY: EntryKind
 ENTRY_KIND_FALLBACK: EntryKind
+ENTRY_KIND_ACCESS_DIGEST: EntryKind
 
 class LogEntry(_message.Message):
     __slots__ = ("kind", "topic", "partition", "offset", "timestamp_ms", "value")
