@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -66,7 +67,7 @@ class World:
         """Return the world as served by a process."""
         return dataclasses.replace(self, url=api.health_url.removesuffix("/health"))
 
-    def bearer(self, scope: str = "auditor", customer_id: str | None = None, **claims: object) -> dict[str, str]:
+    def bearer(self, scope: str = "auditor", customer_id: str | None = None, **claims: Any) -> dict[str, str]:
         """Return the header of somebody with a scope."""
         token = self.issuer.token("somebody", [f"tallystick:{scope}"], customer_id=customer_id, **claims)
         return {"Authorization": f"Bearer {token}"}
@@ -95,7 +96,7 @@ async def _anchor(log: LogFolder) -> None:
 def ingest_process(servers: ProvisionedStack, directory: Path, topic: str = "evidence") -> ServiceProcess:
     """Return an ingest of a topic on these servers, not started."""
     names = ("KAFKA_BOOTSTRAP", "DATABASE_URL", "DATABASE_PASSWORD_FILE")
-    return _process("audit-ingest", servers, directory, names, {"evidence_topic": topic})
+    return _process("audit-ingest", servers, directory, names, {"evidence_topic": topic, "access_digest_s": "0.5"})
 
 
 def api_process(world: World, **settings: str) -> ServiceProcess:

@@ -24,7 +24,7 @@ P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
 OKP = ed25519.Ed25519PrivateKey.generate()
 RSA = rsa.generate_private_key(65537, 2048)
-ALGORITHMS = {
+ALGORITHMS: dict[str, tuple[Any, Any]] = {
     "ES256": (P256, jwt.algorithms.ECAlgorithm),
     "ES384": (P384, jwt.algorithms.ECAlgorithm),
     "EdDSA": (OKP, jwt.algorithms.OKPAlgorithm),
@@ -36,14 +36,12 @@ ALGORITHMS = {
 def jwk(algorithm: str, **more: object) -> dict[str, Any]:
     """Return the public key of an algorithm."""
     key, family = ALGORITHMS[algorithm]
-    return {**family.to_jwk(key.public_key(), as_dict=True), "kid": "k", **more}  # type: ignore[attr-defined]
+    return {**family.to_jwk(key.public_key(), as_dict=True), "kid": "k", **more}
 
 
-def check(
-    claims: Mapping[str, object], algorithm: str = "ES256", key: dict[str, Any] | None = None, **header: object
-) -> Caller:
+def check(claims: Mapping[str, object], algorithm: str = "ES256", key: dict[str, Any] | None = None, **header: Any) -> Caller:
     """Sign claims and verify them."""
-    token = jwt.encode(dict(claims), ALGORITHMS[algorithm][0], algorithm, {"kid": "k", **header})  # type: ignore[arg-type]
+    token = jwt.encode(dict(claims), ALGORITHMS[algorithm][0], algorithm, {"kid": "k", **header})
     return verify(token, read_header(token), key or jwk(algorithm), TERMS, NOW_S).caller
 
 
@@ -126,7 +124,7 @@ def test_customer(claim: object, customer: str | None) -> None:
     ("header", "why"),
     [({"kid": ""}, "kid"), ({"crit": ["exp"]}, "crit|not a signed"), ({"kid": "x" * 256}, "kid")],
 )
-def test_headers_that_are_refused(header: dict[str, object], why: str) -> None:
+def test_headers_that_are_refused(header: dict[str, Any], why: str) -> None:
     """A token names its key, and demands nothing that is not understood."""
     with pytest.raises(TokenError, match=why):
         check(CLAIMS, **header)

@@ -102,7 +102,7 @@ class Index:
             UnavailableError: log or database does not answer.
         """
         head = await log.head()
-        start = (await self._pool.fetch(_SIZE, log.name))[0][0]
+        start: int = (await self._pool.fetch(_SIZE, log.name))[0][0]
         stop = min(head.size, start - start % STRETCH + STRETCH)
         if start >= stop:
             return False

@@ -49,6 +49,10 @@ class LocalIssuer:
         self._made += 1
         self._keys = (self._keys if keep else {}) | {f"key-{self._made}": generate_private_key(SECP256R1())}
 
+    def discovery(self) -> dict[str, Any]:
+        """Return what says where the keys are (OpenID Connect Discovery 1.0 §4)."""
+        return {"issuer": self.url, "jwks_uri": self.url + KEYS}
+
     def key_set(self) -> dict[str, Any]:
         """Return the public keys, as a JWK set."""
         public = {
@@ -109,12 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Serve one of the two documents."""
-        documents = {
-            DISCOVERY: {"issuer": self.issuer.url, "jwks_uri": self.issuer.url + KEYS},
-            KEYS: self.issuer.key_set(),
-        }
+        documents = {DISCOVERY: self.issuer.discovery, KEYS: self.issuer.key_set}
         found = documents.get(self.path)
-        body = json.dumps(found or {"error": "there is no such document"}).encode()
+        body = json.dumps(found() if found else {"error": "there is no such document"}).encode()
         self.send_response(200 if found else 404)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

@@ -145,7 +145,7 @@ def document_needs(document: dict[str, Any], routes: Iterable[object]) -> None:
         needs = next(_needs(route.dependant.dependencies), None) if isinstance(route, APIRoute) else None
         if needs is None or not isinstance(route, APIRoute):
             continue
-        for method in route.methods:
+        for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
             operation["security"] = needs.security
             for status, response in problems.declared(*problems.ACCESS).items():
