@@ -31,8 +31,9 @@ class BuildError(Exception):
 
 
 def kustomizations(root: Path = ROOT) -> list[Path]:
-    """Return what an operator would apply: the base and the overlays."""
-    return sorted(path.parent for path in [*root.glob("base/kustomization.yaml"), *root.glob("overlays/*/kustomization.yaml")])
+    """Return what somebody would apply: the base, the overlays, and a sealer by itself."""
+    files = ("base/kustomization.yaml", "base/sealer/kustomization.yaml", "overlays/*/kustomization.yaml")
+    return sorted(path.parent for pattern in files for path in root.glob(pattern))
 
 
 def build(folder: Path) -> list[Document]:

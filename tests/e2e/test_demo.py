@@ -19,10 +19,11 @@ from .processes import command_line, descendants, wait_gone
 FIELDS = {
     *("transactions", "decisions", "rejected", "log_size", "root", "decisions_per_s"),
     *("roots", "provable_p50_ms", "provable_p99_ms"),
-    *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "anchored", "cosigned"),
+    *("average_precision", "bundle", "policy", "verified", "tampered_refused", "replay_identical", "complete"),
+    *("anchored", "cosigned"),
 }
-PROCESSES = 8
-"""Services and witnesses."""
+PROCESSES = 9
+"""Services, witnesses and the sealer."""
 
 
 @pytest.mark.timeout(400)
@@ -49,6 +50,7 @@ def test_the_demo_can_be_interrupted_and_run_again(tmp_path: Path) -> None:
     assert said["verified"]
     assert said["tampered_refused"]
     assert said["replay_identical"]
+    assert said["complete"], "every decision is on what the sealer read"
     assert len(said["cosigned"]) >= 2, "two of the three witnesses must"
     assert said["anchored"] == (["chain1", "tsa1"] if shutil.which("openssl") else ["chain1"])
     assert said["average_precision"] > 5 * said["fraud"] / said["transactions"], "no better than chance"

@@ -37,12 +37,14 @@ from tallystick.trust.log_proofs import verify_log_proof
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import open_activation, open_entry, open_model, open_policy
+from tallystick.trust.seals import SealHistory, open_seal
 from tallystick.trust.strict_json import parse_object
 
 from ..property.merkle import reference, samples
 from ..property.merkle.formats import FORMATS, verdict
 from ..property.merkle.reference import RefusedError
 from ..unit.gateway import test_iso20022
+from ..unit.sealer import input as sealed
 from ..unit.trust import helpers, test_fallbacks
 from . import anchoring, policies, witnessing
 
@@ -191,6 +193,12 @@ TARGETS: dict[str, Target] = {
     ),
     "fallbacks": Target(
         _refusing(lambda data: open_fallback(data, _TRUST), TrustError), [test_fallbacks.fallback().SerializeToString()]
+    ),
+    "seals": Target(
+        _refusing(
+            lambda data: SealHistory().follow(open_seal(sealed.signed(data).SerializeToString(), sealed.POLICY), 4), TrustError
+        ),
+        [sealed.Sealing().seal().statement],
     ),
     "iso20022": Target(
         _refusing(lambda data: payments(data, most=10, utc_offset_minutes=60), Iso20022Error),

@@ -17,6 +17,7 @@ from tallystick.profiles.settings import ProfilesSettings
 from tallystick.runtime.settings import PREFIX, ServiceSettings, load
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.witness import settings as witness
+from tallystick.witness.sealer.settings import SealerSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
@@ -24,6 +25,7 @@ SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
     "notary": NotarySettings,
     "anchor": AnchorSettings,
     "witness": witness.WitnessSettings,
+    "sealer": SealerSettings,
     "audit": AuditSettings,
     "audit-ingest": IngestSettings,
     "gateway": GatewaySettings,

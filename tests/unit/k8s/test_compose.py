@@ -77,7 +77,7 @@ def test_only_the_writer_may_write() -> None:
                 writers.setdefault(volume.split(":")[0], set()).add(name)
     assert writers["log"] == {"notary", "anchor"}
     assert {source: who for source, who in writers.items() if source.endswith("-credentials")} == {
-        f"{role}-credentials": {"provision"} for role in ("scoring", "notary", "audit", "gateway")
+        f"{role}-credentials": {"provision"} for role in ("scoring", "notary", "audit", "gateway", "sealer")
     }
 
 
@@ -100,6 +100,7 @@ def test_the_notary_asks_the_witnesses_that_run() -> None:
     (script,) = SERVICES["provision"]["command"]
     for name in WITNESSES:
         assert f'--witness="$$(cat /witnesses/{name}) http://{name}:8080"' in script
+    assert '--sealer="$$(cat /witnesses/sealer)"' in script
     assert SERVICES["notary"]["environment"]["TALLYSTICK_WITNESS_POLICY"] == "/run/tallystick/trust-policy/log.policy"
 
 
@@ -116,7 +117,7 @@ def test_the_services_images_have_a_build() -> None:
     builds = {service["image"]: service["build"] for service in SERVICES.values() if "build" in service}
     assert {service["image"] for service in SERVICES.values() if service["image"].startswith("tallystick/")} == set(builds)
     for image, build in builds.items():
-        assert image.startswith(f"tallystick/{build['args']['SERVICE']}:")
+        assert image.startswith(f"tallystick/{'-'.join(build['args'].values())}:")
         assert (FILE.parent / build["context"] / build["dockerfile"]).is_file()
 
 

@@ -8,8 +8,9 @@ from k8s import rules, validate
 
 from .services import ROOT, SETTINGS, expand, load_as_deployed
 
-FOLDERS = {folder.name: folder for folder in validate.kustomizations()}
-WITHOUT = {"base": {"witness", "anchor"}, "anchored": {"witness"}, "dev": {"anchor"}}
+SEALER = validate.ROOT / "base/sealer"
+FOLDERS = {folder.name: folder for folder in validate.kustomizations() if folder != SEALER}
+WITHOUT = {"base": {"witness", "sealer", "anchor"}, "anchored": {"witness", "sealer"}, "dev": {"sealer", "anchor"}}
 """What others run, or an overlay adds."""
 DEPLOYED = {overlay: set(SETTINGS) - WITHOUT[overlay] for overlay in FOLDERS}
 every_overlay = pytest.mark.parametrize("overlay", FOLDERS)
@@ -121,6 +122,16 @@ def test_images_are_those_that_we_build(overlay: str) -> None:
     assert names == (DEPLOYED[overlay] - {"audit-ingest", "provision", "anchor"}) | {"cli"}
     assert all((ROOT / "services" / name / "pyproject.toml").is_file() for name in names)
     assert len({image.partition(":")[2] for image in ours}) == 1
+
+
+def test_a_sealer_is_applied_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound, with settings that the sealer takes, and nothing of the bank's chain in it."""
+    documents = validate.build(SEALER)
+    assert validate.problems(documents) == []
+    (workload,) = rules.workloads(documents)
+    container = next(one for one in rules.containers(workload) if one["name"] == "sealer")
+    (shared,) = (document["data"] for document in documents if document["kind"] == "ConfigMap")
+    load_as_deployed("sealer", shared | rules.environment(container), tmp_path, monkeypatch)
 
 
 def test_a_witness_stands_alone() -> None:

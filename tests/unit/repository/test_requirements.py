@@ -35,7 +35,8 @@ def imported(part: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_requires_what_it_imports(part: str) -> None:
-    """Every import of a part, of ours or from the index, is among its own requirements."""
+    """Every import of a part, of ours or from the index, is among its own requirements, or those of its extras."""
     project = tomllib.loads((ROOT / "services" / part / "pyproject.toml").read_text())["project"]
-    required = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]} | {project["name"]}
+    extras = [text for texts in project.get("optional-dependencies", {}).values() for text in texts]
+    required = {canonicalize_name(Requirement(text).name) for text in (*project["dependencies"], *extras)} | {project["name"]}
     assert sorted(set(imported(part)) - required) == []

@@ -69,6 +69,11 @@ def public(name: str) -> bytes:
     return key(name).public_key().public_bytes_raw()
 
 
+def encoded_public(name: str) -> str:
+    """Return the name's public key as trust policies have it."""
+    return b64encode(public(name)).decode()
+
+
 def sign(kind: str, statement: bytes, *names: str) -> list[Signature]:
     """Return good signatures of these people on a statement."""
     return [Signature(signer=name, signature=key(name).sign(signing_input(kind, statement))) for name in names]

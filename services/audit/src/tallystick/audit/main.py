@@ -69,6 +69,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
         governance = logs[log_name(policy.governance_origin)]
         anchors, governing = Anchors(files), Governing(governance, policy)
         opener, issuer = Opener(store, vault_keys), _issuer(settings)
+        public = {policy.governance_origin, policy.seals_origin}
         audit = Audit(
             finder=Finder(settings.source_topic, by_partition, store, vault_keys),
             prover=Prover(governance, governing, anchors),
@@ -76,7 +77,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
             log_prover=LogProver(store, policy.receipt_keys),
             logs=logs,
             anchors=anchors,
-            closed=frozenset(name for name, origin in policy.origins.items() if origin != policy.governance_origin),
+            closed=frozenset(name for name, origin in policy.origins.items() if origin not in public),
             models=ModelFiles(settings.models_dir),
             policy_files=policy_files,
             gate=Gate(issuer, settings.terms(settings.oidc_issuer or "")),

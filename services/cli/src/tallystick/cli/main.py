@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("tallystick.cli.verify", "check a proof bundle, proof file or receipt, offline"),
     "replay": ("tallystick.cli.replay", "execute a decision again and compare its bits"),
     "fsck": ("tallystick.cli.fsck", "check whole logs: every hash, signature and entry"),
+    "completeness": ("tallystick.cli.completeness", "hold the decisions against what sealers read of the input"),
+    "reconcile": ("tallystick.cli.reconcile", "compare decisions with a clearing file"),
     "monitor-log": ("tallystick.cli.monitor_log", "follow a log and alarm if it is forked or rolled back"),
     "simulate": ("tallystick.cli.simulate", "write the public card-fraud handbook's stream"),
     "stream": ("tallystick.cli.stream", "send transactions from a file to Kafka"),

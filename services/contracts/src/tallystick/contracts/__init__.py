@@ -51,7 +51,7 @@ from tallystick.contracts.v1.profile_pb2 import (
     SourcePosition,
     SourceSlice,
 )
-from tallystick.contracts.v1.seal_pb2 import Seal, SealedPartition, SealStatement
+from tallystick.contracts.v1.seal_pb2 import Seal, SealedPartition, SealedSource, SealStatement
 from tallystick.contracts.v1.transaction_pb2 import Label, Transaction, Verdict
 
 __all__ = [
@@ -105,6 +105,7 @@ __all__ = [
     "Seal",
     "SealStatement",
     "SealedPartition",
+    "SealedSource",
     "Signature",
     "SourcePosition",
     "SourceSlice",

@@ -1,4 +1,4 @@
-"""The logs' only writer: appends what topics `decisions` and `governance` bring, commits, signs, publishes.
+"""The logs' only writer: appends what its topics bring (`decisions`, `governance`, …), commits, signs, publishes.
 
 The trust policy says which logs there are; each has a pipeline of its own, in this process or in another.
 

@@ -20,6 +20,7 @@ from tallystick.contracts import (
     Outcome,
     PolicyVersion,
     Report,
+    Seal,
     Topology,
 )
 from tallystick.merkle.hashing import HASH_SIZE
@@ -169,10 +170,13 @@ GOVERNANCE_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {
 FALLBACK_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {b"fallback": (EntryKind.ENTRY_KIND_FALLBACK, Fallback)}
 """The same for the log of fallbacks."""
 
+SEAL_KINDS: Mapping[bytes, tuple[EntryKind, type[Message]]] = {b"seal": (EntryKind.ENTRY_KIND_SEAL, Seal)}
+"""The same for the log of seals."""
+
 
 @dataclass(frozen=True, slots=True)
 class WholeTopicIntake:
-    """Topics `governance` and `fallbacks`: every record, in order. Whether what it says is allowed, readers of the log judge.
+    """Topics `governance`, `fallbacks`, `seals`: every record, in order. Whether what it says is allowed, readers judge.
 
     Nothing stops it. Offsets at which the topic has no record any more leave an entry that says so. `kinds` says by the part of
     a record's key before the first "/" what its value is.

@@ -6,6 +6,7 @@ from tallystick.trust.policy import TrustPolicy, log_name
 
 GOVERNANCE = "governance"
 FALLBACKS = "fallbacks"
+SEALS = "seals"
 DECISIONS = "decisions"
 ALL = "all"
 
@@ -52,8 +53,9 @@ def chosen(policy: TrustPolicy, source_topic: str, names: str) -> tuple[Log, ...
     decisions = [Log(log_name(origin), origin, DECISIONS, topic.of_log(origin)) for origin in policy.decisions_origins]
     governance = Log(log_name(policy.governance_origin), policy.governance_origin, GOVERNANCE, frozenset({0}))
     others = [governance]
-    if policy.fallbacks_origin is not None:
-        others.append(Log(log_name(policy.fallbacks_origin), policy.fallbacks_origin, FALLBACKS, frozenset({0})))
+    for origin, name in ((policy.fallbacks_origin, FALLBACKS), (policy.seals_origin, SEALS)):
+        if origin is not None:
+            others.append(Log(log_name(origin), origin, name, frozenset({0})))
     logs = {log.name: log for log in (*decisions, *others) if log.partitions}
     if names == ALL:
         return tuple(logs.values())

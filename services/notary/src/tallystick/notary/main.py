@@ -13,9 +13,9 @@ from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
 from tallystick.notary.effects import KnownHead
 from tallystick.notary.incidents import GovernanceIncidents
-from tallystick.notary.intake import FALLBACK_KINDS, GOVERNANCE_KINDS, DecisionIntake, Intake, WholeTopicIntake
+from tallystick.notary.intake import FALLBACK_KINDS, GOVERNANCE_KINDS, SEAL_KINDS, DecisionIntake, Intake, WholeTopicIntake
 from tallystick.notary.keyring import Keyring
-from tallystick.notary.logs import DECISIONS, FALLBACKS, GOVERNANCE, Log, LogChoiceError, chosen
+from tallystick.notary.logs import DECISIONS, FALLBACKS, GOVERNANCE, SEALS, Log, LogChoiceError, chosen
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.receipts import ReceiptSigner, report_receipts
 from tallystick.notary.service import keep_going, report
@@ -124,6 +124,7 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
                 DECISIONS: DecisionIntake(settings.source_topic),
                 FALLBACKS: WholeTopicIntake(FALLBACK_KINDS),
                 GOVERNANCE: WholeTopicIntake(GOVERNANCE_KINDS),
+                SEALS: WholeTopicIntake(SEAL_KINDS),
             }
             # Witnesses tell the time, too; without them a key of the notary's own does.
             clock_s = time.time if governs and not policy else None

@@ -12,6 +12,7 @@ from hmac import digest as hmac_digest
 import asyncpg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tallystick.runtime.chain_keys import CHAIN_KEY_SIZE, chain_key
 from tallystick.runtime.vault import Vault, VaultRefusedError
 from tallystick.scoring.windows import Customer
 from tallystick.trust.chain import KEY_SPAN
@@ -66,9 +67,7 @@ class Custody:
     async def chain_key(self, topic: str, partition: int, sequence: int) -> tuple[int, bytes]:
         """Return the chain key that serves a sequence, and its place (sequence // KEY_SPAN); made if there is none."""
         epoch = sequence // KEY_SPAN
-        path = f"chain/{topic}/{partition}/{epoch}"
-        fresh = {"key": base64.b64encode(self._randomness(_KEY_SIZE)).decode()}
-        return epoch, _key(await self._vault.kv_create(path, fresh), path)
+        return epoch, await chain_key(self._vault, topic, partition, epoch, self._randomness(CHAIN_KEY_SIZE))
 
     async def new_wrapped_key(self) -> tuple[bytes, str]:
         """Return a random key for a snapshot, and the same wrapped. Raises VaultError."""

@@ -28,16 +28,19 @@ from tallystick.trust.fallbacks import open_fallback
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import kind_name, open_entry
+from tallystick.trust.seals import open_seal
 
 MAX_LOG_PROOF_BYTES = MAX_PROOF_FILE_SIZE
 PROOF_FILE, RECEIPT = "tlog-proof", "COSE receipt"
 _OF_BOTH = {EntryKind.ENTRY_KIND_INCIDENT, EntryKind.ENTRY_KIND_MALFORMED}
 _OF_DECISIONS = _OF_BOTH | {EntryKind.ENTRY_KIND_DECISION}
 _OF_FALLBACKS = {EntryKind.ENTRY_KIND_FALLBACK, EntryKind.ENTRY_KIND_MALFORMED}
+_OF_SEALS = {EntryKind.ENTRY_KIND_SEAL, EntryKind.ENTRY_KIND_MALFORMED}
 _OF_GOVERNANCE = set(EntryKind.values()) - {
     EntryKind.ENTRY_KIND_UNSPECIFIED,
     EntryKind.ENTRY_KIND_DECISION,
     EntryKind.ENTRY_KIND_FALLBACK,
+    EntryKind.ENTRY_KIND_SEAL,
 }
 _COSE_SIGN1 = b"\xd2"
 _PROOF_FILE_START = HEADER.partition(b"@")[0] + b"@"
@@ -192,6 +195,8 @@ def _open(data: bytes, origin: str, policy: TrustPolicy) -> tuple[LogEntry, Deci
         raise LogProofError(f"the entry is of kind {kind_name(entry.kind)}, which is not what {origin} is for")
     if entry.kind == EntryKind.ENTRY_KIND_FALLBACK:
         open_fallback(entry.value, policy)
+    if entry.kind == EntryKind.ENTRY_KIND_SEAL:
+        open_seal(entry.value, policy)
     if entry.kind != EntryKind.ENTRY_KIND_DECISION:
         return entry, None
     decision = parse_message(Decision, entry.value, "its record")
@@ -205,7 +210,8 @@ def _open(data: bytes, origin: str, policy: TrustPolicy) -> tuple[LogEntry, Deci
 def _kinds_of(origin: str, policy: TrustPolicy) -> Set[int]:
     if origin in policy.decisions_origins:
         return _OF_DECISIONS
-    return _OF_FALLBACKS if origin == policy.fallbacks_origin else _OF_GOVERNANCE
+    others = {policy.fallbacks_origin: _OF_FALLBACKS, policy.seals_origin: _OF_SEALS}
+    return others.get(origin, _OF_GOVERNANCE)
 
 
 def _checks(index: int, entry: LogEntry, decision: Decision | None) -> list[str]:

@@ -11,6 +11,7 @@ A folder of two files, both refused if they hold anything that is not understood
       decisions = ["bank.example/decisions-0", "bank.example/decisions-1"]
       governance = "bank.example/governance"
       fallbacks = "bank.example/fallbacks"   # optional: answers that gateways gave without a decision
+      seals = "bank.example/seals"           # if there are sealers: what they sealed
       [freshness]                  # how old the governance log's newest cosignatures may be
       max_age_s = 60
       witness = "notary-clock"     # optional: whose word counts; without it, the quorum's
@@ -24,6 +25,11 @@ A folder of two files, both refused if they hold anything that is not understood
       roles = ["publisher", "approver"]
       [[receipt_keys]]             # whose COSE receipts count, if any
       origin = "bank.example/decisions"
+      public_key = "<base64 of 32 bytes>"
+  and, optional, who seals the input, each with a key that nobody else here has:
+
+      [[sealers]]
+      name = "s1"
       public_key = "<base64 of 32 bytes>"
   and, optional, who anchors: `[[timestamp_authorities]]` and `[[contracts]]`, as `anchors.pins` has them;
   and, optional, keys in log.policy that no longer speak for trees beyond a size:
@@ -52,7 +58,7 @@ from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.merkle.signed_roots import ReceiptKey
 from tallystick.trust.anchors.pins import Anchorer, parse_pins
 from tallystick.trust.errors import TrustError
-from tallystick.trust.statements import ROLES, Signer
+from tallystick.trust.statements import ROLES, Sealer, Signer
 from tallystick.trust.strict_json import fields
 
 MAX_POLICY_BYTES = 1_000_000
@@ -104,12 +110,14 @@ class TrustPolicy:
     topics: Mapping[str, Topic]
     signers: tuple[Signer, ...]
     fallbacks_origin: str | None = None
+    seals_origin: str | None = None
+    sealers: tuple[Sealer, ...] = ()
     receipt_keys: tuple[ReceiptKey, ...] = ()
     anchorers: Mapping[str, Anchorer] = field(default_factory=dict)
 
     @property
     def origins(self) -> Mapping[str, str]:
-        """All logs' origins by name: the decisions' in their order, the fallbacks' if there is one, the governance log's."""
+        """All logs' origins by name: decisions, fallbacks and seals if there are any, the governance log."""
         return {log_name(origin): origin for origin in _origins(self)}
 
     def decisions_origin(self, topic: str, partition: int) -> str:
@@ -154,18 +162,21 @@ class TrustPolicy:
 
     @property
     def machine_keys(self) -> frozenset[bytes]:
-        """The public keys of logs and witnesses and those of receipts, which are nobody's own."""
+        """The public keys of logs, witnesses and sealers and those of receipts, which are no person's."""
         keys = [*(key for key, _ in self.log_policy.logs), *self.log_policy.witnesses.values()]
-        return frozenset(key.public_key for key in keys) | {key.public_key for key in self.receipt_keys}
+        others = {key.public_key for key in self.receipt_keys} | {sealer.public_key for sealer in self.sealers}
+        return frozenset(key.public_key for key in keys) | others
 
     @classmethod
     def _from_toml(cls, log_policy: LogPolicy, document: dict[str, Any]) -> Self:
         top = {"version": int, "logs": dict, "freshness": dict, "topics": dict, "signers": list}
-        optional = {"receipt_keys": list, "timestamp_authorities": list, "contracts": list, "retired_keys": list}
+        optional = dict.fromkeys(("receipt_keys", "sealers", "timestamp_authorities", "contracts", "retired_keys"), list)
         fields(document, "the file", top, optional)
         if document["version"] != 1:
             raise TrustPolicyError(f"version is {document['version']}; this program understands 1")
-        logs = fields(document["logs"], "[logs]", {"decisions": (str, list), "governance": str}, {"fallbacks": str})
+        logs = fields(
+            document["logs"], "[logs]", {"decisions": (str, list), "governance": str}, {"fallbacks": str, "seals": str}
+        )
         decisions = _parse_origins(logs["decisions"])
         freshness = fields(document["freshness"], "[freshness]", {"max_age_s": int}, {"witness": str})
         retired = dict(_parse_retired(item, place) for place, item in enumerate(document.get("retired_keys", []), start=1))
@@ -174,6 +185,8 @@ class TrustPolicy:
             decisions_origins=decisions,
             governance_origin=logs["governance"],
             fallbacks_origin=logs.get("fallbacks"),
+            seals_origin=logs.get("seals"),
+            sealers=tuple(_parse_sealer(item, place) for place, item in enumerate(document.get("sealers", []), start=1)),
             freshness=Freshness(freshness.get("witness"), freshness["max_age_s"]),
             topics={name: _parse_topic(name, topic, decisions) for name, topic in document["topics"].items()},
             signers=tuple(_parse_signer(item, place) for place, item in enumerate(document["signers"], start=1)),
@@ -185,8 +198,8 @@ class TrustPolicy:
 
 
 def _origins(policy: TrustPolicy) -> tuple[str, ...]:
-    fallbacks = () if policy.fallbacks_origin is None else (policy.fallbacks_origin,)
-    return (*policy.decisions_origins, *fallbacks, policy.governance_origin)
+    others = (policy.fallbacks_origin, policy.seals_origin)
+    return (*policy.decisions_origins, *(origin for origin in others if origin is not None), policy.governance_origin)
 
 
 def log_name(origin: str) -> str:
@@ -256,6 +269,17 @@ def _parse_signer(value: Any, place: int) -> Signer:
         raise TrustPolicyError(f"{where} ({name}): public_key: {error}") from None
 
 
+def _parse_sealer(value: Any, place: int) -> Sealer:
+    where = f"sealer {place}"
+    sealer = fields(value, where, {"name": str, "public_key": str})
+    if not _LOG_NAME.fullmatch(sealer["name"]):
+        raise TrustPolicyError(f"{where}: the name must be 1 to 64 of a-z, 0-9, '-', '_' and '.'")
+    try:
+        return Sealer(sealer["name"], decode_base64(sealer["public_key"]))
+    except ValueError as error:
+        raise TrustPolicyError(f"{where} ({sealer['name']}): public_key: {error}") from None
+
+
 def _parse_receipt_key(value: Any, place: int) -> ReceiptKey:
     where = f"receipt key {place}"
     key = fields(value, where, {"origin": str, "public_key": str})
@@ -288,6 +312,7 @@ def _check_together(policy: TrustPolicy) -> None:
     if not policy.topics:
         raise TrustPolicyError("[topics] names no topic")
     _check_receipt_keys(policy)
+    _check_sealers(policy)
     known = {key for key, _ in policy.log_policy.logs}
     for key in policy.log_policy.retired:
         if key not in known:
@@ -305,6 +330,18 @@ def _check_receipt_keys(policy: TrustPolicy) -> None:
         if key.public_key in used:
             raise TrustPolicyError(f"a receipt key of {key.origin!r} is there twice, or is that of a log or witness")
         used.add(key.public_key)
+
+
+def _check_sealers(policy: TrustPolicy) -> None:
+    if bool(policy.sealers) != (policy.seals_origin is not None):
+        raise TrustPolicyError("[[sealers]] and [logs].seals go together: what sealers seal is in a log of its own")
+    if len({sealer.name for sealer in policy.sealers}) < len(policy.sealers):
+        raise TrustPolicyError("two sealers have the same name")
+    used = replace(policy, sealers=()).machine_keys
+    for sealer in policy.sealers:
+        if sealer.public_key in used:
+            raise TrustPolicyError(f"the sealer {sealer.name!r} has the key of another sealer, a log, a witness or receipts")
+        used |= {sealer.public_key}
 
 
 def _check_logs(policy: TrustPolicy) -> None:
@@ -338,6 +375,6 @@ def _check_signers(policy: TrustPolicy) -> None:
         if signer.public_key in keys:
             raise TrustPolicyError(f"the signers {keys[signer.public_key]!r} and {signer.name!r} have the same key")
         if signer.public_key in machines:
-            raise TrustPolicyError(f"the signer {signer.name!r} has the key of a log, a witness or receipts")
+            raise TrustPolicyError(f"the signer {signer.name!r} has the key of a log, a witness, a sealer or receipts")
         names.add(signer.name)
         keys[signer.public_key] = signer.name

@@ -45,6 +45,21 @@ class Signer:
         ed25519.check_public_key(self.public_key)
 
 
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Who seals the input, by the trust policy: nobody of the operator's; `public_key` is 32 bytes of Ed25519.
+
+    Raises:
+        PublicKeyError: The key is not one that every verifier would treat alike.
+    """
+
+    name: str
+    public_key: bytes
+
+    def __post_init__(self) -> None:
+        ed25519.check_public_key(self.public_key)
+
+
 class SignatureLike(Protocol):
     """The contracts' `Signature`: a signer's name and 64 bytes of Ed25519."""
 

@@ -1,4 +1,4 @@
-"""`tallystick-witness`: run, or `--make-key`, `--init`, `--vkey`.
+"""`tallystick-witness`: run, or `--make-key`, `--init`, `--vkey`; with `--role sealer`, the sealer in its own sub-package does.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, or done; 1 failed; 2 a setting or argument is wrong, or the state is not this key's.
 """
@@ -19,10 +19,15 @@ from tallystick.witness.sqlite_store import SqliteStore
 from tallystick.witness.store import StateError, StateUnavailableError, Store, sqlite_path
 from tallystick.witness.witness import Witness
 
+WITNESS, SEALER = "witness", "sealer"
+
 
 def main() -> None:
     """Do what the command line says."""
     arguments = _parser().parse_args()
+    if arguments.role == SEALER:
+        _sealer(arguments)
+        return
     if arguments.make_key:
         _make_key(*arguments.make_key)
         return
@@ -40,14 +45,26 @@ def main() -> None:
         sys.exit(f"tallystick-witness: {error}")
 
 
+def _sealer(arguments: argparse.Namespace) -> None:
+    # Only now: a witness runs without all that a sealer reads Kafka and Vault with.
+    try:
+        from tallystick.witness.sealer.main import run
+    except ModuleNotFoundError as error:
+        sys.exit(f"tallystick-witness: a sealer needs more than a witness ({error}): install tallystick-witness[sealer]")
+    run(arguments)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tallystick-witness", description="A C2SP tlog-witness. Without an option it runs, as TALLYSTICK_* variables say."
     )
+    parser.add_argument(
+        "--role", choices=(WITNESS, SEALER), default=WITNESS, help="cosign checkpoints, or seal the input (%(default)s)"
+    )
     option = parser.add_mutually_exclusive_group()
-    option.add_argument("--make-key", nargs=2, metavar=("NAME", "FILE"), help="make a private key and print its verifier key")
-    option.add_argument("--vkey", action="store_true", help="print the verifier key of TALLYSTICK_KEY_FILE")
-    option.add_argument("--init", action="store_true", help="make the state of a key that has never cosigned anything")
+    option.add_argument("--make-key", nargs=2, metavar=("NAME", "FILE"), help="make a private key and print its public one")
+    option.add_argument("--vkey", action="store_true", help="print the public key of TALLYSTICK_KEY_FILE")
+    option.add_argument("--init", action="store_true", help="make the state of a key that has never signed anything")
     return parser
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from tallystick.cli.demo.anchoring import LocalAnchors
+from tallystick.cli.demo.sealer import LocalSealer
 from tallystick.cli.demo.witnesses import create_states, local_witnesses
 from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
 from tallystick.embedded import ApacheKafka, EmbeddedStack, LocalIssuer, ServiceProcess, free_port
@@ -29,6 +30,9 @@ PROFILES = "profiles"
 
 ANCHOR = "anchor"
 """The process that anchors, where anything does."""
+
+SEALER = "sealer"
+"""The sealer's name, where there is one."""
 
 WITNESSES = ("w1", "w2", "w3")
 QUORUM = 2
@@ -60,6 +64,7 @@ class Platform:
         partitions: of the input topic.
         decisions_logs: how many logs hold the decisions on them.
         anchored: whether a chain and, where there is openssl, an authority run too, and heads are anchored with them.
+        sealed: whether a sealer reads the input, too.
         profiled: whether profiles of terminals are kept; old data may come as fast as it goes, for what is late is kept a year.
         kafka: the brokers, where it is not to be Tansu: of three, each keeps a copy of everything.
         extra: further settings by service or witness, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
@@ -73,6 +78,7 @@ class Platform:
         decisions_logs: int = 1,
         anchored: bool = False,
         profiled: bool = False,
+        sealed: bool = False,
         kafka: ApacheKafka | None = None,
         extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
@@ -91,6 +97,7 @@ class Platform:
         self._extra = extra or {}
         self.witnesses = local_witnesses(self.directory / "witnesses", WITNESSES, self.logs, self._extra)
         self.profiled = profiled
+        self.sealer = self._make_sealer() if sealed else None
         self.anchors = LocalAnchors(self.directory / "anchors") if anchored else None
         self._provisioned: Provisioned | None = None
         self.issuer = LocalIssuer()
@@ -152,12 +159,15 @@ class Platform:
                     witnesses=Witnesses.of([witness.described for witness in self.witnesses], QUORUM),
                     authorities=self.anchors.authorities if self.anchors else (),
                     contracts=self.anchors.contracts if self.anchors else (),
+                    sealers=(self.sealer.described,) if self.sealer else (),
                 )
             )
         )
         for witness in self.witnesses:
             witness.know((self.policy / "log.policy").read_bytes())
             self.services[witness.name] = witness.process
+        if self.sealer:
+            self.services[SEALER] = self.sealer.process(self.environment(SEALER))
         services = (*SERVICES, *([PROFILES] if self.profiled else []), *([ANCHOR] if self.anchors else []))
         ports = {service: free_port() for service in services}
         for service in services:
@@ -203,6 +213,9 @@ class Platform:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _make_sealer(self) -> LocalSealer:
+        return LocalSealer(self.directory / "sealers" / SEALER, self.logs / f"{SEALER}.log", self._extra.get(SEALER, {}))
+
     @property
     def _made(self) -> Provisioned:
         if self._provisioned is None:
@@ -223,6 +236,7 @@ class Platform:
             "audit": ("vault", "database"),
             "gateway": ("kafka", "database"),
             PROFILES: ("kafka",),
+            SEALER: ("kafka", "vault"),
             ANCHOR: (),
         }.get(service, tuple(reach))
         names = {f"TALLYSTICK_{name}" for use in uses for name in reach[use]}

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,13 +87,22 @@ def offline(arguments: list[str]) -> Verdict:
         if libc is not None and libc.unshare(_NEW_NETWORK) != 0:
             libc.unshare(_NEW_USER | _NEW_NETWORK)
 
+    return _verdict([sys.executable, "-c", _OFFLINE, *arguments], isolate)
+
+
+def asked(arguments: list[str]) -> Verdict:
+    """Run a `tallystick` command with `--json` in a process of its own."""
+    return _verdict([sys.executable, "-m", "tallystick.cli.main", *arguments])
+
+
+def _verdict(argv: list[str], before: Callable[[], None] | None = None) -> Verdict:
     done = subprocess.run(  # noqa: S603  our own interpreter and program
-        [sys.executable, "-c", _OFFLINE, *arguments, "--json"],
+        [*argv, "--json"],
         env={"PATH": os.environ.get("PATH", "")},
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=isolate,
+        preexec_fn=before,
     )
     said: dict[str, Any] = {"reason": done.stderr.strip()[-500:]}
     with suppress(json.JSONDecodeError):

@@ -39,13 +39,15 @@ class Told:
     verified: Verdict
     refused: Verdict
     replayed: Verdict
+    complete: Verdict
 
     @property
     def held(self) -> bool:
         """True if all of it held."""
         found = self.figures
         complete = found.transactions == found.decisions == found.log_size and found.rejected == 0
-        return complete and self.verified.code == 0 and self.refused.code == 1 and self.replayed.code == 0
+        said = (self.verified.code, self.refused.code, self.replayed.code, self.complete.code)
+        return complete and said == (0, 1, 0, 0)
 
 
 def show(told: Told, result: Path, took_s: float, console: Console) -> None:
@@ -148,6 +150,9 @@ def _decision(told: Told) -> Table:
     bits = (told.replayed.said.get("logged") or {}).get("margin_bits", "?")
     engines = " and ".join(_ENGINES.get(run["engine"], run["engine"]) for run in told.replayed.said.get("executions", []))
     table.add_row("replayed", _mark(told.replayed.code == 0, f"to the same bits, {bits}, by {engines}", told.replayed))
+    seals = sum(one["seals"] for one in told.complete.said.get("sealers", []))
+    line = f"all are on what the sealer read itself, by {seals:,} seals"
+    table.add_row("none left out", _mark(told.complete.code == 0, line, told.complete))
     return table
 
 

@@ -198,7 +198,7 @@ async def _progress(http: httpx.AsyncClient, platform: Platform) -> tuple[int, i
 
 def published_decisions(notary: Mapping[str, Any]) -> int:
     """Return how many entries the published decisions logs have, by what the notary says of itself."""
-    return sum(log["published_size"] or 0 for name, log in notary["logs"].items() if name != "governance")
+    return sum(log["published_size"] or 0 for name, log in notary["logs"].items() if name.startswith("decisions"))
 
 
 async def _health(http: httpx.AsyncClient, platform: Platform, service: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tallystick.cli.demo.figures import Decided, Figures, figures, read_logs, rows_of
-from tallystick.cli.demo.platform import PROFILES, QUORUM, SERVICES, WITNESSES, Platform
-from tallystick.cli.demo.proof import fetch, flip_one_bit, offline
+from tallystick.cli.demo.platform import PROFILES, QUORUM, SEALER, SERVICES, WITNESSES, Platform
+from tallystick.cli.demo.proof import Verdict, asked, fetch, flip_one_bit, offline
 from tallystick.cli.demo.report import Told, show, show_service
 from tallystick.cli.demo.steps import DemoError, activate, fill_profiles, label, publish, stream, train, wait_until
 from tallystick.cli.simulate import generate, write_parquet
@@ -65,9 +65,10 @@ def tell(plan: Plan, console: Console) -> int:
     data = plan.directory.parent / "handbook.parquet"
     with ThreadPoolExecutor(1) as pool:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
-        with Platform(plan.directory, anchored=True, profiled=True, kafka=_brokers(plan)) as platform:
+        with Platform(plan.directory, anchored=True, profiled=True, sealed=True, kafka=_brokers(plan)) as platform:
             say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES) + 1} services, each its own process")
             say(f"so do {len(WITNESSES)} witnesses: what a log publishes, {QUORUM} of them must cosign")
+            say("and a sealer, who reads the input too, and signs what it read")
             say(f"and who anchors its heads outside: {' and '.join(sorted(platform.anchored_by))}")
             following = generating.result()
             say("the handbook's card stream: 1,754,155 transactions, hash as published")
@@ -142,6 +143,7 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
     verified = offline(["verify", str(bundle), *policy])
     refused = offline(["verify", str(tampered), *policy])
     replayed = offline(["replay", str(bundle), *policy, "--model", str(model)])
+    complete = _completeness(platform, found.decisions)
     return Told(
         figures=found,
         transaction_id=transaction_id,
@@ -152,7 +154,16 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
         verified=verified,
         refused=refused,
         replayed=replayed,
+        complete=complete,
     )
+
+
+def _completeness(platform: Platform, decisions: int) -> Verdict:
+    """Hold the decisions against what the sealer read, once its seals on all of them are in the log."""
+    wait_until(lambda: platform.health(SEALER)["seals"]["records"] >= decisions, "the sealer to have read the input")
+    signed = platform.health(SEALER)["seals"]["signed"]
+    wait_until(lambda: platform.health("notary")["logs"]["seals"]["published_size"] >= signed, "the seals to be logged")
+    return asked(["completeness", str(platform.log_dir), "--policy", str(platform.policy)])
 
 
 def _telling(decided: Decided, fraud: NDArray[np.bool_]) -> int:
@@ -173,6 +184,7 @@ def _result(told: Told) -> dict[str, object]:
         "verified": told.verified.code == 0,
         "tampered_refused": told.refused.code == 1,
         "replay_identical": told.replayed.code == 0,
+        "complete": told.complete.code == 0,
         "anchored": sorted(anchor["by"] for anchor in told.verified.said.get("anchors", [])),
         "cosigned": sorted(told.verified.said.get("log", {}).get("cosigned", {})),
     }

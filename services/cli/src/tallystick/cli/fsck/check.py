@@ -22,6 +22,7 @@ from tallystick.trust.governance import Governance, replay
 from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.seals import SealLog
 
 SAVE_EVERY = 64
 """Stretches of the walk between two saved places."""
@@ -63,7 +64,7 @@ class Fsck:
         self._token = token
 
     async def run(self) -> list[Finding]:
-        """Check the governance log, then the decisions' logs against it, then that of fallbacks.
+        """Check the governance log, then the decisions' logs against it, then those of fallbacks and seals.
 
         Raises:
             BrokenError: The first place that is not sound.
@@ -73,7 +74,9 @@ class Fsck:
         governance, finding = await self._check_governance(self._policy.governance_origin)
         findings = [finding, *[await self._check_decisions(origin, governance) for origin in self._policy.decisions_origins]]
         if self._policy.fallbacks_origin is not None:
-            findings.append(await self._check_fallbacks(self._policy.fallbacks_origin))
+            findings.append(await self._check_topic(self._policy.fallbacks_origin, FallbackLog(self._policy)))
+        if self._policy.seals_origin is not None:
+            findings.append(await self._check_topic(self._policy.seals_origin, SealLog(self._policy)))
         return findings
 
     async def _check_governance(self, origin: str) -> tuple[Governance, Finding]:
@@ -84,14 +87,14 @@ class Fsck:
         async with self._reader(origin) as reader:
             verified = await self._checkpoint(reader, origin)
             entries: list[bytes] = []
-            with _in(origin):
+            with in_log(origin):
                 if place := self._saved.get(origin):
                     await resumed(reader, verified.checkpoint, place.size, bytes.fromhex(place.root))
                 async for stretch in walk(reader, verified.checkpoint, TileBuilder()):
                     entries += stretch
                     self._advance(origin, len(entries), verified.checkpoint.size)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
-        with _in(origin):
+        with in_log(origin):
             try:
                 check_governance_log(entries)
             except TrustError as error:
@@ -99,7 +102,7 @@ class Fsck:
         governance = replay(entries, self._policy)
         # What a retired key made beyond its time is nobody's log, though every hash of it be right.
         self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
-        with _in(origin):
+        with in_log(origin):
             _believed(self._policy.log_policy, verified.note.encode(), origin)
         self._saved.put(origin, Place(verified.checkpoint.size, verified.checkpoint.root.hex(), {}))
         counts = {
@@ -114,7 +117,7 @@ class Fsck:
     async def _check_decisions(self, origin: str, governance: Governance) -> Finding:
         async with self._reader(origin) as reader:
             verified = await self._checkpoint(reader, origin)
-            with _in(origin):
+            with in_log(origin):
                 builder, log = await self._begin(reader, verified.checkpoint, governance)
                 stretches = 0
                 async for stretch in walk(reader, verified.checkpoint, builder):
@@ -125,15 +128,15 @@ class Fsck:
                         self._save(origin, builder, log)
                 self._save(origin, builder, log)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
-        notes = [*map(_told, log.passed()), *notes]
+        notes = [*map(told, log.passed()), *notes]
         return Finding(verified, dict(sorted(log.counts.items())), notes, anchors, sorted(log.switches))
 
-    async def _check_fallbacks(self, origin: str) -> Finding:
+    async def _check_topic(self, origin: str, log: FallbackLog | SealLog) -> Finding:
         """Check all of it anew each time, and hold it to what it was at an earlier time."""
         async with self._reader(origin) as reader:
             verified = await self._checkpoint(reader, origin)
-            log, builder = FallbackLog(self._policy), TileBuilder()
-            with _in(origin):
+            builder = TileBuilder()
+            with in_log(origin):
                 if place := self._saved.get(origin):
                     await resumed(reader, verified.checkpoint, place.size, bytes.fromhex(place.root))
                 async for stretch in walk(reader, verified.checkpoint, builder):
@@ -144,7 +147,7 @@ class Fsck:
         return Finding(verified, dict(sorted(log.counts.items())), [*log.notes(), *notes], anchors)
 
     async def _check_anchors(self, reader: LogReader, checkpoint: Checkpoint) -> tuple[Mapping[str, int], list[str]]:
-        with _in(checkpoint.origin):
+        with in_log(checkpoint.origin):
             found = await check_anchors(AnchorFiles(reader.url), reader, checkpoint, self._policy)
         notes = []
         if found.unpinned:
@@ -176,7 +179,7 @@ class Fsck:
 
     async def _checkpoint(self, reader: LogReader, origin: str) -> VerifiedCheckpoint:
         data = await reader.checkpoint()
-        with _in(origin):
+        with in_log(origin):
             return _believed(self._policy.log_policy, data, origin)
 
     def _reader(self, origin: str) -> LogReader:
@@ -204,7 +207,7 @@ async def check_any_log(location: str, policy: LogPolicy, saved: SavedPlaces, ad
         except ValueError as error:
             raise BrokenError(f"the checkpoint is refused: {error}") from error
         checkpoint, place, stretches = verified.checkpoint, saved.get(origin), 0
-        with _in(origin):
+        with in_log(origin):
             builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root)) if place else TileBuilder()
             async for _ in walk(reader, checkpoint, builder):
                 advance(origin, builder.size, checkpoint.size)
@@ -216,7 +219,7 @@ async def check_any_log(location: str, policy: LogPolicy, saved: SavedPlaces, ad
 
 
 @contextmanager
-def _in(origin: str) -> Iterator[None]:
+def in_log(origin: str) -> Iterator[None]:
     """Say in which log it is broken."""
     try:
         yield
@@ -224,7 +227,8 @@ def _in(origin: str) -> Iterator[None]:
         raise BrokenError(f"{origin}: {error}") from error
 
 
-def _told(incident: SignedIncident) -> str:
+def told(incident: SignedIncident) -> str:
+    """Say in words by which incident a log went on."""
     said = incident.statement
     lost = said.to_sequence - said.from_sequence
     return (
@@ -245,7 +249,7 @@ def location_of(text: str) -> str:
     return text.rstrip("/") if "://" in text else Path(text).resolve().as_uri()
 
 
-def _take(log: DecisionLog | FallbackLog, first: int, entries: Iterable[bytes]) -> None:
+def _take(log: DecisionLog | FallbackLog | SealLog, first: int, entries: Iterable[bytes]) -> None:
     for index, entry in enumerate(entries, start=first):
         try:
             log.take(entry)

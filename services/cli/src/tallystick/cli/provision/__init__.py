@@ -9,7 +9,7 @@ from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.command import add_arguments, run
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.plan import SERVICES, Provisioned, ProvisionPlan, provision
-from tallystick.cli.provision.policy import SignerKey
+from tallystick.cli.provision.policy import SealerKey, SignerKey
 from tallystick.cli.provision.witnesses import Witness, Witnesses
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ProvisionError",
     "ProvisionPlan",
     "Provisioned",
+    "SealerKey",
     "SignerKey",
     "Witness",
     "Witnesses",

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.plan import DEFAULT_PARTITIONS, DEFAULT_PREFIX, SERVICES, Provisioned, ProvisionPlan, provision
-from tallystick.cli.provision.policy import SignerKey
+from tallystick.cli.provision.policy import SealerKey, SignerKey
 from tallystick.cli.provision.witnesses import Witness, Witnesses
 from tallystick.runtime.database import url_with_password
 from tallystick.runtime.kafka import client_options
@@ -70,6 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="'VKEY URL'",
         help="who must cosign what is published: a witness's verifier key and address; repeat",
+    )
+    parser.add_argument(
+        "--sealer",
+        action="append",
+        default=[],
+        metavar="NAME:PUBLIC_KEY",
+        help="who seals the input: a name and the key that `tallystick-witness --role sealer --vkey` prints; repeat",
     )
     parser.add_argument("--quorum", type=int, metavar="K", help="how many of the witnesses must (a majority of them)")
     parser.add_argument(
@@ -132,6 +139,7 @@ def _plan(args: argparse.Namespace, settings: ProvisionSettings) -> ProvisionPla
         witnesses=Witnesses.of([Witness.parse(text) for text in args.witness], args.quorum),
         authorities=tuple(Authority.parse(text) for text in args.timestamp_authority),
         contracts=tuple(ContractPin.parse(text) for text in args.contract),
+        sealers=tuple(SealerKey.parse(text) for text in args.sealer),
         new_passwords=args.new_passwords,
         replace_policy=args.replace_policy,
         wait_s=args.wait,

@@ -12,7 +12,7 @@ import hvac
 from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.kafka import provision_kafka, topics
-from tallystick.cli.provision.policy import Origins, SignerKey, policy_files, write_policy
+from tallystick.cli.provision.policy import Origins, SealerKey, SignerKey, policy_files, write_policy
 from tallystick.cli.provision.postgres import DATABASE, provision_postgres
 from tallystick.cli.provision.vault import SERVICES, provision_vault, role_id
 from tallystick.cli.provision.witnesses import Witnesses
@@ -51,6 +51,7 @@ class ProvisionPlan:
     witnesses: Witnesses = field(default_factory=Witnesses)
     authorities: tuple[Authority, ...] = ()
     contracts: tuple[ContractPin, ...] = ()
+    sealers: tuple[SealerKey, ...] = ()
     new_passwords: bool = False
     replace_policy: bool = False
     wait_s: float = 60.0
@@ -58,7 +59,7 @@ class ProvisionPlan:
     @property
     def origins(self) -> Origins:
         """The logs' origins."""
-        return Origins.under(self.prefix, self.logs)
+        return Origins.under(self.prefix, self.logs, sealed=bool(self.sealers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
         plan.witnesses,
         plan.authorities,
         plan.contracts,
+        plan.sealers,
     )
     write_policy(plan.output / "policy", files, replace=plan.replace_policy)
     return Provisioned(plan, tuple(created))

@@ -15,6 +15,7 @@ from tallystick.cli.provision.anchorers import Authority, ContractPin, pins
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.vault import CLOCK_KEY, log_key, receipt_key
 from tallystick.cli.provision.witnesses import Witnesses
+from tallystick.merkle.encoding import decode_base64
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.policy import TrustPolicy, log_name
 
@@ -54,18 +55,37 @@ class SignerKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SealerKey:
+    """Who seals the input: a name and 32 bytes of Ed25519 public key, of a key that is not the operator's."""
+
+    name: str
+    public_key: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `NAME:PUBLIC_KEY`, as `tallystick-witness --role sealer --vkey` prints it. Raises ProvisionError."""
+        name, _, key = text.partition(":")
+        try:
+            return cls(name, decode_base64(key.strip()))
+        except ValueError as error:
+            raise ProvisionError(f"{text!r} is not NAME:PUBLIC_KEY, the key in base64: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Origins:
-    """The names of the logs."""
+    """The names of the logs; there is one of seals where there are sealers."""
 
     decisions: tuple[str, ...]
     fallbacks: str
     governance: str
+    seals: str | None = None
 
     @classmethod
-    def under(cls, prefix: str, logs: int = 1) -> Self:
+    def under(cls, prefix: str, logs: int = 1, *, sealed: bool = False) -> Self:
         """Return the names below a prefix such as `bank.example/fraud`, with `logs` decisions logs."""
         names = ("decisions",) if logs == 1 else tuple(f"decisions-{number}" for number in range(logs))
-        return cls(tuple(f"{prefix}/{name}" for name in names), f"{prefix}/fallbacks", f"{prefix}/governance")
+        decisions = tuple(f"{prefix}/{name}" for name in names)
+        return cls(decisions, f"{prefix}/fallbacks", f"{prefix}/governance", f"{prefix}/seals" if sealed else None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +95,7 @@ class Origins:
     @property
     def all(self) -> tuple[str, ...]:
         """All logs' origins."""
-        return (*self.decisions, self.fallbacks, self.governance)
+        return (*self.decisions, self.fallbacks, *([self.seals] if self.seals else []), self.governance)
 
     def of_partitions(self, partitions: int) -> list[int]:
         """Return by partition the number of its decisions log: as many neighbours to each log as to the next."""
@@ -104,7 +124,7 @@ def trust_toml(
     witnesses: Witnesses,
     pinned: Sequence[str] = (),
 ) -> bytes:
-    """Return the text of `trust.toml`; `pinned` are lines that pin anchorers and receipt keys."""
+    """Return the text of `trust.toml`; `pinned` are lines that pin sealers, anchorers and receipt keys."""
     lines = [
         "version = 1",
         *([] if signers else ["signers = []"]),
@@ -112,6 +132,7 @@ def trust_toml(
         "[logs]",
         f"decisions = [{', '.join(_quoted(origin) for origin in origins.decisions)}]",
         f"fallbacks = {_quoted(origins.fallbacks)}",
+        *([f"seals = {_quoted(origins.seals)}"] if origins.seals else []),
         f"governance = {_quoted(origins.governance)}",
         "",
         "[freshness]",
@@ -143,6 +164,15 @@ def receipt_pins(origins: Origins, public_keys: Mapping[str, bytes]) -> list[str
     return lines
 
 
+def sealer_pins(sealers: Sequence[SealerKey]) -> list[str]:
+    """Return the lines of `trust.toml` that say who seals the input."""
+    lines = []
+    for sealer in sealers:
+        key = base64.b64encode(sealer.public_key).decode()
+        lines += ["", "[[sealers]]", f"name = {_quoted(sealer.name)}", f"public_key = {_quoted(key)}"]
+    return lines
+
+
 def policy_files(
     origins: Origins,
     public_keys: Mapping[str, bytes],
@@ -152,6 +182,7 @@ def policy_files(
     witnesses: Witnesses,
     authorities: Sequence[Authority] = (),
     contracts: Sequence[ContractPin] = (),
+    sealers: Sequence[SealerKey] = (),
 ) -> dict[str, bytes]:
     """Return the trust policy's files by name. Raises ProvisionError if what reads them would not accept them."""
     try:
@@ -163,7 +194,7 @@ def policy_files(
                 input_topic,
                 partitions,
                 witnesses,
-                [*receipt_pins(origins, public_keys), *pins(authorities, contracts)],
+                [*sealer_pins(sealers), *receipt_pins(origins, public_keys), *pins(authorities, contracts)],
             ),
         }
         TrustPolicy.parse(files["log.policy"], files["trust.toml"])

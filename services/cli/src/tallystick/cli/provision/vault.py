@@ -20,6 +20,8 @@ _TOKEN = {"token_ttl": "1h", "token_max_ttl": "4h"}
 
 Rules = Mapping[str, tuple[str, ...]]
 SERVICES = ("scoring", "notary", "audit")
+SEALER = "sealer"
+"""The role of those who seal the input. Nobody of the operator's: from its Vault they get the chain keys, and nothing else."""
 
 
 def log_key(name: str) -> str:
@@ -47,6 +49,7 @@ def policies(signing_keys: Iterable[str]) -> Mapping[str, Rules]:
             f"{_TRANSIT}/decrypt/{CUSTOMER_KEYS}": ("update",),
             f"{_KV}/data/{LOOKUP_PATH}": ("read",),
         },
+        SEALER: {f"{_KV}/data/chain/*": ("create", "read")},
     }
 
 

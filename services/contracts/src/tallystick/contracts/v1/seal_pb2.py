@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tallystick/v1/seal.proto\x12\rtallystick.v1\"<\n\x04Seal\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0e\n\x06sealer\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xae\x01\n\rSealStatement\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x17\n\x0fpartition_count\x18\x03 \x01(\r\x12\x32\n\npartitions\x18\x04 \x03(\x0b\x32\x1e.tallystick.v1.SealedPartition\x12\x14\n\x0csealed_at_ms\x18\x05 \x01(\x03\x12\x17\n\x0fprevious_digest\x18\x06 \x01(\x0c\"l\n\x0fSealedPartition\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x13\n\x0bnext_offset\x18\x02 \x01(\x04\x12\x15\n\rnext_sequence\x18\x03 \x01(\x04\x12\r\n\x05\x63hain\x18\x04 \x01(\x0c\x12\x0b\n\x03gap\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tallystick/v1/seal.proto\x12\rtallystick.v1\"<\n\x04Seal\x12\x11\n\tstatement\x18\x01 \x01(\x0c\x12\x0e\n\x06sealer\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\xec\x01\n\rSealStatement\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x17\n\x0fpartition_count\x18\x03 \x01(\r\x12\x32\n\npartitions\x18\x04 \x03(\x0b\x32\x1e.tallystick.v1.SealedPartition\x12\x14\n\x0csealed_at_ms\x18\x05 \x01(\x03\x12\x17\n\x0fprevious_digest\x18\x06 \x01(\x0c\x12\x0e\n\x06number\x18\x07 \x01(\x04\x12,\n\x07sources\x18\x08 \x03(\x0b\x32\x1b.tallystick.v1.SealedSource\"{\n\x0fSealedPartition\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x13\n\x0bnext_offset\x18\x02 \x01(\x04\x12\x15\n\rnext_sequence\x18\x03 \x01(\x04\x12\r\n\x05\x63hain\x18\x04 \x01(\x0c\x12\x0b\n\x03gap\x18\x05 \x01(\t\x12\r\n\x05trail\x18\x06 \x01(\x0c\"X\n\x0cSealedSource\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\x12\x0f\n\x07missing\x18\x03 \x01(\x04\x12\x10\n\x08given_up\x18\x04 \x03(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEAL']._serialized_start=43
   _globals['_SEAL']._serialized_end=103
   _globals['_SEALSTATEMENT']._serialized_start=106
-  _globals['_SEALSTATEMENT']._serialized_end=280
-  _globals['_SEALEDPARTITION']._serialized_start=282
-  _globals['_SEALEDPARTITION']._serialized_end=390
+  _globals['_SEALSTATEMENT']._serialized_end=342
+  _globals['_SEALEDPARTITION']._serialized_start=344
+  _globals['_SEALEDPARTITION']._serialized_end=467
+  _globals['_SEALEDSOURCE']._serialized_start=469
+  _globals['_SEALEDSOURCE']._serialized_end=557
 # @@protoc_insertion_point(module_scope)

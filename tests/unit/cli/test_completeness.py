@@ -1,0 +1,152 @@
+"""`tallystick completeness` on logs as files: all of it, a time of it, and logs that are not sound."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallystick.cli.completeness.reading import Stretch, believed, entry_at
+from tallystick.cli.fsck.walk import BrokenError
+from tallystick.cli.main import main
+from tallystick.contracts import Decision, EntryKind, LogEntry, Seal
+from tallystick.merkle.tiles import TILE_WIDTH
+from tallystick.runtime.log_reader import LogReader
+
+from ..sealer.input import PARTITIONS, POLICY, POLICY_FILES, SEALS, Record, Sealing, decided, records
+from ..trust.helpers import DECISIONS, NOW_MS, Log, World
+from .logs import publish
+
+SECONDS = 40
+EACH = 10
+"""Records of each partition a second."""
+
+
+def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal]) -> None:
+    """Write a trust policy and its logs; a decision is logged in the second of its record."""
+    log = Log(DECISIONS)
+    for decision in made:
+        entry = LogEntry(
+            kind=EntryKind.ENTRY_KIND_DECISION,
+            topic="decisions",
+            partition=decision.source_partition,
+            offset=decision.sequence,
+            timestamp_ms=decision.decided_at_ms,
+            value=decision.SerializeToString(),
+        )
+        log.entries.append(entry.SerializeToString())
+    publish(log, folder / "logs/decisions")
+    sealed = Log(SEALS)
+    for seal in seals:
+        sealed.append(EntryKind.ENTRY_KIND_SEAL, seal.SerializeToString(), topic="seals")
+    publish(sealed, folder / "logs/seals")
+    publish(World().governance_log(), folder / "logs/governance")
+    (folder / "policy").mkdir()
+    for file, data in zip(("log.policy", "trust.toml"), POLICY_FILES, strict=True):
+        (folder / "policy" / file).write_bytes(data)
+
+
+def stream() -> list[Record]:
+    """Return a partition's records: some each second."""
+    return [record._replace(timestamp=NOW_MS + record.offset // EACH * 1000) for record in records(SECONDS * EACH)]
+
+
+def seals(some: list[Record]) -> list[Seal]:
+    """Return the seals of a sealer that reads these records in every partition, each second those of it."""
+    sealing, made = Sealing(), []
+    for second in range(SECONDS):
+        for partition in range(PARTITIONS):
+            sealing.read(*some[second * EACH : (second + 1) * EACH], partition=partition)
+        made.append(sealing.seal())
+    return made
+
+
+def decisions(some: list[Record]) -> list[Decision]:
+    """Return the decisions on these records in every partition, in the order of time."""
+    made = [decision for partition in range(PARTITIONS) for decision in decided(some, partition)]
+    return sorted(made, key=lambda decision: decision.sequence)
+
+
+def told(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code, and what is said of the first sealer."""
+    code = main(["completeness", str(folder / "logs"), "--policy", str(folder / "policy"), "--json", *arguments])
+    return code, json.loads(capsys.readouterr().out)["sealers"][0]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of logs in which nothing is wrong, and the last two seconds are not sealed."""
+    folder = tmp_path_factory.mktemp("sound")
+    write(folder, decisions(stream()), seals(stream())[:-2])
+    return folder
+
+
+def test_a_whole_history(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every decision that was sealed is compared, and the tail is named by partition."""
+    code, said = told(sound, capsys)
+    assert (code, said["reasons"], said["seals"]) == (0, [], SECONDS - 2)
+    assert said["compared"] == PARTITIONS * EACH * (SECONDS - 2)
+    assert said["unsealed"] == [
+        {"partition": partition, "first": EACH * (SECONDS - 2), "end": EACH * SECONDS} for partition in range(PARTITIONS)
+    ]
+
+
+def test_a_time_of_it(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the seals of that time are compared, and what lies before it is not read."""
+    second = NOW_MS + 30 * 1000
+    code, said = told(sound, capsys, "--from", str(second), "--to", str(second + 5_000))
+    assert (code, said["seals"], said["compared"]) == (0, 5, 5 * PARTITIONS * EACH)
+    assert said["unsealed"] == []
+
+
+def test_decisions_that_came_before_their_seals_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where clocks disagree, reading begins again from further back."""
+    early = decisions(stream())
+    for decision in early:
+        decision.decided_at_ms -= 20_000
+    write(tmp_path, early, seals(stream()))
+    second = NOW_MS + 30 * 1000
+    code, said = told(tmp_path, capsys, "--from", str(second), "--to", str(second + 5_000))
+    assert (code, said["compared"]) == (0, 5 * PARTITIONS * EACH)
+
+
+def test_a_difference_is_named_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For people: the partition, the sequence, the offset, and what it means."""
+    some = stream()
+    write(tmp_path, decisions([*some[:123], some[123]._replace(value=b"x"), *some[124:]]), seals(some))
+    assert main(["completeness", str(tmp_path / "logs"), "--policy", str(tmp_path / "policy")]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("NOT COMPLETE")
+    assert "✗ by s1: partition 2, sequence 123 (offset 123): from here on the decisions are not on the records" in out
+
+
+def test_a_seal_that_was_taken_out_of_the_log_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The notary is the bank's: what it keeps from the log of seals, the statements after it tell."""
+    made = seals(stream())
+    write(tmp_path, decisions(stream()), [*made[:20], *made[21:]])
+    code, said = told(tmp_path, capsys)
+    assert code == 1
+    assert "its statement 21 comes after 19: those between are missing" in said["reasons"][0]
+
+
+async def test_a_stretch_of_a_log_is_verified_without_the_rest(tmp_path: Path) -> None:
+    """From the middle to before the end; one entry that is another one, and it is said."""
+    write(tmp_path, decisions(stream()), ())
+    for broken in (False, True):
+        location = tmp_path / "logs/decisions"
+        if broken:
+            bundle = location / "tile/entries/005"
+            bundle.write_bytes(bundle.read_bytes().replace(b"transactions", b"transactionz", 1))
+        async with LogReader(location.as_uri()) as reader:
+            checkpoint = await believed(reader, POLICY, DECISIONS)
+            start = await entry_at(reader, checkpoint.size, NOW_MS + 33_000)
+            assert start == 33 * PARTITIONS * EACH // TILE_WIDTH * TILE_WIDTH
+            stretch = Stretch(reader, checkpoint, start)
+            while not stretch.exhausted:
+                await stretch.pull()
+            if broken:
+                with pytest.raises(BrokenError, match="do not hash to the root"):
+                    await stretch.verify()
+            else:
+                await stretch.verify()
