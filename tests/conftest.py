@@ -4,7 +4,6 @@ import os
 import random
 import sys
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -14,26 +13,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tallystick.cli.simulate import CardStream, generate
 
+from .order import group_of, layer, rank
+
 # Taken before a test module is imported: py-evm raises it tenfold, and what is nested too deeply then ends the interpreter.
 RECURSION_LIMIT = sys.getrecursionlimit()
 PURE = {"unit", "property", "vectors", "fuzz"}
-# What takes long begins first, so that no worker is left alone with it at the end.
-LONG = ["chaos", "e2e", "integration"]
-# Files that one worker runs, so that they share a chain of servers and services, or the stream that they read.
-TOGETHER = {
-    f"tests/{file}.py": group
-    for group, files in {
-        "one chain": "e2e/test_bad_input e2e/test_fsck e2e/test_proofs e2e/test_replay e2e/test_settings",
-        "a rough chain": "e2e/test_governance e2e/test_roster",
-        "another rough chain": "e2e/test_exactly_once e2e/test_groups e2e/test_real_data",
-        "the card stream": "unit/simulate/test_card_stream unit/simulate/test_handbook_features property/trainer/test_features",
-    }.items()
-    for file in files.split()
-}
-
-
-def _layer(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = _left_out(items, config.getoption("randomly_seed", 0))
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    items.sort(key=lambda item: LONG.index(layer) if (layer := _layer(item)) in LONG else len(LONG))
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 def _left_out(items: list[pytest.Item], seed: object) -> list[pytest.Item]:
@@ -73,8 +57,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist's own types do not reach here
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", 1)[0]
-        return TOGETHER.get(file, file)
+        return group_of(nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +75,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Block sockets in the pure layers, so that nothing there leans on a server; keep the interpreter's own recursion limit."""
     sys.setrecursionlimit(RECURSION_LIMIT)
-    if _layer(item) in PURE:
+    if layer(item.nodeid) in PURE:
         disable_socket(allow_unix_socket=True)
     else:
         enable_socket()

@@ -1,4 +1,4 @@
-"""Real servers for integration tests: one stack for the session, and fresh ones for tests that break theirs."""
+"""Real servers for integration tests: one stack for all of them, and fresh ones for tests that break theirs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +11,9 @@ from ..apache import running_kafka
 from .stack import ProvisionedStack, provisioned_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProvisionedStack]:
-    """Servers that the whole session shares: leave them running, and take other keys and offsets than other tests."""
+    """Servers that all integration tests share: leave them running, and take other keys and offsets than other tests."""
     with provisioned_stack(tmp_path_factory.mktemp("stack")) as shared:
         yield shared
 
@@ -25,8 +25,8 @@ def fresh_stack(tmp_path: Path) -> Iterator[ProvisionedStack]:
         yield own
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
-    """One broker of Apache Kafka that the session shares: leave it running, and take topics of your own."""
+    """One broker of Apache Kafka that all integration tests share: leave it running, and take topics of your own."""
     with running_kafka(tmp_path_factory.mktemp("apache")) as shared:
         yield shared

@@ -11,7 +11,7 @@ from tallystick.embedded.tsa import Tsa
 from .world import Bank, Chain
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def evm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evm]:
     """Run a chain whose blocks are made by transactions, and when a test asks."""
     node = Evm(tmp_path_factory.mktemp("evm"))
@@ -20,7 +20,7 @@ def evm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evm]:
     node.stop()
 
 
-@pytest.fixture(scope="session", params=["sha256", "sha1"], ids=["ESSCertID v2", "ESSCertID v1"])
+@pytest.fixture(scope="package", params=["sha256", "sha1"], ids=["ESSCertID v2", "ESSCertID v1"])
 def tsa(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tsa]:
     """Run a real `openssl ts` authority, of the new kind and of the old."""
     authority = Tsa(tmp_path_factory.mktemp("tsa"), ess_digest=request.param)

@@ -17,7 +17,7 @@ from .installation import PARTITIONS, Installation, person
 from .recorder import SigningRecorder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def notary_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     """Kafka, Vault and PostgreSQL."""
     with EmbeddedStack(tmp_path_factory.mktemp("notary-stack")) as running:
@@ -60,7 +60,7 @@ async def installation(
         await admin.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ground(notary_stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """Provide the servers."""
     home = tmp_path_factory.mktemp("lives")

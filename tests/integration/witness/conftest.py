@@ -18,9 +18,9 @@ from .processes import Installation
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """Run a PostgreSQL that the session shares."""
+    """Run a PostgreSQL that this folder's tests share."""
     server = Postgres(tmp_path_factory.mktemp("postgres"))
     server.start()
     try:
