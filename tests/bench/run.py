@@ -11,7 +11,7 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import chain, gateway, notary, profiles, proofs, scoring, stages, state, tree  # noqa: E402  needs the path above
+from tests.bench import api, chain, gateway, notary, profiles, proofs, scoring, stages, state, tree  # noqa: E402  needs the path above
 from tests.bench.figures import Row, write  # noqa: E402
 from tests.bench.material import prepare  # noqa: E402
 
@@ -24,7 +24,8 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
     parser.add_argument("--records", type=int, default=200_000, metavar="N", help="for scoring and each peer (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
-    benches = ("tree", "notary", "proofs", "stages", "state", "scoring", *sorted(scoring.PARTS), "profiles", "chain", "gateway")
+    alone = ("tree", "notary", "proofs", "stages", "state", "profiles", "chain", "gateway", "api")
+    benches = (*alone, "scoring", *sorted(scoring.PARTS))
     parser.add_argument("--only", choices=benches, help="one bench alone; scoring is throughput, peers and latency together")
     args = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -43,7 +44,7 @@ def main() -> None:
                 rows += stages.run()
             if args.only in (None, "state"):
                 rows += state.run(1, console)  # a minute or two, and the sizes are the same each time
-            if args.only in (None, "scoring", *scoring.PARTS, "profiles", "chain", "gateway"):
+            if args.only in (None, "scoring", *scoring.PARTS, "profiles", "chain", "gateway", "api"):
                 material = prepare(Path(directory), max(args.transactions, scoring.transactions_needed(args.records)))
             if args.only in (None, "scoring", *scoring.PARTS):
                 parts = scoring.PARTS & {args.only} or scoring.PARTS
@@ -55,6 +56,9 @@ def main() -> None:
                 rows += chain.run(replace(material, table=material.table.slice(0, args.transactions)), args.runs, console)
             if args.only in (None, "gateway"):
                 rows += gateway.run(material, args.runs, console)
+            if args.only in (None, "api"):
+                console.print("the audit API …")
+                rows += api.run(material, args.runs, console)
     finally:  # what was measured before something failed took its time
         if rows:
             write(rows, ROOT / "build" / "bench.json", console)

@@ -140,7 +140,7 @@ async def _build(servers: ProvisionedStack, directory: Path, issuer: LocalIssuer
     models = directory / "models"
     models.mkdir()
     (models / f"{hashlib.sha256(MODEL_FILE).hexdigest()}.json").write_bytes(MODEL_FILE)
-    (models / f"{'0' * 64}.json").write_bytes(b"not what its name says")
+    (models / f"{'ba5e' * 16}.json").write_bytes(b"not what its name says")
     return World(servers, directory, bank, logs[0], logs[1], named, len(evidence), issuer)
 
 

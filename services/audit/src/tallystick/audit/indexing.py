@@ -77,10 +77,10 @@ def read_cursor(cursor: str) -> tuple[int, int, int]:
 
 
 class Index:
-    """The index of some logs; the ingest makes its tables. Methods raise UnavailableError."""
+    """The index of some logs' decisions on one input topic; the ingest makes its tables. Methods raise UnavailableError."""
 
-    def __init__(self, pool: Pool, logs: Sequence[PublishedLog]) -> None:
-        self._pool, self._logs = pool, logs
+    def __init__(self, pool: Pool, logs: Sequence[PublishedLog], source_topic: str) -> None:
+        self._pool, self._logs, self._topic = pool, logs, source_topic
 
     async def find(
         self, from_ms: int, to_ms: int, outcome: int | None, after: tuple[int, int, int] | None, limit: int
@@ -112,7 +112,8 @@ class Index:
                 decision = parse_decision(index, entry).decision
             except EntryError:
                 continue  # an incident, or what could not be logged as it came
-            rows.append((index, decision.source_partition, decision.sequence, decision.decided_at_ms, decision.outcome))
+            if decision.source_topic == self._topic:
+                rows.append((index, decision.source_partition, decision.sequence, decision.decided_at_ms, decision.outcome))
         columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
         await self._pool.fetch(_ADD, log.name, start, stop, *columns)
         return stop < head.size

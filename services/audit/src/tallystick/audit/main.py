@@ -64,7 +64,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
         writing = await Pool.open(settings, read_only=False)
         stack.callback(writing.close)
         by_partition = _by_partition(settings, policy, logs)
-        index = Index(writing, list(dict.fromkeys(by_partition)))
+        index = Index(writing, list(dict.fromkeys(by_partition)), settings.source_topic)
         vault_keys = EvidenceKeys(Vault(settings), store)
         governance = logs[log_name(policy.governance_origin)]
         anchors, governing = Anchors(files), Governing(governance, policy)

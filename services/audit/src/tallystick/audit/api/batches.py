@@ -38,8 +38,8 @@ def _integral(value: object) -> object:
 class AskedPlace(Answer):
     """Where a decision is."""
 
-    partition: Annotated[int, BeforeValidator(_integral), Field(ge=0, le=2**31 - 1)]
-    sequence: Annotated[int, BeforeValidator(_integral), Field(ge=0, le=2**63 - 1)]
+    partition: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_integral)]
+    sequence: Annotated[int, Field(ge=0, le=2**63 - 1), BeforeValidator(_integral)]
 
 
 class Asked(Answer):

@@ -76,7 +76,7 @@ def show_service(told: Told, address: str, token_file: Path, console: Console) -
     lines = [
         "\n[bold]The audit service answers until Ctrl-C stops everything.[/] What it can be asked:",
         f"[cyan]curl {address}/openapi.json[/]",
-        "To an auditor, who holds the token in that file: this decision, and its proof with evidence:",
+        "With an auditor's token, which is in that file: a decision, and its evidence:",
         f"{curl}\n[cyan]    {decision}[/]",
         f"{curl}\n[cyan]    '{decision}/bundle?disclose=features,explanation'[/]",
     ]
