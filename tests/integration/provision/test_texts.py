@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tallystick.cli.provision import Provisioned, ProvisionError, ProvisionPlan, SignerKey, Witness, Witnesses
+from tallystick.cli.provision import Provisioned, ProvisionError, ProvisionPlan, SealerKey, SignerKey, Witness, Witnesses
 from tallystick.cli.provision.anchorers import Authority, ContractPin, pins
 from tallystick.cli.provision.policy import Origins, policy_files, trust_toml
 from tallystick.cli.provision.postgres import scram_verifier
@@ -51,6 +51,20 @@ def test_the_policy_names_the_witnesses_and_how_many_must_cosign() -> None:
     assert {key.origin: key.public_key for key in policy.receipt_keys} == {
         f"bank.example/{log}": keys[receipt_key(log)] for log in ("decisions", "fallbacks", "governance")
     }
+
+
+def test_the_policy_names_the_sealers_and_a_log_for_their_seals() -> None:
+    """Only where there are any; a key that is none is refused before anything is made."""
+    sealer = SealerKey.parse(f"s1:{base64.b64encode(vkey('x').public_key).decode()}")
+    keys = transit_keys(CLOCK_KEY, log_key("seals"), receipt_key("seals"))
+    files = policy_files(Origins.under("bank.example", sealed=True), keys, [], "in", 3, Witnesses(), sealers=[sealer])
+    policy = TrustPolicy.parse(files["log.policy"], files["trust.toml"])
+    assert policy.seals_origin == "bank.example/seals"
+    assert [(one.name, one.public_key) for one in policy.sealers] == [("s1", sealer.public_key)]
+    assert list(policy.origins) == ["decisions", "fallbacks", "seals", "governance"]
+    for bad in ("s1", "s1:no key"):
+        with pytest.raises(ProvisionError, match="is not NAME:PUBLIC_KEY"):
+            SealerKey.parse(bad)
 
 
 def test_without_witnesses_the_clock_tells_the_time() -> None:

@@ -23,7 +23,7 @@ from tallystick.merkle.bundles import encode_bundle
 from tallystick.runtime import kafka
 from tallystick.runtime.chain_keys import chain_key
 from tallystick.runtime.settings import KafkaSettings
-from tallystick.runtime.vault import Vault
+from tallystick.runtime.vault import Vault, VaultRefusedError
 from tallystick.trust.chain import CHAIN_START, next_chain, record_digest
 from tallystick.trust.seals import SealHistory, SignedSeal
 
@@ -167,6 +167,18 @@ async def test_a_sealer_goes_on_where_it_was_killed(ground: Ground) -> None:
         trail += chain[:4]
     assert seals[-1].partitions[1].chain == chain
     assert b"".join(said.partitions[1].trail for said in seals) == trail
+
+
+async def test_a_sealer_may_have_chain_keys_and_nothing_else(ground: Ground) -> None:
+    """It is nobody of the operator's: of the operator's secrets it is given those without which it could not read."""
+    first = await chain_key(ground.vault, ground.topic, 0, 0, b"1" * 32)
+    assert await chain_key(ground.vault, ground.topic, 0, 0, b"2" * 32) == first == b"1" * 32
+    with pytest.raises(VaultRefusedError):
+        await ground.vault.kv_read("evidence/lookup")
+    with pytest.raises(VaultRefusedError):
+        await ground.vault.sign("notary-decisions", b"x")
+    with pytest.raises(VaultRefusedError):
+        await ground.vault.decrypt("customer-keys", ["vault:v1:AAAA"])
 
 
 async def test_what_is_deleted_early_is_sealed_as_a_gap(ground: Ground) -> None:

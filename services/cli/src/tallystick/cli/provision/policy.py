@@ -18,6 +18,7 @@ from tallystick.cli.provision.witnesses import Witnesses
 from tallystick.merkle.encoding import decode_base64
 from tallystick.merkle.keys import COSIGNATURE_V1, ED25519, VerifierKey
 from tallystick.trust.policy import TrustPolicy, log_name
+from tallystick.trust.statements import Sealer
 
 # The name of the notary's own key that tells the time where no witness does, in the policy and in cosignatures.
 CLOCK_WITNESS = "notary-clock"
@@ -66,9 +67,10 @@ class SealerKey:
         """Read `NAME:PUBLIC_KEY`, as `tallystick-witness --role sealer --vkey` prints it. Raises ProvisionError."""
         name, _, key = text.partition(":")
         try:
-            return cls(name, decode_base64(key.strip()))
+            sealer = Sealer(name, decode_base64(key.strip()))
         except ValueError as error:
             raise ProvisionError(f"{text!r} is not NAME:PUBLIC_KEY, the key in base64: {error}") from error
+        return cls(sealer.name, sealer.public_key)
 
 
 @dataclass(frozen=True, slots=True)
