@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo kafka test check lint type proto contract bench chaos fuzz lock k8s clean
+.PHONY: help demo kafka test e2e check lint type proto contract bench chaos fuzz lock k8s clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ kafka: $(VENV)/.locked $(VENV)/.parts  ## Run Apache Kafka by hand until Ctrl-C 
 test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (a quarter of an hour on two cores); PYTEST_ARGS chooses some.
 	@$(VENV)/bin/python -m tallystick.embedded.kafka --fetch
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+e2e: $(VENV)/.locked-dev $(VENV)/.parts  ## Test the console in headless Chromium (Debian: apt install chromium); pictures in build/screenshots.
+	@$(VENV)/bin/python -m pytest -n 0 -m browser tests/e2e/console tests/integration/audit $(PYTEST_ARGS)
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
 	@$(VENV)/bin/python proto/generate.py --check

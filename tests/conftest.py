@@ -22,6 +22,7 @@ PURE = {"unit", "property", "vectors", "fuzz"}
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say what our marks mean."""
+    config.addinivalue_line("markers", "browser: needs Chromium; `make e2e` runs these")
     config.addinivalue_line("markers", "sampled(count): so many of its cases, others each run; all of them under REQUIRE_ALL=1")
 
 

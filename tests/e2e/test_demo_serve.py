@@ -54,6 +54,21 @@ def test_what_it_prints_answers(serving: Serving) -> None:
     assert max(len(line) for line in said if not line.startswith(("curl", "/", "    "))) <= 80
 
 
+def test_it_ends_on_the_console(serving: Serving) -> None:
+    """The last line is a decision's page: closed without a token; signed in with the demo's, it tells the decision."""
+    _, said, folder = serving
+    address = said[-1].strip()
+    token = (folder / "build/demo/auditor-token").read_text()
+    with httpx.Client(timeout=10) as reader:
+        assert reader.get(address).status_code == 401
+        form = f"{address.partition('/console/')[0]}/console/sign-in"
+        assert reader.post(form, data={"token": token}).status_code == 303
+        page = reader.get(address)
+    assert page.status_code == 200
+    assert "approved" in page.text.lower() or "declined" in page.text.lower() or "review" in page.text.lower()
+    assert "ada and grace" in page.text
+
+
 def test_the_smallest_amount_holds(serving: Serving) -> None:
     """All of it holds with the fewest transactions allowed, and the figures are this run's."""
     _, said, folder = serving
@@ -106,7 +121,7 @@ def _said_until_served(demo: "subprocess.Popen[str]") -> list[str]:
     said = []
     for line in demo.stdout:
         said.append(line.rstrip("\n"))
-        if line.startswith("    'http"):
+        if line.startswith("    http") and "/console/" in line:
             break
     return said
 

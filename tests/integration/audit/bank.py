@@ -18,6 +18,7 @@ from tallystick.contracts import (
     Activation,
     ActivationStatement,
     Commitment,
+    Contribution,
     Decision,
     Disclosure,
     EntryKind,
@@ -232,7 +233,7 @@ class Bank:
             "identity": Identity(transaction_id=transaction_id, customer_id=customer_id).SerializeToString(),
             "transaction": TransactionDetails(amount_minor=1250, currency="EUR", event_time_ms=NOW_MS).SerializeToString(),
             "features": values.SerializeToString(),
-            "explanation": Explanation().SerializeToString(),
+            "explanation": Explanation(contributions=[Contribution(feature="amount", margin=1.75)]).SerializeToString(),
         }
 
     def _sign(self, kind: str, statement: bytes, *names: str) -> list[Signature]:

@@ -13,6 +13,7 @@ EXPECTED = {
         "demo",
         "kafka",
         "test",
+        "e2e",
         "check",
         "lint",
         "type",

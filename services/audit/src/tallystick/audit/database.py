@@ -54,6 +54,11 @@ _EVIDENCE_FROM = """
 SELECT sequence, value FROM audit.evidence WHERE partition = $1 AND sequence >= $2 AND sequence < $2 + $3 ORDER BY sequence
 """
 _WRAPPED_KEYS = "SELECT key_id, wrapped FROM scoring.customer_keys WHERE key_id = ANY($1::bytea[])"
+_STANDING = """
+SELECT p, (SELECT max(sequence) + 1 FROM audit.evidence WHERE partition = p),
+  (SELECT max(sequence) + 1 FROM notary.decision_index WHERE source_topic = $1 AND source_partition = p)
+FROM generate_series(0, $2::int - 1) AS p ORDER BY p
+"""
 _PROBE = """
 SELECT (SELECT 1 FROM audit.evidence LIMIT 1), (SELECT 1 FROM notary.decision_index LIMIT 1),
        (SELECT 1 FROM notary.receipts LIMIT 1), (SELECT 1 FROM scoring.customer_keys LIMIT 1)
@@ -143,6 +148,11 @@ class Database(Pool):
         """
         rows = await self.fetch(_RECEIPT, log, above, largest)
         return (rows[0][0], rows[0][1]) if rows else None
+
+    async def standing(self, source_topic: str, partitions: int) -> list[tuple[int, int, int]]:
+        """Return, by partition, how many decisions its evidence shows to be made, and how many of them are indexed."""
+        rows = await self.fetch(_STANDING, source_topic, partitions)
+        return [(row[0], row[1] or 0, row[2] or 0) for row in rows]
 
     async def probe(self) -> None:
         """Ask whether everything that is read here is there and may be read."""

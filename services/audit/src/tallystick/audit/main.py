@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
@@ -16,6 +17,8 @@ from tallystick.audit.api.app import create_app
 from tallystick.audit.api.compression import Compressed
 from tallystick.audit.api.limits import Bounded, Limits
 from tallystick.audit.api.state import Audit
+from tallystick.audit.console.history import History
+from tallystick.audit.console.state import Console
 from tallystick.audit.database import Database, Pool
 from tallystick.audit.finding import Finder
 from tallystick.audit.governing import Governing
@@ -87,16 +90,19 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
             governing=governing,
             limits=Limits(*settings.rates),
         )
+        history = History(logs, policy.log_policy)
+        console = Console(policy, store, history, settings.source_topic, time.time)
         probes: dict[str, Callable[[], Awaitable[object]]] = {database.COMPONENT: store.probe, keys.COMPONENT: vault_keys.probe}
         probes[models.COMPONENT] = audit.models.probe
         if issuer is not None:
             probes[issuers.COMPONENT] = issuer.probe
         probes |= {log.component: log.head for log in logs.values()}
         health = Health("audit", probes, loops=("main", "index"))
-        app = Shield(Compressed(Bounded(create_app(audit, health), audit.limits)))
+        app = Shield(Compressed(Bounded(create_app(audit, health, console), audit.limits)))
         proxies = {"forwarded_allow_ips": settings.proxies, "proxy_headers": bool(settings.proxies)}
         async with serving(app, settings.http_host, settings.http_port, proxies), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch(probes, health), name="watch")
+            tasks.create_task(history.follow(), name="history")
             tasks.create_task(index.follow(health), name="index")
 
 

@@ -24,6 +24,8 @@ from tallystick.audit.api import (
 )
 from tallystick.audit.api.state import Audit
 from tallystick.audit.api.tiles import tiles_router
+from tallystick.audit.console.routes import PAGES
+from tallystick.audit.console.state import Console
 from tallystick.audit.errors import AuditError
 from tallystick.runtime.health import Health
 from tallystick.runtime.problems import Problem
@@ -41,8 +43,8 @@ their evidence, the logs' entries and models. Who is shown evidence is recorded.
 """
 
 
-def create_app(audit: Audit, health: Health) -> FastAPI:
-    """Return the application that answers with `audit`. Wrap it in `Shield` to serve it."""
+def create_app(audit: Audit, health: Health, console: Console) -> FastAPI:
+    """Return the application that answers with `audit`, and shows `console`. Wrap it in `Shield` to serve it."""
     # Neither page of interactive documentation: both load scripts from elsewhere.
     app = FastAPI(
         title="Tallystick audit",
@@ -55,11 +57,14 @@ def create_app(audit: Audit, health: Health) -> FastAPI:
     )
     app.state.audit = audit
     app.state.health = health
+    app.state.console = console
     tiles = [tiles_router(name, closed=name in audit.closed) for name in audit.logs]
     # Before the decisions: an id may hold a slash, so that `.../receipt` would be taken for a part of the id.
     parts = (log_proofs, listing, decisions, evidence, batches, logs, governing, accesses, public)
     routers = (*(part.router for part in parts), *tiles)
     for router in routers:
+        app.include_router(router)
+    for router in PAGES:
         app.include_router(router)
     app.routes.extend(health.routes())
     app.add_exception_handler(AuditError, problems.audit_error)

@@ -53,7 +53,7 @@ def tiles_router(name: str, *, closed: bool) -> APIRouter:
     async def get_checkpoint(audit: Served, if_none_match: IfNoneMatch = None) -> Response:
         """Return the newest checkpoint."""
         head = await audit.logs[name].head()
-        return _cached(head.note, "text/plain; charset=utf-8", "no-cache", if_none_match)
+        return cached(head.note, "text/plain; charset=utf-8", "no-cache", if_none_match)
 
     @router.get(
         "/tile/{tile:path}",
@@ -73,12 +73,12 @@ def tiles_router(name: str, *, closed: bool) -> APIRouter:
             await audit.gate.admit(request.headers.get("authorization"), [Scope.AUDITOR])
         data = await audit.logs[name].tile(path)
         caching = "private, no-store" if private else IMMUTABLE if path.is_full else PARTIAL
-        return _cached(data, "application/octet-stream", caching, if_none_match)
+        return cached(data, "application/octet-stream", caching, if_none_match)
 
     return router
 
 
-def _cached(data: bytes, media_type: str, caching: str, if_none_match: str | None) -> Response:
+def cached(data: bytes, media_type: str, caching: str, if_none_match: str | None) -> Response:
     """Return the data with its entity tag, or 304 to whoever has it already (RFC 9110 §13.1.2)."""
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": caching}

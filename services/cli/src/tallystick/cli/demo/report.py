@@ -79,6 +79,9 @@ def show_service(told: Told, address: str, token_file: Path, console: Console) -
         "With an auditor's token, which is in that file: a decision, and its evidence:",
         f"{curl}\n[cyan]    {decision}[/]",
         f"{curl}\n[cyan]    '{decision}/bundle?disclose=features,explanation'[/]",
+        "\n[bold]The console[/] shows it to people: sign in with the token in that file, and",
+        f"give it the trust policy in {short(told.policy)}, to have the proof verified.",
+        f"[cyan]    {address}/console/decisions/{told.transaction_id}[/]",
     ]
     for line in lines:
         console.print(line, soft_wrap=True)
