@@ -11,7 +11,7 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import api, chain, gateway, notary, profiles, proofs, scoring, stages, state, tree  # noqa: E402  needs the path above
+from tests.bench import api, chain, gateway, notary, profiles, proofs, replay, scoring, stages, state, tree  # noqa: E402  needs it
 from tests.bench.figures import Row, write  # noqa: E402
 from tests.bench.material import prepare  # noqa: E402
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=100_000, metavar="N", help="through Kafka, a run (%(default)s)")
     parser.add_argument("--records", type=int, default=200_000, metavar="N", help="for scoring and each peer (%(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of each bench; medians count (%(default)s)")
-    alone = ("tree", "notary", "proofs", "stages", "state", "profiles", "chain", "gateway", "api")
+    alone = ("tree", "notary", "proofs", "stages", "replay", "state", "profiles", "chain", "gateway", "api")
     benches = (*alone, "scoring", *sorted(scoring.PARTS))
     parser.add_argument("--only", choices=benches, help="one bench alone; scoring is throughput, peers and latency together")
     args = parser.parse_args()
@@ -42,6 +42,8 @@ def main() -> None:
             if args.only in (None, "stages"):
                 console.print("a decision, stage by stage …")
                 rows += stages.run()
+            if args.only in (None, "replay"):
+                rows += replay.run(Path(directory), args.runs, console)
             if args.only in (None, "state"):
                 rows += state.run(1, console)  # a minute or two, and the sizes are the same each time
             if args.only in (None, "scoring", *scoring.PARTS, "profiles", "chain", "gateway", "api"):

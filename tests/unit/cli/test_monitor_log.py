@@ -66,7 +66,7 @@ def test_a_fork_is_proven(folder: Path, capsys: pytest.CaptureFixture[str], size
     assert (folder / "head").read_bytes() == kept
     shutil.rmtree(folder / "log")
     assert check(folder) == 0
-    assert capsys.readouterr().out.startswith(f"PROVEN: {DECISIONS} has signed two histories")
+    assert capsys.readouterr().out.startswith(f"PROVEN: {DECISIONS} has signed two ")
 
 
 def test_a_fork_that_no_witness_has_signed_is_one_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -236,4 +236,4 @@ def test_a_governance_entry_is_told_as_what_it_is(folder: Path, capsys: pytest.C
 def test_a_bundle_takes_nothing_beside_it(folder: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
     """What would be ignored is refused instead."""
     assert verify(folder, World().bundle(), option, str(folder / "bundle.json")) == 2
-    assert "a proof bundle holds all that it is about" in capsys.readouterr().err
+    assert "it holds all that it is about" in capsys.readouterr().err

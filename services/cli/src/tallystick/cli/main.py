@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "incident": ("tallystick.cli.incident", "let a partition go on after a gap, signed by two"),
     "rotate-key": ("tallystick.cli.rotate_key", "give a log another key, signed by two people"),
     "policy": ("tallystick.cli.policy", "publish a scoring policy; show or renew a trust policy"),
+    "export": ("tallystick.cli.export", "put decisions and all about them in one file"),
     "backtest": ("tallystick.cli.backtest", "say what a policy would have changed"),
     "revoke": ("tallystick.cli.enrol.revoking", "take a person's roles away, signed by two others"),
 }

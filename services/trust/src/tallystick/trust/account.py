@@ -10,6 +10,9 @@ from tallystick.trust.decisions import GROUPS
 from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.verified import VerifiedGovernance
 
+REVOKED = "whether any of its signers had been revoked before: `tallystick fsck` of the governance log shows that"
+"""What one bundle cannot show of those who signed."""
+
 UNRULED = "whether just these rules and lists applied: `tallystick replay` evaluates them again on the evidence"
 """What is not checked of a policy that has any."""
 
@@ -57,7 +60,7 @@ def unchecked(
     out += [f"the anchor by {name}: the trust policy pins nobody of that name" for name in unpinned]
     if governance is not None:
         out.append("whether a newer activation was already due: the whole governance log shows that")
-        out.append("whether any of its signers had been revoked before: `tallystick fsck` of the governance log shows that")
+        out.append(REVOKED)
     out.append("whether the input's running hash is right and no record was left out: sealers show that")
     if decision.outcome == Outcome.OUTCOME_REJECTED:
         return out

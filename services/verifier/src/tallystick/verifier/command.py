@@ -9,19 +9,21 @@ from typing import Any
 from tallystick.merkle.bundles import MAX_ENTRY_SIZE
 from tallystick.merkle.notes import MAX_NOTE_SIZE
 from tallystick.trust.account import UNRULED
-from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
+from tallystick.trust.bundle import VerifiedBundle, verify_bundle
 from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
+from tallystick.trust.errors import TrustError
 from tallystick.trust.log_proofs import (
     MAX_LOG_PROOF_BYTES,
-    LogProofError,
     MissingPartError,
     VerifiedGrowth,
     is_log_proof,
     verify_log_proof,
 )
+from tallystick.trust.packages.archive import is_archive
+from tallystick.trust.packages.verifying import verify_package
 from tallystick.trust.policy import TrustPolicy
-from tallystick.verifier import log_report, report
-from tallystick.verifier.inputs import UnreadableError, read_file, read_policy
+from tallystick.verifier import log_report, package_report, report
+from tallystick.verifier.inputs import UnreadableError, read_file, read_policy, read_proof
 from tallystick.verifier.printing import PLAIN, Screen, write_json
 
 Ruler = Callable[[VerifiedBundle], str | None]
@@ -35,8 +37,10 @@ MAX_PROOF_BYTES = max(MAX_BUNDLE_BYTES, MAX_LOG_PROOF_BYTES)
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.description = "Check, offline, a proof bundle, a .tlog-proof file or a COSE receipt; which it is, its content says."
-    parser.add_argument("file", metavar="FILE", help="the proof, or - for standard input")
+    parser.description = (
+        "Check, offline, a proof bundle, a .tlog-proof file, a COSE receipt or an audit package; which it is, its content says."
+    )
+    parser.add_argument("file", metavar="FILE", help="the proof or package, or - for standard input")
     parser.add_argument("--policy", metavar="PATH", required=True, help="the trust policy's folder (log.policy, trust.toml)")
     parser.add_argument("--entry", metavar="FILE", help="the log entry that a receipt, or a proof file without one, is about")
     parser.add_argument("--older", metavar="FILE", help="the older signed checkpoint that a receipt of consistency is about")
@@ -50,19 +54,21 @@ def run(args: Namespace, screen: Screen = PLAIN, ruler: Ruler | None = None) -> 
     """Verify a proof; return 0 if it is sound, 1 if it is not, 2 if it could not be tried."""
     try:
         policy = read_policy(args.policy)
-        data = read_file(args.file, MAX_PROOF_BYTES)
+        data = read_proof(args.file, MAX_PROOF_BYTES)
         entry = None if args.entry is None else read_file(args.entry, MAX_ENTRY_SIZE)
         older = None if args.older is None else read_file(args.older, MAX_NOTE_SIZE)
         if is_log_proof(data):
             told = _told_log_proof(data, policy, entry, older)
         elif args.entry is not None or args.older is not None:
-            raise UnreadableError("a proof bundle holds all that it is about: --entry and --older are for the other formats")
+            raise UnreadableError("it holds all that it is about: --entry and --older are for proof files and receipts")
+        elif is_archive(data):
+            told = _told_package(data, policy)
         else:
             told = _told_bundle(data, policy, ruler)
     except (UnreadableError, MissingPartError) as error:
         sys.stderr.write(f"tallystick verify: {error}\n")
         return 2
-    except (BundleError, LogProofError) as error:
+    except TrustError as error:
         if args.json:
             write_json({"sound": False, "reason": str(error)})
         else:
@@ -92,6 +98,11 @@ def _told_bundle(data: bytes, policy: TrustPolicy, ruler: Ruler | None) -> _Told
         unchecked = [left for left in bundle.unchecked if left != UNRULED]
         bundle = replace(bundle, checks=[*bundle.checks, ruled], unchecked=unchecked)
     return _Told(report.summary(bundle), report.rows(bundle), bundle.checks, bundle.unchecked)
+
+
+def _told_package(data: bytes, policy: TrustPolicy) -> _Told:
+    package = verify_package(data, policy)
+    return _Told(package_report.summary(package), package_report.rows(package), package.checks, package.unchecked)
 
 
 def _told_log_proof(data: bytes, policy: TrustPolicy, entry: bytes | None, older: bytes | None) -> _Told:

@@ -1,10 +1,12 @@
 """The files that a verdict is made from. That one cannot be read says nothing about what it holds: exit code 2, not 1."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from tallystick.merkle.policy import MAX_POLICY_SIZE, LogPolicy
 from tallystick.trust.bundle_format import MAX_BUNDLE_BYTES
+from tallystick.trust.packages.archive import MAX_ARCHIVE_BYTES, is_archive
 from tallystick.trust.policy import TrustPolicy, TrustPolicyError
 
 
@@ -23,6 +25,20 @@ def read_file(path: str, max_bytes: int) -> bytes:
             return sys.stdin.buffer.read(max_bytes + 1)
         with Path(path).open("rb") as file:
             return file.read(max_bytes + 1)
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {error.strerror}") from None
+
+
+def read_proof(path: str, max_bytes: int) -> bytes:
+    """Return a proof's bytes, as `read_file` does; those of an audit package, which may be larger, to its own limit.
+
+    Raises:
+        UnreadableError: It cannot be read.
+    """
+    try:
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
+            data = file.read(max_bytes + 1)
+            return data + file.read(MAX_ARCHIVE_BYTES + 1 - len(data)) if is_archive(data) else data
     except OSError as error:
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from None
 

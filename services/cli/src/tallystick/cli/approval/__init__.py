@@ -15,7 +15,7 @@ from tallystick.cli.approval.flow import (
     propose,
     send,
 )
-from tallystick.cli.approval.governance_log import GovernanceLogError, read_governance
+from tallystick.cli.approval.governance_log import GovernanceLogError, read_governance, read_governance_entries
 from tallystick.cli.approval.keys import SigningKeyError, generate_key, public_key_of, read_key, write_key
 from tallystick.cli.approval.signatures import ApprovalError, check_signatures, signed
 
@@ -36,6 +36,7 @@ __all__ = [
     "propose",
     "public_key_of",
     "read_governance",
+    "read_governance_entries",
     "read_key",
     "send",
     "signed",

@@ -21,6 +21,16 @@ async def read_governance(log_url: str, policy: TrustPolicy) -> Governance:
     Raises:
         GovernanceLogError: the log does not answer or does not verify.
     """
+    _, entries = await read_governance_entries(log_url, policy)
+    return replay(entries, policy)
+
+
+async def read_governance_entries(log_url: str, policy: TrustPolicy) -> tuple[bytes, list[bytes]]:
+    """Return the log's signed checkpoint and every entry, checked against its root, signature and quorum.
+
+    Raises:
+        GovernanceLogError: the log does not answer or does not verify.
+    """
     try:
         async with LogReader(log_url) as reader:
             signed = await reader.checkpoint()
@@ -34,4 +44,4 @@ async def read_governance(log_url: str, policy: TrustPolicy) -> Governance:
     frontier.append(leaf_hash(entry) for entry in entries)
     if frontier.root() != checkpoint.root:
         raise GovernanceLogError(f"the governance log at {log_url} is refused: its entries do not give the signed root")
-    return replay(entries, policy)
+    return signed, entries

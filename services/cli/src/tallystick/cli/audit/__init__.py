@@ -5,6 +5,7 @@ Nothing that it returns is verified here: whoever asks holds it against the logs
 
 from tallystick.cli.audit.client import (
     AuditClient,
+    AuditRefusedError,
     AuditUnavailableError,
     ListedDecision,
     OpenedEvidence,
@@ -15,6 +16,7 @@ from tallystick.cli.audit.token import read_token
 
 __all__ = [
     "AuditClient",
+    "AuditRefusedError",
     "AuditUnavailableError",
     "ListedDecision",
     "OpenedEvidence",

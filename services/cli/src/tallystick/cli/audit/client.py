@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from tallystick.merkle.encoding import decode_base64
+from tallystick.trust.packages.contents import POLICY_FILES
 
 TIMEOUT_S = 60.0
 MAX_WAIT_S = 30.0
@@ -21,6 +22,10 @@ Format = Literal["bundle", "tlog-proof", "receipt"]
 
 class AuditUnavailableError(OSError):
     """The audit service refuses or does not answer; the message says why."""
+
+
+class AuditRefusedError(AuditUnavailableError):
+    """The service does not give this, or not to this caller: asking again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class OpenedEvidence:
-    """An evidence record: the SHA-256 by which a decision names it, and (salt, content) by group."""
+    """An evidence record: the SHA-256 by which a decision names it, and (salt, content) by group.
+
+    `sealed` is the record itself if it is said to be erased: it tells under which key it is.
+    """
 
     sequence: int
     digest: bytes
     groups: Mapping[str, tuple[bytes, bytes]]
+    sealed: bytes | None = None
 
 
 class AuditClient:
@@ -87,6 +96,10 @@ class AuditClient:
     async def model(self, digest: bytes) -> bytes:
         """Return the model's file of this SHA-256."""
         return (await self._get(f"/v1/models/{digest.hex()}", {})).content
+
+    async def trust_policy(self) -> dict[str, bytes]:
+        """Return the files of the trust policy that the service itself uses, by name: for comparing only."""
+        return {name: (await self._get(f"/v1/trust-policy/{name}", {})).content for name in POLICY_FILES}
 
     async def decisions(self, from_ms: int, to_ms: int, outcome: str | None = None) -> AsyncIterator[ListedDecision]:
         """Give the decisions of `from_ms <= time < to_ms` in the order of time, all of them or those of one outcome."""
@@ -159,6 +172,8 @@ def _refuse(url: str, response: httpx.Response) -> NoReturn:
         said = str(response.json()["detail"])
     except (ValueError, LookupError, TypeError):
         said = response.reason_phrase
+    if response.is_client_error and response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+        raise AuditRefusedError(f"{url} answers {response.status_code}: {said}")
     raise AuditUnavailableError(f"{url} answers {response.status_code}: {said}")
 
 
@@ -188,4 +203,5 @@ def _receipt(line: Mapping[str, Any]) -> Receipt:
 def _evidence(one: Mapping[str, Any]) -> OpenedEvidence:
     opened: Sequence[Mapping[str, str]] = one["openings"]
     groups = {item["group"]: (decode_base64(item["salt"]), decode_base64(item["content"])) for item in opened}
-    return OpenedEvidence(one["sequence"], bytes.fromhex(one["digest"]), groups)
+    sealed = decode_base64(one.get("sealed") or "") if one.get("erased") else None
+    return OpenedEvidence(one["sequence"], bytes.fromhex(one["digest"]), groups, sealed)

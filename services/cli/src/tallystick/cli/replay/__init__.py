@@ -1,6 +1,10 @@
-"""`tallystick replay`: a decision executed again, from its disclosed features and the model's file, down to the margin's bits.
+"""`tallystick replay`: decisions executed again, from their evidence and the models' files, down to the margins' bits.
 
-Two engines: XGBoost, which made the decision, and an evaluator of our own, which will still run when that XGBoost does not.
+Two engines: XGBoost, which made them, and an evaluator of our own, which will still run when that XGBoost does not.
+
+`single` is one bundle. `ranges` is every decision of a time, by columns: `reading` gives a log's entries, `shapes` and
+`decided` make columns of them, `evidence_api` and `evidence_file` have what is `opened`, `governing` has models and lists,
+`executing` computes and compares.
 """
 
 from tallystick.cli.replay.command import add_arguments, run

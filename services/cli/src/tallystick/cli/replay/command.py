@@ -1,136 +1,56 @@
-"""The command: verify the bundle, check the model's file, execute, compare."""
+"""The command: one bundle, or every decision of a time."""
 
-import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from os import cpu_count
 from pathlib import Path
-from struct import pack
-from typing import Any
 
-import numpy as np
-
-from tallystick.cli.replay.engines import ENGINES, EngineError
-from tallystick.cli.replay.trees import MAX_MODEL_BYTES, Floats
-from tallystick.cli.verify.ruling import rule_bundle_again
-from tallystick.cli.verify.screen import print_refusal, print_rows
-from tallystick.contracts import Decision, Outcome, PolicyStatement
-from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
-from tallystick.trust.decisions import outcome_of, score_of
-from tallystick.trust.policy import TrustPolicy
-from tallystick.trust.rulings import reason_by_name, rule_on
-from tallystick.verifier.evidence import feature_values
-from tallystick.verifier.inputs import UnreadableError, read_bundle, read_file, read_policy
-from tallystick.verifier.printing import write_json
-from tallystick.verifier.report import outcome_name
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """What one engine made of the decision, and whether all of it is what the log holds."""
-
-    engine: str
-    margin: float
-    margin_bits: str
-    score: int
-    outcome: str
-    applied: list[str]
-    identical: bool
-
-
-class NotIdenticalError(Exception):
-    """The decision cannot have been made as logged; the message says why."""
+from tallystick.cli.activate.command import parse_time_ms
+from tallystick.cli.replay import ranges, single
+from tallystick.cli.replay.engines import ENGINES
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="a proof bundle that discloses `features`, or - for standard input")
+    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="a proof bundle that discloses `features`, or - for stdin")
     parser.add_argument("--policy", metavar="PATH", required=True, help="the trust policy's folder (log.policy, trust.toml)")
-    parser.add_argument("--model", metavar="FILE", required=True, help="the model's file, whose SHA-256 the log holds")
-    parser.add_argument(
-        "--engine", choices=sorted(ENGINES), default="both", help="what executes the model (default: %(default)s)"
-    )
+    parser.add_argument("--engine", choices=sorted(ENGINES), default="both", help="what executes models (default: %(default)s)")
     parser.add_argument("--lists", type=Path, metavar="DIR", help="the policy's lists and their keys, to ask them again")
     parser.add_argument("--json", action="store_true", help="write the finding as JSON")
+    one = parser.add_argument_group("one bundle")
+    one.add_argument("--model", metavar="FILE", help="the model's file, whose SHA-256 the log holds")
+    many = parser.add_argument_group("every decision of a time")
+    many.add_argument("--from", dest="from_ms", type=parse_time_ms, metavar="WHEN", help="ISO 8601 or ms")
+    many.add_argument("--to", dest="to_ms", type=parse_time_ms, metavar="WHEN", help="the end, not included")
+    many.add_argument("--logs", metavar="URL_OR_DIR", help="where the logs are, as for fsck")
+    many.add_argument("--audit", metavar="URL", help="the audit service that opens evidence, and has the models")
+    many.add_argument("--token-file", metavar="FILE", help="bearer token for entries, evidence and models")
+    many.add_argument("--evidence", type=Path, metavar="DIR", help="what --save-evidence kept, instead of asking")
+    many.add_argument("--save-evidence", type=Path, metavar="DIR", help="keep the opened evidence: personal data in the clear")
+    many.add_argument("--models", type=Path, metavar="DIR", help="the models' files, <SHA-256>.json, instead of the service's")
+    many.add_argument("--transactions", metavar="FILE", help="compute features from these, too; kafka: from the input topic")
+    many.add_argument("--kafka", metavar="HOST:PORT", help="bootstrap servers for that (default: TALLYSTICK_KAFKA_*)")
+    many.add_argument("--threads", type=int, default=cpu_count() or 1, metavar="N", help="for each engine (%(default)s)")
+    parser.set_defaults(refuse=parser.error)
     parser.epilog = (
-        "Exit codes: 0 every bit is the same, 1 it is not (or the bundle is not sound), 2 a file cannot be read or there is "
-        "nothing to execute."
+        "Exit codes: 0 every bit is the same, or was erased; 1 it is not (or a log or the bundle is not sound), 2 a file cannot"
+        " be read, evidence is missing, or there is nothing to execute."
     )
 
 
 def run(args: Namespace) -> int:
-    """Execute a decision again; return 0 if identical, 1 if not, 2 if it could not be tried."""
-    try:
-        executions = _replay(args, read_policy(args.policy), read_bundle(args.bundle))
-    except (UnreadableError, EngineError) as error:
-        sys.stderr.write(f"tallystick replay: {error}\n")
-        return 2
-    except (BundleError, NotIdenticalError) as error:
-        _report(args, {"identical": False, "reason": str(error), "logged": None, "executions": []})
-        return 1
-    bundle, executed = executions
-    identical = all(execution.identical for execution in executed)
-    reason = None if identical else f"{_differing(executed)} did not give what the log holds"
-    logged = {
-        "margin_bits": f"{bundle.decision.margin_bits:08x}",
-        "score": bundle.decision.score,
-        "outcome": outcome_name(bundle.decision),
-        "applied": list(bundle.decision.applied),
-    }
-    document = {"identical": identical, "reason": reason, "logged": logged, "executions": [asdict(each) for each in executed]}
-    _report(args, document)
-    return 0 if identical else 1
-
-
-def _replay(args: Namespace, policy: TrustPolicy, data: bytes) -> tuple[VerifiedBundle, list[Execution]]:
-    bundle = verify_bundle(data, policy)
-    if bundle.decision.outcome == Outcome.OUTCOME_REJECTED or bundle.model is None or bundle.policy is None:
-        raise UnreadableError(f"{args.bundle} holds a rejected record: no model was asked")
-    if "features" not in bundle.disclosures:
-        raise UnreadableError(f"{args.bundle} does not disclose `features`: ask for a bundle that does")
-    model = read_file(args.model, min(bundle.model.size_bytes, MAX_MODEL_BYTES))
-    if sha256(model).digest() != bundle.model.digest:
-        raise NotIdenticalError(f"{args.model} is not the logged model, whose SHA-256 is {bundle.model.digest.hex()}")
-    row: Floats = np.array(feature_values(bundle.disclosures["features"]), dtype=np.float32)
-    again = rule_bundle_again(bundle, args.lists)
-    applied = () if again is None else again.ruling.applied
-    return bundle, [
-        _execution(engine.__name__, engine(model, row), applied, bundle.decision, bundle.policy)
-        for engine in ENGINES[args.engine]
-    ]
-
-
-def _execution(engine: str, margin: float, applied: tuple[str, ...], decision: Decision, policy: PolicyStatement) -> Execution:
-    bits = int.from_bytes(pack("<f", margin), "little")
-    ruling, score = rule_on(outcome_of(margin, policy), applied, reason_by_name(policy)), score_of(margin)
-    logged = decision.outcome, tuple(decision.reasons), tuple(decision.applied)
-    return Execution(
-        engine=engine,
-        margin=margin,
-        margin_bits=f"{bits:08x}",
-        score=score,
-        outcome=Outcome.Name(ruling.outcome).removeprefix("OUTCOME_"),
-        applied=list(applied),
-        identical=(bits, score, ruling) == (decision.margin_bits, decision.score, logged),
-    )
-
-
-def _differing(executed: list[Execution]) -> str:
-    return " and ".join(execution.engine for execution in executed if not execution.identical)
-
-
-def _report(args: Namespace, document: dict[str, Any]) -> None:
-    if args.json:
-        write_json(document)
-        return
-    if not document["executions"]:
-        print_refusal("NOT IDENTICAL", f"{document['reason']}.")
-        return
-    rows = [("logged", _line(document["logged"]))]
-    rows += [(execution["engine"], _line(execution)) for execution in document["executions"]]
-    print_rows("IDENTICAL" if document["identical"] else "NOT IDENTICAL", document["identical"], rows)
-
-
-def _line(told: dict[str, Any]) -> str:
-    applied = f", by {' and '.join(told['applied'])}" if told["applied"] else ""
-    return f"margin bits {told['margin_bits']}, score {told['score']}, {told['outcome']}{applied}"
+    """Execute again; return 0 if all is identical, 1 if not, 2 if it could not be tried."""
+    if args.bundle is not None:
+        if args.model is None:
+            args.refuse("the following arguments are required: --model")
+        return single.run(args)
+    needed = {"--from": args.from_ms, "--to": args.to_ms, "--logs": args.logs}
+    missing = [name for name, value in needed.items() if value is None]
+    if missing:
+        args.refuse(f"name a BUNDLE, or a time; missing for that: {', '.join(missing)}")
+    if args.audit is None and (args.evidence is None or args.models is None):
+        args.refuse("evidence and models come from --audit, or from --evidence and --models")
+    if args.audit is not None and args.token_file is None:
+        args.refuse("--audit needs --token-file: evidence is for authorised readers")
+    if args.threads < 1:
+        args.refuse("--threads must be 1 or more")
+    return ranges.run(args)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tallystick.contracts import PolicyList
 from tallystick.trust.bundle import BundleError, VerifiedBundle
 from tallystick.trust.features import FeatureSchema
-from tallystick.trust.rulings import Ruling
+from tallystick.trust.rulings import Ruling, without_mark
 from tallystick.verifier.inputs import UnreadableError, read_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rule_bundle_again(bundle: VerifiedBundle, lists: Path | None = None) -> Rule
     from tallystick.rules.policies import Policy
 
     names = FeatureSchema.parse(model.feature_schema).names
-    members = [None if lists is None else _member_list(item, lists) for item in policy.lists]
+    members = [None if lists is None else member_list(item, lists) for item in policy.lists]
     try:
         ready = Policy(policy, names, members)
     except RuleError as error:
@@ -58,7 +58,8 @@ def rule_bundle_again(bundle: VerifiedBundle, lists: Path | None = None) -> Rule
     return RuledAgain(rule_again(ready, bundle.decision, bundle.disclosures, len(names), unasked), unasked)
 
 
-def _member_list(stated: PolicyList, folder: Path) -> "MemberList":
+def member_list(stated: PolicyList, folder: Path) -> "MemberList":
+    """Return a policy's list from its file and key in a folder. Raises UnreadableError."""
     from tallystick.rules.lists import ListError, MemberList
 
     name = stated.digest.hex()
@@ -76,7 +77,7 @@ def check_ruling(bundle: VerifiedBundle, again: RuledAgain) -> None:
         BundleError: It says something else.
     """
     decision, ruling = bundle.decision, again.ruling
-    if (decision.outcome, tuple(decision.reasons), tuple(decision.applied)) != ruling:
+    if (decision.outcome, without_mark(decision.reasons), tuple(decision.applied)) != ruling:
         found, said = (", ".join(names) or "none" for names in (ruling.applied, decision.applied))
         raise BundleError(f"of the policy's rules and lists {found} apply to the evidence, and the decision says {said}")
 
