@@ -12,6 +12,7 @@ from tallystick.notary.settings import NotarySettings
 from tallystick.profiles.settings import ProfilesSettings
 from tallystick.runtime.settings import HttpSettings, environment_name, load
 from tallystick.scoring.settings import ScoringSettings
+from tallystick.witness.sealer.settings import SealerSettings
 
 SERVICES: tuple[type[HttpSettings], ...] = (
     AuditSettings,
@@ -20,9 +21,10 @@ SERVICES: tuple[type[HttpSettings], ...] = (
     NotarySettings,
     ProfilesSettings,
     ScoringSettings,
+    SealerSettings,
 )
 ADDRESSES = {"log_url": "file:///srv/log", "notary_url": "http://notary:8080"}
-IDENTITY = {"vault_role_id": "role"}
+IDENTITY = {"vault_role_id": "role", "name": "s1", "state": "sqlite:///srv/seals.db"}
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ def _least(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("log", "staging", "models", "policy"):
         (tmp_path / name).mkdir()
     paths = {"log_dir": "log", "staging_dir": "staging", "models_dir": "models", "trust_policy": "policy"}
-    paths |= {"vault_secret_id_file": "secret", "callers_file": "callers", "spool_dir": "spool"}
+    paths |= {"vault_secret_id_file": "secret", "key_file": "secret", "callers_file": "callers", "spool_dir": "spool"}
     monkeypatch.setattr("tallystick.runtime.settings.unknown_names", lambda *_: [])  # each service takes some of these
     for field, value in (ADDRESSES | IDENTITY | {name: str(tmp_path / path) for name, path in paths.items()}).items():
         monkeypatch.setenv(environment_name(field), value)
