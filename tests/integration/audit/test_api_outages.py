@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tallystick.audit.database import Pool
 from tallystick.embedded import ServiceProcess
 from tallystick.trust.bundle import verify_bundle
 
@@ -47,6 +48,15 @@ def test_database_that_hangs(stopped_database: Callable[[], None], auditor: http
     stopped_database()
     eventually("ready again", lambda: auditor.get("/health/ready").status_code == 200)
     assert verify_bundle(auditor.get("/v1/decisions/tx-plain/bundle").content, world.policy).index == 0
+
+
+async def test_a_crowd_waits_for_its_turn(world: World) -> None:
+    """However many ask at once, and however long that takes, none is refused: a query is given its time, and not the queue."""
+    pool = await Pool.open(world.servers.database_settings("audit"), size=1)
+    try:
+        await asyncio.gather(*(pool.fetch("SELECT pg_sleep(0.5)") for _ in range(7)))
+    finally:
+        pool.close()
 
 
 @pytest.fixture

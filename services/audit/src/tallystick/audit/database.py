@@ -3,6 +3,7 @@
 Reads `audit.evidence` (ours), the views `notary.decision_index` and `notary.receipts`, and `scoring.customer_keys`.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -77,22 +78,34 @@ class Candidate:
 class Pool:
     """A small pool of connections, made when first needed; every method raises UnavailableError."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, size: int) -> None:
         self._pool = pool
+        self._free = asyncio.Semaphore(size)
+        self._failures = 0
 
     @classmethod
-    async def open(cls, settings: DatabaseSettings, *, read_only: bool = True) -> Self:
+    async def open(cls, settings: DatabaseSettings, *, read_only: bool = True, size: int = POOL_SIZE) -> Self:
         """Make the pool without connecting: PostgreSQL may be down now and answer later."""
         options = connect_options(settings) | {"timeout": TIMEOUT_S, "command_timeout": TIMEOUT_S}
         session = {"default_transaction_read_only": "on" if read_only else "off", "application_name": "tallystick-audit"}
-        return cls(await asyncpg.create_pool(**options, server_settings=session, min_size=0, max_size=POOL_SIZE))
+        return cls(await asyncpg.create_pool(**options, server_settings=session, min_size=0, max_size=size), size)
 
     def close(self) -> None:
         """Drop all connections."""
         self._pool.terminate()
 
     async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
-        """Return what one statement answers, which is a transaction by itself."""
+        """Return what one statement answers, which is a transaction by itself.
+
+        However many ask at once, each waits for its turn; only if the server fails meanwhile, all who wait are told so.
+        """
+        failures = self._failures
+        async with self._free:
+            if self._failures != failures:
+                raise UnavailableError(COMPONENT, "it failed while others waited")
+            return await self._fetch(statement, *arguments)
+
+    async def _fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
         try:
             connection = await self._pool.acquire(timeout=TIMEOUT_S)
             try:
@@ -104,6 +117,7 @@ class Pool:
             finally:
                 await self._pool.release(connection, timeout=TIMEOUT_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._failures += isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.PostgresConnectionError)
             raise UnavailableError(COMPONENT, str(error) or type(error).__name__) from error
         return rows
 
