@@ -27,9 +27,9 @@ def customer_keys(platform: Platform) -> dict[bytes, bytes]:
 
 
 async def _customer_keys(platform: Platform) -> dict[bytes, bytes]:
-    connection = await asyncpg.connect(platform.stack.database.admin_url.removesuffix("postgres") + "tallystick")
+    connection = await asyncpg.connect(platform.stack.database.admin_url.removesuffix("postgres") + "tallystick_keys")
     try:
-        rows = await connection.fetch("SELECT key_id, wrapped FROM scoring.customer_keys")
+        rows = await connection.fetch("SELECT key_id, wrapped FROM keys.customer_keys")
     finally:
         await connection.close()
     keys = await administrator(platform).decrypt("customer-keys", [row["wrapped"] for row in rows])

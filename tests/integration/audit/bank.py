@@ -111,7 +111,16 @@ class Bank:
     lookup_key: bytes
     signers: Mapping[str, Ed25519PrivateKey]
     customer_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    key_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    token: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+
+    @property
+    def key_id(self) -> bytes:
+        """Return the id of the customer's key, made of its token."""
+        return hashlib.sha256(b"tallystick/v1/customer-key\n" + self.token).digest()[:16]
+
+    def name_of(self, customer_id: str) -> bytes:
+        """Return what the key table calls a customer."""
+        return hmac.digest(self.lookup_key, customer_id.encode(), "sha256")
 
     @property
     def model(self) -> ModelStatement:

@@ -429,7 +429,7 @@ def test_health(client: httpx.Client) -> None:
     """Health names what the API depends on, and metrics are Prometheus'."""
     health = client.get("/health").json()
     logs = {"decisions-log", "fallbacks-log", "governance-log"}
-    assert set(health["components"]) == {"database", "vault", "models", "issuer"} | logs
+    assert set(health["components"]) == {"database", "key table", "vault", "models", "issuer"} | logs
     assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
     assert "tallystick_component_up" in client.get("/metrics").text
 

@@ -28,7 +28,7 @@ from tallystick.trust.anchors.text import Head, encode_text
 from tallystick.trust.policy import TrustPolicy
 
 from ..stack import ProvisionedStack
-from .bank import MODEL_FILE, Bank, LogFolder, Made
+from .bank import CUSTOMER, MODEL_FILE, Bank, LogFolder, Made
 
 PUBLISHED = 600
 """Entries in the decisions' log: two full tiles and a partial one."""
@@ -38,9 +38,6 @@ _NOTARY_TABLES = """
 CREATE TABLE notary.rows (source_topic text, source_partition int, sequence bigint, log_index bigint);
 CREATE VIEW notary.decision_index AS SELECT * FROM notary.rows;
 CREATE TABLE notary.receipts (log text, size bigint, root bytea, receipt bytea);
-"""
-_SCORING_TABLES = """
-CREATE TABLE scoring.customer_keys (customer bytea PRIMARY KEY, key_id bytea NOT NULL UNIQUE, wrapped text NOT NULL);
 """
 
 
@@ -102,6 +99,7 @@ def ingest_process(servers: ProvisionedStack, directory: Path, topic: str = "evi
 def api_process(world: World, **settings: str) -> ServiceProcess:
     """Return an API over the world, not started; `settings` replace its own, those that are empty are left out."""
     own = {
+        "keys_url": world.servers.provisioned.keys_url("audit"),
         "log_url": f"file://{world.directory}/log",
         "models_dir": str(world.directory / "models"),
         "trust_policy": str(world.servers.policy),
@@ -208,8 +206,13 @@ async def _fill_notary(
 async def _fill_scoring(servers: ProvisionedStack, vault: Vault, bank: Bank) -> None:
     (wrapped,) = await vault.encrypt("customer-keys", [bank.customer_key])
     async with database(servers, "scoring") as connection:
-        await connection.execute(_SCORING_TABLES)
-        await connection.execute("INSERT INTO scoring.customer_keys VALUES ($1, $2, $3)", b"c-1", bank.key_id, wrapped)
+        await connection.execute(
+            "INSERT INTO keys.customer_keys VALUES ($1, $2, $3, 1, $4)",
+            bank.key_id,
+            bank.name_of(CUSTOMER),
+            bank.token,
+            wrapped,
+        )
 
 
 async def send_evidence(

@@ -21,6 +21,7 @@ from tallystick.cli.provision import vault as part
 from tallystick.embedded import free_port
 from tallystick.embedded.service_process import console_script
 from tallystick.runtime import database, kafka
+from tallystick.runtime.retention import RetentionSettings
 from tallystick.runtime.vault import Vault
 from tallystick.trust.policy import TrustPolicy
 
@@ -121,26 +122,51 @@ async def test_keys_never_leave_vault(stack: ProvisionedStack) -> None:
 
 
 async def test_audit_reads_what_others_make_later_and_writes_nothing(stack: ProvisionedStack) -> None:
-    """A table made by notary or scoring after provisioning is readable for audit, and closed to the third."""
+    """A table made by the notary after provisioning is readable for audit, and closed to the gateway."""
     audit = await database.connect(stack.database_settings("audit"))
-    for maker, stranger in (("notary", "scoring"), ("scoring", "notary")):
-        owner = await database.connect(stack.database_settings(maker))
-        other = await database.connect(stack.database_settings(stranger))
-        await owner.execute("CREATE TABLE later AS SELECT 7 AS seven")
-        await owner.execute("CREATE VIEW later_view AS SELECT * FROM later")
-        assert await audit.fetchval(f"SELECT seven FROM {maker}.later_view") == 7  # noqa: S608 - names of ours
-        for connection, statement in (
-            (audit, f"DELETE FROM {maker}.later"),  # noqa: S608
-            (audit, f"CREATE TABLE {maker}.mine ()"),
-            (other, f"SELECT * FROM {maker}.later"),  # noqa: S608
-            (owner, "CREATE TABLE public.mine ()"),
-        ):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(statement)
-        await owner.execute("DROP TABLE later CASCADE")
-        await owner.close()
-        await other.close()
-    await audit.close()
+    owner, other = [await database.connect(stack.database_settings(name)) for name in ("notary", "gateway")]
+    await owner.execute("CREATE TABLE later AS SELECT 7 AS seven")
+    await owner.execute("CREATE VIEW later_view AS SELECT * FROM later")
+    assert await audit.fetchval("SELECT seven FROM notary.later_view") == 7
+    for connection, statement in (
+        (audit, "DELETE FROM notary.later"),
+        (audit, "CREATE TABLE notary.mine ()"),
+        (other, "SELECT * FROM notary.later"),
+        (owner, "CREATE TABLE public.mine ()"),
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await owner.execute("DROP TABLE later CASCADE")
+    for connection in (owner, other, audit):
+        await connection.close()
+
+
+async def test_of_the_key_table_each_may_do_its_own(stack: ProvisionedStack) -> None:
+    """Scoring adds keys and changes none, retention changes them and adds none; erasures are audit's to make."""
+    add = "INSERT INTO keys.customer_keys VALUES ('', '', '', 1, '')"
+    for role, statement in (
+        ("scoring", "UPDATE keys.customer_keys SET wrapped = ''"),
+        ("scoring", "UPDATE keys.wrapping SET floor = 1"),
+        ("scoring", "INSERT INTO keys.outbox (key, value) VALUES ('', '')"),
+        ("retention", add),
+        ("retention", "UPDATE keys.customer_keys SET customer = ''"),
+        ("retention", "INSERT INTO keys.erasures (key_ids, requested_ms, effective_ms) VALUES ('{}', 1, 1)"),
+    ):
+        connection = await database.connect(stack.database_settings(role))
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+        await connection.close()
+    settings = stack.database_settings("notary")
+    keys = settings.model_copy(update={"database_url": stack.provisioned.keys_url("notary")})
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await database.connect(keys)
+
+
+async def test_a_topic_that_keeps_longer_than_erasures_promise_is_refused(stack: ProvisionedStack) -> None:
+    """Provisioned again with a shorter retention: the topic that is there is named, with what to do."""
+    shorter = RetentionSettings(input_retention_s=30 * 86_400)
+    with pytest.raises(ProvisionError, match=r"transactions has retention.ms=7776000000, and erasures promise .*kafka-configs"):
+        await provision(replace(stack.provisioned.plan, retention=shorter))
 
 
 async def test_a_role_whose_password_file_is_gone_is_not_given_another(stack: ProvisionedStack, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ class Record:
     partition: int
     offset: int
     value: bytes | None
+    timestamp: int = 1_000
 
 
 def evidence(**changes: object) -> bytes:
@@ -35,7 +36,7 @@ def test_good() -> None:
     """A good record becomes a row with the digest of its exact value."""
     value = evidence()
     rows = rows_of([Record(3, 70, value)])
-    assert rows.evidence == [(3, 70, 5, b"l" * 32, hashlib.sha256(value).digest(), value)]
+    assert rows.evidence == [(3, 70, 5, b"l" * 32, hashlib.sha256(value).digest(), value, 1_000)]
     assert rows.malformed == []
 
 
@@ -57,6 +58,6 @@ def test_malformed(value: bytes | None, reason: str) -> None:
     """A bad record is kept aside with its reason and its bytes, and its neighbours are not touched."""
     rows = rows_of([Record(3, 1, evidence()), Record(3, 2, value), Record(3, 3, evidence(sequence=MAX_SEQUENCE))])
     assert [row[1] for row in rows.evidence] == [1, 3]
-    ((partition, offset, said, kept),) = rows.malformed
-    assert (partition, offset, kept) == (3, 2, value)
+    ((partition, offset, said, kept, timestamp_ms),) = rows.malformed
+    assert (partition, offset, kept, timestamp_ms) == (3, 2, value, 1_000)
     assert reason in said

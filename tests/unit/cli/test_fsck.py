@@ -44,7 +44,7 @@ def test_sound_logs_pass(folder: Path, capsys: pytest.CaptureFixture[str], count
     assert isinstance(logs, list)
     assert [log["size"] for log in logs] == [4, count]
     assert logs[1]["counts"] == ({"DECLINE": count} if count else {})
-    assert logs[0]["counts"] == {"models": 1, "policies": 1, "activations": 1, "enrolments": 0}
+    assert logs[0]["counts"] == {"models": 1, "policies": 1, "activations": 1, "enrolments": 0, "erasures": 0}
 
 
 @pytest.mark.parametrize(("beyond", "code"), [(0, 0), (1, 1)])

@@ -8,6 +8,7 @@ import certifi
 import pytest
 
 from tallystick.audit.ingest.settings import IngestSettings
+from tallystick.audit.retention.settings import KeeperSettings
 from tallystick.audit.settings import AuditSettings
 from tallystick.cli.provision.command import ProvisionSettings
 from tallystick.gateway.settings import GatewaySettings
@@ -28,6 +29,7 @@ SETTINGS: Mapping[str, type[ServiceSettings | witness.WitnessSettings]] = {
     "sealer": SealerSettings,
     "audit": AuditSettings,
     "audit-ingest": IngestSettings,
+    "retention": KeeperSettings,
     "gateway": GatewaySettings,
     "profiles": ProfilesSettings,
     "provision": ProvisionSettings,

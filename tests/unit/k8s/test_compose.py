@@ -77,7 +77,7 @@ def test_only_the_writer_may_write() -> None:
                 writers.setdefault(volume.split(":")[0], set()).add(name)
     assert writers["log"] == {"notary", "anchor"}
     assert {source: who for source, who in writers.items() if source.endswith("-credentials")} == {
-        f"{role}-credentials": {"provision"} for role in ("scoring", "notary", "audit", "gateway", "sealer")
+        f"{role}-credentials": {"provision"} for role in ("scoring", "notary", "audit", "retention", "gateway", "sealer")
     }
 
 

@@ -9,6 +9,7 @@ NEEDED = {
     "notary": {"kafka", "openbao", "postgresql", "witness"},
     "audit": {"openbao", "postgresql"},
     "audit-ingest": {"kafka", "postgresql"},
+    "retention": {"kafka", "openbao", "postgresql"},
     "gateway": {"kafka", "postgresql"},
     "profiles": {"kafka"},
     "provision": {"kafka", "openbao", "postgresql"},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.audit.ingest.settings import IngestSettings
+from tallystick.audit.retention.settings import KeeperSettings
 from tallystick.audit.settings import AuditSettings
 from tallystick.gateway.settings import GatewaySettings
 from tallystick.notary.settings import NotarySettings
@@ -18,6 +19,7 @@ SERVICES: tuple[type[HttpSettings], ...] = (
     AuditSettings,
     GatewaySettings,
     IngestSettings,
+    KeeperSettings,
     NotarySettings,
     ProfilesSettings,
     ScoringSettings,

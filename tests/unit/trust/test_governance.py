@@ -78,7 +78,7 @@ def test_a_sound_log_amounts_to_what_it_says() -> None:
 
 def test_an_empty_log_is_no_error() -> None:
     """Nothing governs yet."""
-    assert replay([], TRUST) == Governance({}, {}, (), (), (), Roster.founders(TRUST), LogKeys(), [])
+    assert replay([], TRUST) == Governance({}, {}, (), (), (), (), Roster.founders(TRUST), LogKeys(), [])
 
 
 def test_kinds_that_govern_nothing_pass() -> None:

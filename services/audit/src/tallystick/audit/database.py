@@ -1,6 +1,6 @@
 """What the API asks of PostgreSQL: reads, each one statement, none of whose answers is trusted unchecked.
 
-Reads `audit.evidence` (ours), the views `notary.decision_index` and `notary.receipts`, and `scoring.customer_keys`.
+Reads `audit.evidence` (ours), and the views `notary.decision_index` and `notary.receipts`.
 """
 
 import asyncio
@@ -54,7 +54,6 @@ JOIN unnest($1::int[], $2::bigint[], $3::bytea[]) AS asked(partition, sequence, 
 _EVIDENCE_FROM = """
 SELECT sequence, value FROM audit.evidence WHERE partition = $1 AND sequence >= $2 AND sequence < $2 + $3 ORDER BY sequence
 """
-_WRAPPED_KEYS = "SELECT key_id, wrapped FROM scoring.customer_keys WHERE key_id = ANY($1::bytea[])"
 _STANDING = """
 SELECT p, (SELECT max(sequence) + 1 FROM audit.evidence WHERE partition = p),
   (SELECT max(sequence) + 1 FROM notary.decision_index WHERE source_topic = $1 AND source_partition = p)
@@ -62,7 +61,7 @@ FROM generate_series(0, $2::int - 1) AS p ORDER BY p
 """
 _PROBE = """
 SELECT (SELECT 1 FROM audit.evidence LIMIT 1), (SELECT 1 FROM notary.decision_index LIMIT 1),
-       (SELECT 1 FROM notary.receipts LIMIT 1), (SELECT 1 FROM scoring.customer_keys LIMIT 1)
+       (SELECT 1 FROM notary.receipts LIMIT 1)
 """
 
 
@@ -150,10 +149,6 @@ class Database(Pool):
     async def evidence_from(self, partition: int, first: int, count: int) -> list[tuple[int, bytes]]:
         """Return sequences and `Evidence` values of `count` places from `first` on; a place may have several, or none."""
         return [(row[0], row[1]) for row in await self.fetch(_EVIDENCE_FROM, partition, first, count)]
-
-    async def wrapped_keys(self, key_ids: Sequence[bytes]) -> dict[bytes, str]:
-        """Return customers' keys as Vault wrapped them, by id; those that were destroyed are left out."""
-        return {row[0]: row[1] for row in await self.fetch(_WRAPPED_KEYS, list(key_ids))}
 
     async def signed_root(self, log: str, above: int, largest: int) -> tuple[bytes, bytes] | None:
         """Return root and signed root of a log's newest tree that has one, of more than `above`, at most `largest` entries.

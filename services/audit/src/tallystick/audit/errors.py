@@ -25,6 +25,14 @@ class EvidenceErasedError(AuditError):
     """The key that the evidence is encrypted under has been destroyed."""
 
 
+class HeldError(AuditError):
+    """A legal hold forbids what was asked for; `placed_ms` is since when, in milliseconds since 1970."""
+
+    def __init__(self, placed_ms: int) -> None:
+        super().__init__("The customer is under a legal hold: nothing is erased until it is lifted.")
+        self.placed_ms = placed_ms
+
+
 class ClosedError(AuditError):
     """What needs a token is closed: the service is set up without an issuer of tokens."""
 

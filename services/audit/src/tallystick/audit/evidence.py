@@ -26,6 +26,11 @@ def lookup_token(lookup_key: bytes, transaction_id: str) -> bytes:
     return hmac.digest(lookup_key, transaction_id.encode(), hashlib.sha256)
 
 
+def customer_token(lookup_key: bytes, customer_id: str) -> bytes:
+    """Return the 32 bytes by which a customer's keys are found."""
+    return hmac.digest(lookup_key, customer_id.encode(), hashlib.sha256)
+
+
 def key_id(value: bytes) -> bytes:
     """Return the id of the customer's key that an `Evidence` value is encrypted under.
 

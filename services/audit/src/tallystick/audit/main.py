@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from tallystick.audit import database, keys, models
+from tallystick.audit import database, key_table, keys, models
 from tallystick.audit import issuer as issuers
 from tallystick.audit.accesses import Accesses
 from tallystick.audit.anchoring import Anchors
@@ -20,10 +20,12 @@ from tallystick.audit.api.state import Audit
 from tallystick.audit.console.history import History
 from tallystick.audit.console.state import Console
 from tallystick.audit.database import Database, Pool
+from tallystick.audit.erasing import Eraser
 from tallystick.audit.finding import Finder
 from tallystick.audit.governing import Governing
 from tallystick.audit.indexing import Index
 from tallystick.audit.issuer import Issuer
+from tallystick.audit.key_table import KeyTable
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.log_proving import LogProver
 from tallystick.audit.logs import PublishedLog
@@ -66,11 +68,13 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
         stack.callback(store.close)
         writing = await Pool.open(settings, read_only=False)
         stack.callback(writing.close)
+        table = await KeyTable.open(settings.keys_database)
+        stack.callback(table.close)
         by_partition = _by_partition(settings, policy, logs)
         index = Index(writing, list(dict.fromkeys(by_partition)), settings.source_topic)
-        vault_keys = EvidenceKeys(Vault(settings), store)
         governance = logs[log_name(policy.governance_origin)]
         anchors, governing = Anchors(files), Governing(governance, policy)
+        vault_keys = EvidenceKeys(Vault(settings), table, governing)
         opener, issuer = Opener(store, vault_keys), _issuer(settings)
         public = {policy.governance_origin, policy.seals_origin}
         audit = Audit(
@@ -78,6 +82,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
             prover=Prover(governance, governing, anchors),
             opener=opener,
             log_prover=LogProver(store, policy.receipt_keys),
+            eraser=Eraser(vault_keys, table, governing, settings),
             logs=logs,
             anchors=anchors,
             closed=frozenset(name for name, origin in policy.origins.items() if origin not in public),
@@ -93,7 +98,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
         history = History(logs, policy.log_policy)
         console = Console(policy, store, history, settings.source_topic, time.time)
         probes: dict[str, Callable[[], Awaitable[object]]] = {database.COMPONENT: store.probe, keys.COMPONENT: vault_keys.probe}
-        probes[models.COMPONENT] = audit.models.probe
+        probes |= {key_table.COMPONENT: table.probe, models.COMPONENT: audit.models.probe}
         if issuer is not None:
             probes[issuers.COMPONENT] = issuer.probe
         probes |= {log.component: log.head for log in logs.values()}

@@ -23,10 +23,14 @@ from tallystick.trust.enrolments import needed
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One evidence record, opened: where it says that its decision is, its SHA-256, and the groups that were asked for."""
+    """One evidence record: where it says that its decision is, its SHA-256, and what was asked for of it.
+
+    `sealed` is the record itself if its key was destroyed: nothing of it can be opened, and it says which key that was.
+    """
 
     sequence: int
     digest: bytes
+    sealed: bytes | None
     openings: Sequence[Opening]
 
 
@@ -118,17 +122,22 @@ class Opener:
     async def openings(self, partition: int, first: int, count: int, groups: Collection[str]) -> list[Opened]:
         """Return what of `groups` can be opened of the evidence at `count` places of a partition from `first` on.
 
-        It is held against no decision: whoever gets it does that. What was erased, or does not open, is left out. Raises
-        UnavailableError.
+        It is held against no decision: whoever gets it does that. What does not open though its key is there is left out.
+        Raises UnavailableError.
         """
         found = await self._database.evidence_from(partition, first, count)
         ids = {value: key_id(value) for _, value in found}
         keys = await self._keys.customer_keys(set(ids.values()))
         opened = []
         for sequence, value in found:
-            with suppress(KeyError, EvidenceError):
-                inside = open_groups(value, keys[ids[value]])
-                opened.append(Opened(sequence, sha256(value).digest(), [inside[group] for group in groups if group in inside]))
+            digest, name = sha256(value).digest(), ids[value]
+            if name not in keys:
+                opened.append(Opened(sequence, digest, value, openings=()))
+                continue
+            with suppress(EvidenceError):
+                inside = open_groups(value, keys[name])
+                of_these = [inside[group] for group in groups if group in inside]
+                opened.append(Opened(sequence, digest, None, of_these))
         return opened
 
 

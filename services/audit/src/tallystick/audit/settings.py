@@ -8,12 +8,14 @@ from pydantic import AfterValidator, Field
 
 from tallystick.audit.buckets import Rate
 from tallystick.audit.tokens import Terms
+from tallystick.runtime.retention import RetentionSettings
 from tallystick.runtime.settings import (
     AuthoritiesFile,
     DatabaseSettings,
     Directory,
     HttpSettings,
     LogUrl,
+    PostgresqlUrl,
     S3Settings,
     Text,
     TopicName,
@@ -43,8 +45,11 @@ Burst = Annotated[float, Field(ge=1, le=1e6)]
 TrustedUrl = Annotated[Text, AfterValidator(trusted_url)]
 
 
-class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
-    """What the API needs to know."""
+class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings, RetentionSettings):
+    """What the API needs to know; the retention periods say when an erasure takes effect."""
+
+    keys_url: PostgresqlUrl = "postgresql://127.0.0.1:5432/tallystick_keys"
+    """The database of the customers' keys; the password is that of the other one."""
 
     log_url: LogUrl
     """Where the logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
@@ -82,6 +87,11 @@ class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
     def rates(self) -> tuple[Rate, Rate]:
         """How often one address, and one caller, may ask."""
         return Rate(self.address_rate, self.address_burst), Rate(self.caller_rate, self.caller_burst)
+
+    @property
+    def keys_database(self) -> DatabaseSettings:
+        """Return how the database of the customers' keys is reached."""
+        return DatabaseSettings(database_url=self.keys_url, database_password_file=self.database_password_file)
 
     def log_part(self, name: str) -> str:
         """Return the address of the log of this name."""

@@ -49,6 +49,7 @@ __all__ = [
     "KafkaSettings",
     "LogUrl",
     "PathName",
+    "PostgresqlUrl",
     "S3Settings",
     "Seconds",
     "SecretFile",

@@ -82,7 +82,7 @@ class Vault:
         return versions[max(versions)]
 
     async def encrypt(self, key: str, plaintexts: Sequence[bytes]) -> list[str]:
-        """Wrap each plaintext under the transit key `key`; the ciphertexts are Vault's `vault:v1:…`."""
+        """Wrap each plaintext under the newest version of the transit key `key`; see `version_of`."""
         items = [{"plaintext": _b64(plaintext)} for plaintext in plaintexts]
         return [result["ciphertext"] for result in await self._batch("encrypt", key, items)]
 
@@ -123,6 +123,10 @@ class Vault:
                 return winner
             raise
         return value
+
+    async def call(self, request: Callable[[hvac.Client], T]) -> T:
+        """Return what `request` makes of the client, in a thread, logged in; for what only one service asks of Vault."""
+        return await self._call(lambda: request(self._client))
 
     async def ping(self) -> None:
         """Log in if needed and look up the own token: raises if Vault does not answer or refuses us."""
@@ -186,6 +190,12 @@ class Vault:
         self._client.token = response["auth"]["client_token"]
         _log.info("logged in to Vault", extra={"auth": settings.vault_auth, "lease_s": response["auth"]["lease_duration"]})
         return float(response["auth"]["lease_duration"])
+
+
+def version_of(ciphertext: str) -> int:
+    """Return the version of its transit key that a ciphertext (`vault:v<version>:<base64>`) is under."""
+    _, version, _ = ciphertext.split(":", 2)
+    return int(version.removeprefix("v"))
 
 
 def translated(request: Callable[[], T]) -> T:

@@ -44,6 +44,9 @@ class Customers:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __iter__(self) -> Iterator[Customer]:
+        return iter(self._known.values())
+
     def get(self, name: str) -> Customer | None:
         """Return a customer, None if there is none of that id, or none any more."""
         return self._known.get(name)

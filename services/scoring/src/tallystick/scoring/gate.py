@@ -23,6 +23,7 @@ from tallystick.scoring.model import Model, ModelError
 from tallystick.scoring.records import Limits
 from tallystick.scoring.settings import ScoringSettings
 from tallystick.scoring.vectors import Vectoriser
+from tallystick.trust.erasures import erased_keys
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.governance import Governance, VerifiedActivation
 from tallystick.trust.governance import replay as replay_governance
@@ -38,7 +39,7 @@ class GateError(ValueError):
 
 
 class Gate:
-    """What the governance log allows, as far as it was verified.
+    """What the governance log allows, as far as it was verified; `erased` are the ids of the keys that it says are destroyed.
 
     Args:
         settings: where the log and the models are.
@@ -61,6 +62,7 @@ class Gate:
         self._fresh_s = 0.0
         self.actives = Actives()
         self.incidents: tuple[SignedIncident, ...] = ()
+        self.erased: frozenset[bytes] = frozenset()
 
     @property
     def size(self) -> int:
@@ -158,7 +160,7 @@ class Gate:
                 loaded.append(active if active is not None else await asyncio.to_thread(self._load, activation))
         challengers = await self._challengers(governance)
         self._entries, self._frontier, self.actives = entries, frontier, Actives(tuple(loaded), challengers)
-        self.incidents = governance.incidents
+        self.incidents, self.erased = governance.incidents, erased_keys(governance.erasures)
         # From here on a retired key makes this log no longer, whoever has it.
         self._log_policy = governance.log_keys.with_retired(self._policy.log_policy)
         for active in loaded:

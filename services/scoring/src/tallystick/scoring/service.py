@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import NoReturn, TypeVar
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -24,7 +25,7 @@ from tallystick.runtime.service import causes
 from tallystick.runtime.transactions import FencedError
 from tallystick.scoring.acquisition import FETCH_WAIT_MS, Acquisition, Session
 from tallystick.scoring.coverage import CoverageError, Limit
-from tallystick.scoring.custody import Custody
+from tallystick.scoring.custody import Custody, forget_keys
 from tallystick.scoring.emission import Parcel, TopicError, pack
 from tallystick.scoring.engine import Partition, Row, decide
 from tallystick.scoring.gate import Gate, GateError
@@ -41,6 +42,7 @@ from tallystick.trust.policy import TrustPolicy
 
 _log = logging.getLogger(__name__)
 _HELD_S = 0.05
+_ERASURES_S = 0.5  # what is sealed for a customer in so long after an erasure, nobody can open
 _RETRY_CAP_S = 3.0  # what is waited beyond an outage's end, nobody is paid or refused
 _FENCED_PAUSE_S = 5.0  # more than a heartbeat of the group's: by then a process knows whether its partitions are another's
 _STOPS = (GateError, CoverageError, PositionError, ProofError, TopicError, FencedError)
@@ -100,6 +102,7 @@ class Scorer:
         """Score until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_governance(), name="governance")
+            tasks.create_task(self._watch_erasures(), name="erasures")
             tasks.create_task(self._profiles.run(), name="profiles")
             tasks.create_task(self._sessions(), name="scoring")
 
@@ -114,6 +117,18 @@ class Scorer:
                 self._health.failing("governance", closed, "closed") if closed else self._health.ok("governance")
             self._health.progress("governance")
             await asyncio.sleep(self._settings.poll_governance_s)
+
+    async def _watch_erasures(self) -> None:
+        """Learn which customers' keys are gone: from the database at once, from the log where a backup brought them back."""
+        while True:
+            try:
+                await self._custody.learn()
+                await self._custody.destroy(self._gate.erased)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                _log.debug("erasures are asked for again: %s", error or type(error).__name__)  # health says that it is away
+            await asyncio.sleep(_ERASURES_S)
 
     async def _sessions(self) -> None:
         backoff, failures = Backoff(cap_s=_RETRY_CAP_S), 0
@@ -148,6 +163,7 @@ class Scorer:
             self._health.progress()
             await asyncio.sleep(_HELD_S)
         owned = await self._ownership.owned()
+        await self._custody.destroy(self._gate.erased)  # before anything is sealed with what a backup brought back
         async with asyncio.TaskGroup() as watching:
             watching.create_task(self._until_ownership_changes())
             async with self._acquisition.acquired(owned) as session:
@@ -203,6 +219,7 @@ class Scorer:
         emitting = 0
         while True:
             self._health.progress()
+            await self._forget_erased(session)
             room = self._room(session, 0 if emission is None or emission.done() else emitting)
             if room <= 0:
                 await asyncio.sleep(_HELD_S)
@@ -220,6 +237,13 @@ class Scorer:
             # More waits: the next batch is scored meanwhile. If not, what comes next is not to be behind two batches.
             if emitting < most / 2:
                 await emission
+
+    async def _forget_erased(self, session: Session) -> None:
+        doomed = self._custody.doomed
+        if doomed:
+            self._custody.doomed = set()
+            everybody = chain.from_iterable(one.customers for one in session.partitions.values())
+            await self._work(lambda: forget_keys(everybody, doomed))
 
     def _room(self, session: Session, emitting: int) -> int:
         """Return how many records may be decided now, and say in health why none, if it is so."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tallystick.runtime.retention import SnapshotRetention
 from tallystick.runtime.settings import (
     BucketUrl,
     DatabaseSettings,
@@ -24,8 +25,8 @@ from tallystick.runtime.settings import (
 PollSeconds = Annotated[Seconds, Field(le=10)]  # well below health's `max_silence_s`
 
 
-class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings, HttpSettings):
-    """What scoring needs to know, from `TALLYSTICK_*`."""
+class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings, HttpSettings, SnapshotRetention):
+    """What scoring needs to know, from `TALLYSTICK_*`; its database is that of the customers' keys."""
 
     trust_policy: Directory
     """The trust policy's folder: whose signatures count, and what the topics look like."""
@@ -64,8 +65,6 @@ class ScoringSettings(KafkaSettings, VaultSettings, DatabaseSettings, S3Settings
     """How old a partition's newest snapshot may get while there are transactions."""
     snapshot_every_records: Annotated[int, Field(ge=1, le=1_000_000_000)] = 2_000_000
     """After how many records there is another one, however soon."""
-    snapshot_max_age_s: Annotated[Seconds, Field(ge=60, le=30 * 86_400)] = 86_400.0
-    """How old any snapshot may get before it is deleted."""
     profiles_wait_s: Annotated[Seconds, Field(le=30)] = 1.0
     """How long a batch waits for profiles to be final, where the model asks for any; then it is decided, and marked."""
 

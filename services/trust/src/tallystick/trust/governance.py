@@ -11,9 +11,9 @@ The rules, each of which makes an entry count or not; nothing stops the replay, 
 - it points, by index and digest, to a model and a policy that the replay has accepted before it;
 - its number is one more than the last accepted one in its slot (the first is 0), and it names that one's index as superseded
   (the first none). An old activation logged again, a skipped number and a roll-back to an old number therefore fail. Going
-  back to an old *model* is a new activation with two new signatures.
-
+  back to an old *model* is a new activation with two new signatures;
 - a digest over records of accesses follows on the one before it (`access_digests`);
+- an erasure has the tokens of the keys that it names, and nobody's signature (`erasures` says why); a legal hold is told only;
 - an incident needs two approvers' signatures (`incidents` says what it brings about); a topology that is not the trust policy's
   is reported as an entry without effect: a partition belongs to one log for ever, and a topic keeps its partitions.
 
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from tallystick.contracts import EntryKind, ModelStatement, PolicyStatement, Topology
 from tallystick.trust.access_digests import AccessDigests
 from tallystick.trust.enrolments import Roster, SignedEnrolment, open_enrolment
+from tallystick.trust.erasures import LoggedErasure, open_erasure, open_hold
 from tallystick.trust.errors import TrustError
 from tallystick.trust.incidents import SignedIncident, open_incident
 from tallystick.trust.log_keys import LogKeys, open_log_key
@@ -70,8 +71,8 @@ class Governance:
     """What a governance log amounts to.
 
     `models` and `policies` are by digest: (index in the log, statement). `activations` are in log order, which within a slot is
-    the order of their numbers. `enrolments` and `incidents` are in log order, `roster` is who may sign the next entry,
-    `log_keys` which keys of logs were added and retired. `rejected` holds (index, reason) of each entry that has no effect.
+    the order of their numbers. `enrolments`, `incidents` and `erasures` are in log order, `roster` is who may sign the next
+    entry, `log_keys` which keys of logs were added and retired. `rejected` holds (index, reason) of each entry without effect.
     """
 
     models: dict[bytes, tuple[int, ModelStatement]]
@@ -79,6 +80,7 @@ class Governance:
     activations: tuple[VerifiedActivation, ...]
     enrolments: tuple[SignedEnrolment, ...]
     incidents: tuple[SignedIncident, ...]
+    erasures: tuple[LoggedErasure, ...]
     roster: Roster
     log_keys: LogKeys
     rejected: list[tuple[int, str]]
@@ -106,6 +108,7 @@ def replay(entries: Iterable[bytes], policy: TrustPolicy) -> Governance:
         activations=tuple(log.activations),
         enrolments=tuple(log.enrolments),
         incidents=tuple(log.incidents),
+        erasures=tuple(log.erasures),
         roster=log.roster,
         log_keys=log.log_keys,
         rejected=rejected,
@@ -143,6 +146,7 @@ class _Replay:
         self.activations: list[VerifiedActivation] = []
         self.enrolments: list[SignedEnrolment] = []
         self.incidents: list[SignedIncident] = []
+        self.erasures: list[LoggedErasure] = []
         self.roster = Roster.founders(policy)
         self.log_keys = LogKeys()
         self._accesses = AccessDigests()
@@ -168,6 +172,10 @@ class _Replay:
             self.roster = self.roster.after(enrolment)
         elif entry.kind == EntryKind.ENTRY_KIND_INCIDENT:
             self.incidents.append(open_incident(index, data, entry.value, self.roster.signers, self._policy))
+        elif entry.kind == EntryKind.ENTRY_KIND_ERASURE:
+            self.erasures.append(open_erasure(index, entry.value))
+        elif entry.kind == EntryKind.ENTRY_KIND_LEGAL_HOLD:
+            open_hold(entry.value)
         elif entry.kind == EntryKind.ENTRY_KIND_TOPOLOGY:
             _check_topology(parse_message(Topology, entry.value, "the record"), self._policy)
         elif entry.kind == EntryKind.ENTRY_KIND_ACCESS_DIGEST:

@@ -14,6 +14,7 @@ from tallystick.audit.api import (
     accesses,
     batches,
     decisions,
+    erasure,
     evidence,
     governing,
     listing,
@@ -60,7 +61,7 @@ def create_app(audit: Audit, health: Health, console: Console) -> FastAPI:
     app.state.console = console
     tiles = [tiles_router(name, closed=name in audit.closed) for name in audit.logs]
     # Before the decisions: an id may hold a slash, so that `.../receipt` would be taken for a part of the id.
-    parts = (log_proofs, listing, decisions, evidence, batches, logs, governing, accesses, public)
+    parts = (log_proofs, listing, decisions, evidence, batches, erasure, logs, governing, accesses, public)
     routers = (*(part.router for part in parts), *tiles)
     for router in routers:
         app.include_router(router)

@@ -34,7 +34,8 @@ async def get_evidence(
 ) -> Response:
     """Return the openings of decisions' evidence, as it is stored: hold each against the decision in the log.
 
-    `digest` is the evidence's SHA-256: it is the decision's if that names it. What was erased, or is not there, is left out.
+    `digest` is the evidence's SHA-256: it is the decision's if that names it. Of what was `erased`, nothing is opened,
+    and the record is given as it is `sealed`; what is not there is left out.
     """
     groups = list(dict.fromkeys(disclose.split(",")))
     opened = await audit.opener.openings(partition, first, count, groups)
@@ -44,6 +45,8 @@ async def get_evidence(
             OpenedEvidence(
                 sequence=one.sequence,
                 digest=one.digest.hex(),
+                erased=one.sealed is not None,
+                sealed=None if one.sealed is None else encode_base64(one.sealed),
                 openings=[
                     OpenedGroup(group=opening.group, salt=encode_base64(opening.salt), content=encode_base64(opening.content))
                     for opening in one.openings

@@ -72,11 +72,22 @@ BUNDLE: dict[str, Any] = {
     "disclosures": [{"group": "features", "salt": "AAECAwQFBgcICQoLDA0ODw==", "content": "CgA="}],
 }
 LOGS: dict[str, Any] = {"logs": [{"name": "decisions", "origin": _ORIGIN, "size": 4096, "root": _HASH, "prefix": "/decisions"}]}
+ERASURE: dict[str, Any] = {
+    "key_ids": ["5f" * 16],
+    "requested_at": "2026-11-22T16:00:00.123Z",
+    "requested_at_ms": 1795363200123,
+    "effective_at": "2027-04-28T19:00:00.123Z",
+    "effective_at_ms": 1808938800123,
+    "log_index": 17,
+}
+HOLD: dict[str, Any] = {"held": True, "placed_at": "2026-11-22T16:00:00.123Z", "placed_at_ms": 1795363200123}
 EVIDENCE: dict[str, Any] = {
     "evidence": [
         {
             "sequence": 311,
             "digest": "5c" * 32,
+            "erased": False,
+            "sealed": None,
             "openings": [{"group": "features", "salt": "c2FsdCBvZiAxNiBieXRlcw==", "content": "CiA="}],
         }
     ]

@@ -14,6 +14,7 @@ from tallystick.audit.errors import (
     ClosedError,
     EvidenceErasedError,
     EvidenceMissingError,
+    HeldError,
     InconsistentError,
     InvalidError,
     NotYetLoggedError,
@@ -78,6 +79,9 @@ NO_RECEIPT = Kind(
     {"Retry-After": "5"},
 )
 ERASED = Kind("evidence-erased", 410, "Erased", "The key that this evidence was encrypted under has been destroyed.")
+HELD = Kind(
+    "legal-hold", 409, "Under a legal hold", "The customer is under a legal hold: nothing is erased until it is lifted."
+)
 INCONSISTENT = Kind(
     "inconsistent", 500, "The store disagrees with itself", "The index points to log entry 7, which is another decision."
 )
@@ -93,6 +97,7 @@ _KINDS: dict[type[AuditError], Kind] = {
     ClosedError: CLOSED,
     EvidenceMissingError: NO_EVIDENCE,
     EvidenceErasedError: ERASED,
+    HeldError: HELD,
     ReceiptMissingError: NO_RECEIPT,
     UnavailableError: UNAVAILABLE,
     InconsistentError: INCONSISTENT,

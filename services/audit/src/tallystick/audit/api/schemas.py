@@ -142,6 +142,25 @@ class OwnDecisionAnswer(Answer):
     bundle: str = Field(description="Where its proof bundle is")
 
 
+class ErasureAnswer(Answer):
+    """An erasure: it names keys, and no customer."""
+
+    key_ids: list[Annotated[str, Field(pattern="^[0-9a-f]{32}$")]] = Field(description="The destroyed keys' ids")
+    requested_at: str | None = Field(description="When the keys were destroyed, RFC 3339")
+    requested_at_ms: int
+    effective_at: str | None = Field(description="When nothing readable remains anywhere, backups included, RFC 3339")
+    effective_at_ms: int
+    log_index: Count | None = Field(description="The entry in the governance log; null: it will be there in a moment")
+
+
+class HoldAnswer(Answer):
+    """Whether a customer is under a legal hold."""
+
+    held: bool
+    placed_at: str | None = Field(description="Since when erasure is refused, RFC 3339; null if it is not")
+    placed_at_ms: int | None
+
+
 class OpenedGroup(Answer):
     """The opening of one commitment: SHA-256(salt || content)."""
 
@@ -155,6 +174,10 @@ class OpenedEvidence(Answer):
 
     sequence: Count
     digest: Hex32 = Field(description="SHA-256 of the record's value, which its decision names")
+    erased: bool = Field(description="The key was destroyed: nobody can open it")
+    sealed: str | None = Field(
+        description="The record itself if it was erased, base64: the governance log has an erasure that names its key"
+    )
     openings: list[OpenedGroup]
 
 

@@ -10,6 +10,7 @@ from tallystick.audit.accesses import Accesses
 from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import Gate
 from tallystick.audit.api.limits import Limits
+from tallystick.audit.erasing import Eraser
 from tallystick.audit.finding import Finder
 from tallystick.audit.governing import Governing
 from tallystick.audit.indexing import Index
@@ -32,6 +33,7 @@ class Audit:
     prover: Prover
     opener: Opener
     log_prover: LogProver
+    eraser: Eraser
     logs: Mapping[str, PublishedLog]
     anchors: Anchors
     closed: frozenset[str]

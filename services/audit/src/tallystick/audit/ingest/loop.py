@@ -6,6 +6,7 @@ Any failure drops the consumer and the connection and starts over from the posit
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -28,6 +29,7 @@ KAFKA = "kafka"
 POLL_MS = 500
 MAX_FETCH_BYTES = 4 * 2**20
 WRITE_TIMEOUT_S = 10.0
+END_EVERY_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,7 @@ async def ingest(settings: IngestSettings, health: Health) -> None:
                         while True:
                             await copier.copy()
                             await digester.turn()
+                            await copier.end()
                             failures = 0
                             health.progress()
                     finally:
@@ -91,6 +94,8 @@ class Copier:
         self._store = store
         self._consumer = consumer
         self._telemetry = telemetry
+        self._retention_s = settings.evidence_retention_s
+        self._end_at_s = 0.0
         self._positions: dict[int, int] = {}
 
     async def start(self) -> None:
@@ -123,6 +128,12 @@ class Copier:
         await self._store.write(rows, moved)
         self._positions |= moved
         self._report(rows)
+
+    async def end(self) -> None:
+        """Delete now and then what is past its retention."""
+        if time.monotonic() >= self._end_at_s:
+            await self._store.end(round((time.time() - self._retention_s) * 1000))
+            self._end_at_s = time.monotonic() + END_EVERY_S
 
     async def _first_offsets(self) -> dict[int, int]:
         first = await self._consumer.beginning_offsets(list(self._consumer.assignment()))

@@ -12,8 +12,8 @@ from tallystick.contracts import Evidence
 MAX_SEQUENCE = 2**63 - 1  # PostgreSQL's bigint
 _TAG_SIZE = 16
 
-EvidenceRow = tuple[int, int, int, bytes, bytes, bytes]
-MalformedRow = tuple[int, int, str, bytes | None]
+EvidenceRow = tuple[int, int, int, bytes, bytes, bytes, int]
+MalformedRow = tuple[int, int, str, bytes | None, int]
 
 
 class Record(Protocol):
@@ -24,6 +24,8 @@ class Record(Protocol):
     @property
     def offset(self) -> int: ...  # noqa: D102
     @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
     def value(self) -> bytes | None: ...  # noqa: D102
 
 
@@ -31,8 +33,8 @@ class Record(Protocol):
 class Rows:
     """What a batch becomes.
 
-    evidence: (partition, record_offset, sequence, lookup, SHA-256 of value, value)
-    malformed: (partition, record_offset, reason, value), kept aside so that nothing that came is lost.
+    evidence: (partition, record_offset, sequence, lookup, SHA-256 of value, value, time stamp in ms)
+    malformed: (partition, record_offset, reason, value, time stamp in ms), kept aside so that nothing that came is lost.
     """
 
     evidence: list[EvidenceRow] = field(default_factory=list)
@@ -52,10 +54,18 @@ def rows_of(records: Iterable[Record]) -> Rows:
         reason = _fault(record.partition, value, sealed)
         if reason is None and sealed is not None and value is not None:
             rows.evidence.append(
-                (record.partition, record.offset, sealed.sequence, sealed.lookup, sha256(value).digest(), value)
+                (
+                    record.partition,
+                    record.offset,
+                    sealed.sequence,
+                    sealed.lookup,
+                    sha256(value).digest(),
+                    value,
+                    record.timestamp,
+                )
             )
         else:
-            rows.malformed.append((record.partition, record.offset, reason or "", value))
+            rows.malformed.append((record.partition, record.offset, reason or "", value, record.timestamp))
     return rows
 
 

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tallystick.runtime.retention import RetentionSettings
 from tallystick.runtime.settings import DatabaseSettings, HttpSettings, KafkaSettings, Seconds, TopicName
 
 
-class IngestSettings(KafkaSettings, DatabaseSettings, HttpSettings):
-    """What the ingest needs to know; its HTTP serves health and metrics only."""
+class IngestSettings(KafkaSettings, DatabaseSettings, HttpSettings, RetentionSettings):
+    """What the ingest needs to know; its HTTP serves health and metrics only. It keeps to `evidence_retention_s`."""
 
     evidence_topic: TopicName = "evidence"
     governance_topic: TopicName = "governance"

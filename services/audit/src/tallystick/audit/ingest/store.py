@@ -1,7 +1,7 @@
 """The evidence tables in PostgreSQL.
 
-    audit.evidence(partition, record_offset, sequence, lookup, digest, value)     a row for each record of the topic
-    audit.malformed_evidence(partition, record_offset, reason, value)             what is not evidence
+    audit.evidence(partition, record_offset, sequence, lookup, digest, value, timestamp_ms)    a row for each record of the
+    topic audit.malformed_evidence(partition, record_offset, reason, value, timestamp_ms)            what is not evidence
     audit.positions(topic, partition, next_offset)                                the next record to read
     audit.evidence_gaps(topic, partition, from_offset, to_offset, noticed_at)     records that the broker deleted unread
     audit.decisions(log, log_index, partition, sequence, decided_at_ms, outcome)  where the logged decisions are, by the API
@@ -29,12 +29,14 @@ DO $$ BEGIN
 END $$;
 CREATE TABLE IF NOT EXISTS audit.evidence (
   partition int NOT NULL, record_offset bigint NOT NULL, sequence bigint NOT NULL,
-  lookup bytea NOT NULL, digest bytea NOT NULL, value bytea NOT NULL,
+  lookup bytea NOT NULL, digest bytea NOT NULL, value bytea NOT NULL, timestamp_ms bigint NOT NULL,
   PRIMARY KEY (partition, record_offset));
 CREATE INDEX IF NOT EXISTS evidence_lookup ON audit.evidence (lookup);
 CREATE INDEX IF NOT EXISTS evidence_place ON audit.evidence (partition, sequence);
+-- Rows come about in the order of their time, so that this costs next to nothing.
+CREATE INDEX IF NOT EXISTS evidence_time ON audit.evidence USING brin (timestamp_ms);
 CREATE TABLE IF NOT EXISTS audit.malformed_evidence (
-  partition int NOT NULL, record_offset bigint NOT NULL, reason text NOT NULL, value bytea,
+  partition int NOT NULL, record_offset bigint NOT NULL, reason text NOT NULL, value bytea, timestamp_ms bigint NOT NULL,
   PRIMARY KEY (partition, record_offset));
 CREATE TABLE IF NOT EXISTS audit.positions (
   topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL, PRIMARY KEY (topic, partition));
@@ -68,8 +70,12 @@ _LAST = "SELECT batch, digest FROM audit.access_digests ORDER BY batch DESC LIMI
 _CLOSE = "UPDATE audit.accesses SET batch = $1 WHERE number = ANY($2::bigint[])"
 _DIGEST = "INSERT INTO audit.access_digests (batch, records, digest, previous, until_ms) VALUES ($1, $2, $3, $4, $5)"
 _UNSENT = "SELECT batch, records, digest, previous, until_ms FROM audit.access_digests WHERE NOT sent ORDER BY batch"
-_EVIDENCE = ("partition", "record_offset", "sequence", "lookup", "digest", "value")
-_MALFORMED = ("partition", "record_offset", "reason", "value")
+_EVIDENCE = ("partition", "record_offset", "sequence", "lookup", "digest", "value", "timestamp_ms")
+_MALFORMED = ("partition", "record_offset", "reason", "value", "timestamp_ms")
+_END = (
+    "DELETE FROM audit.evidence WHERE ctid = ANY(ARRAY(SELECT ctid FROM audit.evidence WHERE timestamp_ms < $1 LIMIT 50000))",
+    "DELETE FROM audit.malformed_evidence WHERE timestamp_ms < $1",
+)
 
 
 class EvidenceStore:
@@ -127,6 +133,11 @@ class EvidenceStore:
     async def digest_sent(self, batch: int) -> None:
         """Remember that Kafka has a digest."""
         await self._connection.execute("UPDATE audit.access_digests SET sent = true WHERE batch = $1", batch)
+
+    async def end(self, before_ms: int) -> None:
+        """Delete what came before a time, some thousands of rows at the most: more the next time."""
+        for statement in _END:
+            await self._connection.execute(statement, before_ms)
 
     async def skip(self, partition: int, from_offset: int, to_offset: int) -> None:
         """Record that the broker no longer has these records, and go on after them."""

@@ -102,7 +102,8 @@ class EvidenceReader:
         for partition, sequences in wanted.items():
             for first, count in _stretches(sequences):
                 for one in await self._audit.evidence(partition, first, count, groups):
-                    found[partition, one.digest] = one
+                    if one.sealed is None:
+                        found[partition, one.digest] = one
         return [_opened(decision, found.get((decision.source_partition, decision.evidence_digest))) for decision in decisions]
 
 

@@ -20,7 +20,8 @@ from tallystick.cli.demo.sealer import LocalSealer
 from tallystick.cli.demo.witnesses import create_states, local_witnesses
 from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
 from tallystick.embedded import ApacheKafka, EmbeddedStack, LocalIssuer, ServiceProcess, free_port
-from tallystick.runtime.settings import KafkaSettings
+from tallystick.runtime.retention import RetentionSettings
+from tallystick.runtime.settings import KafkaSettings, ServiceSettings
 
 SERVICES = ("notary", "audit-ingest", "audit", "scoring")
 """In the order in which they are started."""
@@ -33,6 +34,11 @@ ANCHOR = "anchor"
 
 SEALER = "sealer"
 """The sealer's name, where there is one."""
+
+RETENTION = "retention"
+"""The process that ends what has to end, where it does."""
+
+_PERIODS = sorted(RetentionSettings.model_fields.keys() - ServiceSettings.model_fields.keys())
 
 WITNESSES = ("w1", "w2", "w3")
 QUORUM = 2
@@ -66,6 +72,7 @@ class Platform:
         anchored: whether a chain and, where there is openssl, an authority run too, and heads are anchored with them.
         sealed: whether a sealer reads the input, too.
         profiled: whether profiles of terminals are kept; old data may come as fast as it goes, for what is late is kept a year.
+        retention: if given, wrapping keys are rotated, erasures logged, and what is past these periods is ended.
         kafka: the brokers, where it is not to be Tansu: of three, each keeps a copy of everything.
         extra: further settings by service or witness, e.g. `{"scoring": {"TALLYSTICK_COVERAGE_AGE_S": "2"}}`.
     """
@@ -79,6 +86,7 @@ class Platform:
         anchored: bool = False,
         profiled: bool = False,
         sealed: bool = False,
+        retention: RetentionSettings | None = None,
         kafka: ApacheKafka | None = None,
         extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
@@ -96,6 +104,7 @@ class Platform:
         self.services: dict[str, ServiceProcess] = {}
         self._extra = extra or {}
         self.witnesses = local_witnesses(self.directory / "witnesses", WITNESSES, self.logs, self._extra)
+        self.retention = retention
         self.profiled = profiled
         self.sealer = self._make_sealer() if sealed else None
         self.anchors = LocalAnchors(self.directory / "anchors") if anchored else None
@@ -160,6 +169,7 @@ class Platform:
                     authorities=self.anchors.authorities if self.anchors else (),
                     contracts=self.anchors.contracts if self.anchors else (),
                     sealers=(self.sealer.described,) if self.sealer else (),
+                    retention=self.retention or RetentionSettings(),
                 )
             )
         )
@@ -168,7 +178,8 @@ class Platform:
             self.services[witness.name] = witness.process
         if self.sealer:
             self.services[SEALER] = self.sealer.process(self.environment(SEALER))
-        services = (*SERVICES, *([PROFILES] if self.profiled else []), *([ANCHOR] if self.anchors else []))
+        chosen = {RETENTION: self.retention is not None, PROFILES: self.profiled, ANCHOR: self.anchors is not None}
+        services = (*SERVICES, *(name for name, wanted in chosen.items() if wanted))
         ports = {service: free_port() for service in services}
         for service in services:
             environment = self._environment(service, ports) | dict(self._extra.get(service, {}))
@@ -255,7 +266,9 @@ class Platform:
                 "MODELS_DIR": str(self.models),
                 "TRUST_POLICY": str(self.policy),
                 "OIDC_ISSUER": self.issuer.url,
+                "KEYS_URL": self._made.keys_url("audit"),
             },
+            RETENTION: {"LOG_URL": self.log_url, "TRUST_POLICY": str(self.policy)},
             "scoring": {
                 "LOG_URL": self.log_url,
                 "MODELS_DIR": str(self.models),
@@ -268,6 +281,8 @@ class Platform:
             ANCHOR: {"LOG_URL": self.log_url, "TRUST_POLICY": str(self.policy)}
             | (self.anchors.settings() if self.anchors else {}),
         }[service]
+        if self.retention is not None and service in ("audit", "audit-ingest", RETENTION):
+            own |= {name.upper(): f"{getattr(self.retention, name):g}" for name in _PERIODS}
         own["HTTP_PORT"] = str(ports[service])
         return self.environment(service) | {f"TALLYSTICK_{name}": value for name, value in own.items()}
 

@@ -23,6 +23,7 @@ from tallystick.cli.simulate.stream import DAYS
 from tallystick.cli.stream import Shift, read_transactions, shift_ms
 from tallystick.contracts import Outcome
 from tallystick.embedded import ApacheKafka
+from tallystick.runtime.retention import RetentionSettings
 
 TRAINING_DAYS = (21, 42)  # with the days before as history
 FIRST_STREAMED_DAY = 49  # a week after: labels take that long to be known
@@ -65,7 +66,15 @@ def tell(plan: Plan, console: Console) -> int:
     data = plan.directory.parent / "handbook.parquet"
     with ThreadPoolExecutor(1) as pool:
         generating = pool.submit(_generate, data, plan.transactions)  # while the servers start
-        with Platform(plan.directory, anchored=True, profiled=True, sealed=True, kafka=_brokers(plan)) as platform:
+        running = Platform(
+            plan.directory,
+            anchored=True,
+            profiled=True,
+            sealed=True,
+            retention=RetentionSettings(),
+            kafka=_brokers(plan),
+        )
+        with running as platform:
             say(f"Kafka, Vault and PostgreSQL run, and {len(SERVICES) + 1} services, each its own process")
             say(f"so do {len(WITNESSES)} witnesses: what a log publishes, {QUORUM} of them must cosign")
             say("and a sealer, who reads the input too, and signs what it read")

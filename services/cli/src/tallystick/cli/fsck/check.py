@@ -110,6 +110,7 @@ class Fsck:
             "policies": len(governance.policies),
             "activations": len(governance.activations),
             "enrolments": len(governance.enrolments),
+            "erasures": len(governance.erasures),
         }
         notes = [*(f"entry {index:,} has no effect: {reason}" for index, reason in governance.rejected), *notes]
         return governance, Finding(verified, counts, notes, anchors)

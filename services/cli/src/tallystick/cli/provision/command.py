@@ -17,6 +17,7 @@ from tallystick.cli.provision.policy import SealerKey, SignerKey
 from tallystick.cli.provision.witnesses import Witness, Witnesses
 from tallystick.runtime.database import url_with_password
 from tallystick.runtime.kafka import client_options
+from tallystick.runtime.retention import RetentionSettings
 from tallystick.runtime.settings import (
     USAGE_EXIT_CODE,
     DatabaseSettings,
@@ -30,12 +31,13 @@ from tallystick.runtime.settings import (
 _ABOUT = """\
 Makes topics, keys, roles and rights for Tallystick, and the trust policy. Where the servers are, and as whom to speak to them,
 comes from the same TALLYSTICK_* settings that the services take: TALLYSTICK_KAFKA_BOOTSTRAP, TALLYSTICK_VAULT_ADDR,
-TALLYSTICK_VAULT_TOKEN_FILE, TALLYSTICK_DATABASE_URL (an administrator's), TALLYSTICK_DATABASE_PASSWORD_FILE.
+TALLYSTICK_VAULT_TOKEN_FILE, TALLYSTICK_DATABASE_URL (an administrator's), TALLYSTICK_DATABASE_PASSWORD_FILE; how long topics
+keep what people sent from TALLYSTICK_INPUT_RETENTION_S (90 days).
 Run again, it checks and keeps what is there.
 """
 
 
-class ProvisionSettings(KafkaSettings, VaultSettings, DatabaseSettings):
+class ProvisionSettings(KafkaSettings, VaultSettings, DatabaseSettings, RetentionSettings):
     """An administrator's way to the servers."""
 
     vault_auth: Literal["token"] = "token"
@@ -140,6 +142,7 @@ def _plan(args: argparse.Namespace, settings: ProvisionSettings) -> ProvisionPla
         authorities=tuple(Authority.parse(text) for text in args.timestamp_authority),
         contracts=tuple(ContractPin.parse(text) for text in args.contract),
         sealers=tuple(SealerKey.parse(text) for text in args.sealer),
+        retention=settings,
         new_passwords=args.new_passwords,
         replace_policy=args.replace_policy,
         wait_s=args.wait,

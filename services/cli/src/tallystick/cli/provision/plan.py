@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import hvac
 
+from tallystick.cli.provision import key_tables
 from tallystick.cli.provision.anchorers import Authority, ContractPin
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.kafka import provision_kafka, topics
@@ -18,6 +19,7 @@ from tallystick.cli.provision.vault import SERVICES, provision_vault, role_id
 from tallystick.cli.provision.witnesses import Witnesses
 from tallystick.runtime.backoff import retry
 from tallystick.runtime.health import OK, Health
+from tallystick.runtime.retention import RetentionSettings
 from tallystick.runtime.vault import VaultRefusedError, translated
 
 __all__ = ["DEFAULT_PARTITIONS", "DEFAULT_PREFIX", "SERVICES", "ProvisionPlan", "Provisioned", "provision"]
@@ -32,7 +34,8 @@ class ProvisionPlan:
     """What to provision, and as whom.
 
     `kafka` are aiokafka's client options (`bootstrap_servers` and security); `database_url` is an administrator's, with the
-    password; `prefix` starts the logs' origins, and `logs` is how many hold decisions; `wait_s` is how long to wait for servers
+    password; `prefix` starts the logs' origins, and `logs` is how many hold decisions; `retention` says
+    how long topics keep what people sent; `wait_s` is how long to wait for servers
     that do not answer yet.
     """
 
@@ -52,6 +55,7 @@ class ProvisionPlan:
     authorities: tuple[Authority, ...] = ()
     contracts: tuple[ContractPin, ...] = ()
     sealers: tuple[SealerKey, ...] = ()
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     new_passwords: bool = False
     replace_policy: bool = False
     wait_s: float = 60.0
@@ -83,10 +87,20 @@ class Provisioned:
         return self.plan.output / "postgres" / f"{service}.password"
 
     def database_url(self, service: str) -> str:
-        """Return a service's database URL, without the password; options of the administrator's (TLS) stay."""
+        """Return a service's database URL, without the password; options of the administrator's (TLS) stay.
+
+        Scoring and retention have no other database than that of the customers' keys.
+        """
+        return self._url(service, key_tables.DATABASE if service in ("scoring", "retention") else DATABASE)
+
+    def keys_url(self, service: str) -> str:
+        """Return the URL of the database of the customers' keys for a service that has another one too."""
+        return self._url(service, key_tables.DATABASE)
+
+    def _url(self, service: str, database: str) -> str:
         parts = urlsplit(self.plan.database_url)
         host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{service}@{host}", path=f"/{DATABASE}"))
+        return urlunsplit(parts._replace(netloc=f"{service}@{host}", path=f"/{database}"))
 
     def environment(self, service: str) -> dict[str, str]:
         """Return the settings by which a service of `SERVICES` reaches Kafka (its address only), Vault and PostgreSQL."""
@@ -108,7 +122,7 @@ async def provision(plan: ProvisionPlan) -> Provisioned:
         ProvisionError: What exists contradicts the plan, a server refuses, or one does not answer within `plan.wait_s`.
     """
     plan.output.mkdir(parents=True, exist_ok=True)
-    plans = topics(plan.partitions, plan.input_topic)
+    plans = topics(plan.partitions, plan.input_topic, plan.retention)
     health = Health("provision")
     try:
         async with asyncio.timeout(plan.wait_s):

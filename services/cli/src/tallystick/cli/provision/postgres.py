@@ -1,4 +1,4 @@
-"""PostgreSQL's part: the database, a role and a schema for each service, and what one may read of another's."""
+"""PostgreSQL's part: the database with a schema for each service, that of the customers' keys, and a role for each service."""
 
 import base64
 import hashlib
@@ -9,13 +9,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from tallystick.cli.provision import key_tables
 from tallystick.cli.provision.errors import ProvisionError
 from tallystick.cli.provision.files import write_secret
 from tallystick.runtime.settings import read_secret
 
 DATABASE = "tallystick"
-ROLES = ("notary", "scoring", "audit", "gateway")
-READERS = {"notary": "audit", "scoring": "audit"}  # schema: role that may read it
+ROLES = ("notary", "audit", "gateway")
+READERS = {"notary": "audit"}  # schema: role that may read it
 CONNECT_TIMEOUT_S = 10
 _SCRAM_ITERATIONS = 4096
 
@@ -36,18 +37,23 @@ async def provision_postgres(admin_url: str, output: Path, *, new_passwords: boo
     try:
         # Of two that run at once, one waits: roles and databases have no IF NOT EXISTS that holds in a race.
         await admin.execute("SELECT pg_advisory_lock(hashtext('tallystick provision'))")
-        for role in ROLES:
+        for role in dict.fromkeys((*ROLES, *key_tables.ROLES)):
             await _ensure_role(admin, role, output / f"{role}.password", new_password=new_passwords)
-        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
-            await admin.execute(f"CREATE DATABASE {DATABASE}")
-        owner = await asyncpg.connect(with_database(admin_url, DATABASE), timeout=CONNECT_TIMEOUT_S)
-        try:
-            async with owner.transaction():
-                await owner.execute("\n".join(_statements()))
-        finally:
-            await owner.close()
+        await _ensure_database(admin, admin_url, DATABASE, _statements())
+        await _ensure_database(admin, admin_url, key_tables.DATABASE, key_tables.statements())
     finally:
         await admin.close()
+
+
+async def _ensure_database(admin: asyncpg.Connection, admin_url: str, name: str, statements: list[str]) -> None:
+    if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+        await admin.execute(f"CREATE DATABASE {name}")
+    owner = await asyncpg.connect(with_database(admin_url, name), timeout=CONNECT_TIMEOUT_S)
+    try:
+        async with owner.transaction():
+            await owner.execute("\n".join(statements))
+    finally:
+        await owner.close()
 
 
 def with_database(url: str, database: str) -> str:

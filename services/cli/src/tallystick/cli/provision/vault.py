@@ -14,14 +14,17 @@ from tallystick.cli.provision.files import write_secret
 
 CLOCK_KEY = "notary-clock"
 CUSTOMER_KEYS = "customer-keys"
+SNAPSHOT_KEYS = "snapshot-keys"
 LOOKUP_PATH = "evidence/lookup"
 _TRANSIT, _KV = "transit", "secret"
 _TOKEN = {"token_ttl": "1h", "token_max_ttl": "4h"}
 
 Rules = Mapping[str, tuple[str, ...]]
-SERVICES = ("scoring", "notary", "audit")
+SERVICES = ("scoring", "notary", "audit", "retention")
 SEALER = "sealer"
 """The role of those who seal the input. Nobody of the operator's: from its Vault they get the chain keys, and nothing else."""
+_WRAPPING_KEYS = (CUSTOMER_KEYS, SNAPSHOT_KEYS)
+_FLOORS = ("min_decryption_version", "min_encryption_version")
 
 
 def log_key(name: str) -> str:
@@ -35,12 +38,14 @@ def receipt_key(name: str) -> str:
 
 
 def policies(signing_keys: Iterable[str]) -> Mapping[str, Rules]:
-    """Return what each service may do. `create` without `update`: a chain key is made once and never replaced."""
+    """Return what each service may do. `create` without `update`: a chain key is made once and never replaced.
+
+    `retention` rotates wrapping keys, re-wraps what is under them and destroys chain keys, and can read none of all that.
+    """
     signing = {f"{_TRANSIT}/sign/{key}": ("update",) for key in signing_keys}
     return {
-        "scoring": {
-            f"{_TRANSIT}/encrypt/{CUSTOMER_KEYS}": ("update",),
-            f"{_TRANSIT}/decrypt/{CUSTOMER_KEYS}": ("update",),
+        "scoring": {f"{_TRANSIT}/{do}/{key}": ("update",) for do in ("encrypt", "decrypt") for key in _WRAPPING_KEYS}
+        | {
             f"{_KV}/data/chain/*": ("create", "read"),
             f"{_KV}/data/{LOOKUP_PATH}": ("read",),
         },
@@ -50,6 +55,13 @@ def policies(signing_keys: Iterable[str]) -> Mapping[str, Rules]:
             f"{_KV}/data/{LOOKUP_PATH}": ("read",),
         },
         SEALER: {f"{_KV}/data/chain/*": ("create", "read")},
+        "retention": {f"{_TRANSIT}/keys/{key}": ("read",) for key in _WRAPPING_KEYS}
+        | {f"{_TRANSIT}/keys/{key}/{do}": ("update",) for key in _WRAPPING_KEYS for do in ("rotate", "trim", "config")}
+        | {
+            f"{_TRANSIT}/rewrap/{CUSTOMER_KEYS}": ("update",),
+            f"{_KV}/metadata/chain/*": ("list", "read"),
+            f"{_KV}/destroy/chain/*": ("update",),
+        },
     }
 
 
@@ -71,7 +83,8 @@ def provision_vault(client: hvac.Client, output: Path, logs: Iterable[str], *, c
     _enable_engines(client)
     names = list(logs)
     signing_keys = [*map(log_key, names), *map(receipt_key, names), *([CLOCK_KEY] if clock else [])]
-    for name, kind in (dict.fromkeys(signing_keys, "ed25519") | {CUSTOMER_KEYS: "aes256-gcm96"}).items():
+    wrapping_keys = dict.fromkeys(_WRAPPING_KEYS, "aes256-gcm96")
+    for name, kind in (dict.fromkeys(signing_keys, "ed25519") | wrapping_keys).items():
         _ensure_key(client, name, kind)
     _ensure_lookup_key(client)
     for service, rules in policies(signing_keys).items():
@@ -136,9 +149,14 @@ def _policy_name(service: str) -> str:
 
 
 def _policy_text(rules: Rules) -> str:
-    """Return a policy in Vault's language (HCL)."""
+    """Return a policy in Vault's language (HCL).
+
+    Of a key's configuration nothing but its oldest versions may be set: the rest would let the key itself out.
+    """
+    floors = " allowed_parameters = {" + ", ".join(f'"{name}" = []' for name in _FLOORS) + "}"
     blocks = (
-        f'path "{path}" {{ capabilities = [{", ".join(f"{chr(34)}{can}{chr(34)}" for can in cans)}] }}'
+        f'path "{path}" {{ capabilities = [{", ".join(f"{chr(34)}{can}{chr(34)}" for can in cans)}]'
+        f"{floors if path.endswith('/config') else ''} }}"
         for path, cans in rules.items()
     )
     return "\n".join(blocks) + "\n"

@@ -21,6 +21,13 @@ class ListSubject(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIST_SUBJECT_CUSTOMER: _ClassVar[ListSubject]
     LIST_SUBJECT_TERMINAL: _ClassVar[ListSubject]
     LIST_SUBJECT_MERCHANT: _ClassVar[ListSubject]
+
+class HoldEvent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HOLD_EVENT_UNSPECIFIED: _ClassVar[HoldEvent]
+    HOLD_EVENT_PLACED: _ClassVar[HoldEvent]
+    HOLD_EVENT_ERASURE_REFUSED: _ClassVar[HoldEvent]
+    HOLD_EVENT_LIFTED: _ClassVar[HoldEvent]
 LIST_KIND_UNSPECIFIED: ListKind
 LIST_KIND_ALLOW: ListKind
 LIST_KIND_BLOCK: ListKind
@@ -29,6 +36,10 @@ LIST_SUBJECT_UNSPECIFIED: ListSubject
 LIST_SUBJECT_CUSTOMER: ListSubject
 LIST_SUBJECT_TERMINAL: ListSubject
 LIST_SUBJECT_MERCHANT: ListSubject
+HOLD_EVENT_UNSPECIFIED: HoldEvent
+HOLD_EVENT_PLACED: HoldEvent
+HOLD_EVENT_ERASURE_REFUSED: HoldEvent
+HOLD_EVENT_LIFTED: HoldEvent
 
 class Signature(_message.Message):
     __slots__ = ("signer", "signature")
@@ -235,14 +246,26 @@ class Report(_message.Message):
     def __init__(self, subject: _Optional[str] = ..., from_ms: _Optional[int] = ..., to_ms: _Optional[int] = ..., figures: _Optional[_Mapping[str, float]] = ..., summary: _Optional[str] = ...) -> None: ...
 
 class Erasure(_message.Message):
-    __slots__ = ("key_ids", "requested_at_ms", "effective_at_ms")
+    __slots__ = ("key_ids", "requested_at_ms", "effective_at_ms", "tokens")
     KEY_IDS_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     key_ids: _containers.RepeatedScalarFieldContainer[bytes]
     requested_at_ms: int
     effective_at_ms: int
-    def __init__(self, key_ids: _Optional[_Iterable[bytes]] = ..., requested_at_ms: _Optional[int] = ..., effective_at_ms: _Optional[int] = ...) -> None: ...
+    tokens: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, key_ids: _Optional[_Iterable[bytes]] = ..., requested_at_ms: _Optional[int] = ..., effective_at_ms: _Optional[int] = ..., tokens: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class LegalHold(_message.Message):
+    __slots__ = ("key_ids", "at_ms", "event")
+    KEY_IDS_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    key_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    at_ms: int
+    event: HoldEvent
+    def __init__(self, key_ids: _Optional[_Iterable[bytes]] = ..., at_ms: _Optional[int] = ..., event: _Optional[_Union[HoldEvent, str]] = ...) -> None: ...
 
 class Incident(_message.Message):
     __slots__ = ("statement", "signatures")

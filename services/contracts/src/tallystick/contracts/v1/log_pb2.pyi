@@ -22,6 +22,7 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_LOG_KEY: _ClassVar[EntryKind]
     ENTRY_KIND_FALLBACK: _ClassVar[EntryKind]
     ENTRY_KIND_ACCESS_DIGEST: _ClassVar[EntryKind]
+    ENTRY_KIND_LEGAL_HOLD: _ClassVar[EntryKind]
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_DECISION: EntryKind
 ENTRY_KIND_MODEL_VERSION: EntryKind
@@ -37,6 +38,7 @@ ENTRY_KIND_ENROLMENT: EntryKind
 ENTRY_KIND_LOG_KEY: EntryKind
 ENTRY_KIND_FALLBACK: EntryKind
 ENTRY_KIND_ACCESS_DIGEST: EntryKind
+ENTRY_KIND_LEGAL_HOLD: EntryKind
 
 class LogEntry(_message.Message):
     __slots__ = ("kind", "topic", "partition", "offset", "timestamp_ms", "value")
