@@ -18,7 +18,7 @@ from tallystick.trust.decisions import score_of
 
 from ..trust.helpers import NOW_MS
 from .day import GAP_MS, Day
-from .logs import publish
+from .logs import PARTITIONS, publish
 
 COUNT = 400
 
@@ -139,6 +139,8 @@ def altered(day: Day, change: Callable[[Decision], None]) -> Day:
     decision = Decision.FromString(entry.value)
     change(decision)
     entry.value = decision.SerializeToString()
+    if decision.source_partition >= PARTITIONS:  # wherever it is said to be from, it was logged from there
+        entry.partition = decision.source_partition
     copy.log.entries[scored[100]] = entry.SerializeToString()
     return copy
 
@@ -191,6 +193,8 @@ UNSOUND = {
     "sequence": (lambda d: setattr(d, "sequence", 2**40), "beyond its offset"),
     "partition": (lambda d: setattr(d, "source_partition", d.source_partition ^ 1), "another partition than its own"),
     "margin": (lambda d: setattr(d, "margin_bits", 0x7F800000), "not a finite number"),
+    "no such partition": (lambda d: setattr(d, "source_partition", 9), "is not one of the topic's 4"),
+    "infinite margin, declined": (lambda d: infinite(d), "not a finite number"),
     "margin over the threshold": (lambda d: over(d), "the policy makes"),
     "model": (lambda d: setattr(d, "model_digest", bytes(32)), "another model than its activation"),
     "activation": (lambda d: setattr(d, "activation_index", 1), "not in the governance log"),
@@ -202,6 +206,12 @@ def over(decision: Decision) -> None:
     """Log a margin that the policy would decline, approved."""
     decision.margin_bits = int.from_bytes(pack("<f", 5.0), "little")
     decision.score = score_of(5.0)
+
+
+def infinite(decision: Decision) -> None:
+    """Log an infinite margin, and all that would follow from it."""
+    decision.margin_bits, decision.score, decision.outcome = 0x7F800000, 1_000, Outcome.OUTCOME_DECLINE
+    decision.reasons[:] = [ReasonCode.REASON_CODE_MARGIN_DECLINE]
 
 
 @pytest.mark.parametrize("what", UNSOUND)
