@@ -6,17 +6,19 @@ import os
 import random
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from tallystick.contracts import ReasonCode
+from tallystick.contracts import Activation, EntryKind, LogEntry, ReasonCode
 from tallystick.trust.bundle import BundleError, verify_bundle
+from tallystick.trust.bundle_format import encode_bundle
 from tallystick.trust.policy import TrustPolicy, TrustPolicyError
 
 from ...unit.trust import test_bundle, test_bundle_governance
-from ...unit.trust.helpers import World, log_policy, trust_toml
+from ...unit.trust.helpers import DECISIONS, Log, World, log_policy, trust_toml
 
 Document = dict[str, Any]
 GROUPS = ("identity", "transaction", "features", "explanation")
@@ -140,6 +142,43 @@ def _broken(path: tuple[str | int, ...]) -> bytes:
 def test_each_field_broken(page: Page, path: tuple[str | int, ...]) -> None:
     """Every field of a bundle counts, and what failed is said."""
     assert _both_refuse(page, _broken(path))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_bad_signature_on_what_activates(page: Page, place: int) -> None:
+    """Well logged, by people who may sign, and one of them did not."""
+    world = World()
+    log = world.governance_log()
+    entry = LogEntry.FromString(log.entries[2])
+    record = Activation.FromString(entry.value)
+    record.signatures[place].signature = bytes(
+        [record.signatures[place].signature[0] ^ 1, *record.signatures[place].signature[1:]]
+    )
+    entry.value = record.SerializeToString()
+    log.entries[2] = entry.SerializeToString()
+    assert "is not good" in _both_refuse(page, encode_bundle(world.proofs(governance=log)))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"\x20\x28", b"\x23\x28"), (b"\x20\x28", b"\x20\x28\x92\x01\x00"), (b"\x20\x28", b"\x20\x28\x20\x28\xff")],
+    ids=["another wire type", "unknown", "cut short"],
+)
+def test_a_record_in_another_form(page: Page, old: bytes, new: bytes) -> None:
+    """A logged decision whose bytes could be read in another way, or in none: its sequence, 40, is written otherwise."""
+    world, log = World(), Log(DECISIONS, [b"before"] * 5)
+    value = world.decision.SerializeToString()
+    assert value.count(old) == 1
+    index = log.append(EntryKind.ENTRY_KIND_DECISION, value.replace(old, new), topic="decisions", partition=2)
+    _both_refuse(page, encode_bundle(replace(world.proofs(), decision=log.prove(index), checkpoint=log.checkpoint())))
+
+
+@pytest.mark.browser
+def test_a_name_that_is_repeated(page: Page) -> None:
+    """JSON that two readers could understand in two ways."""
+    assert "is repeated" in _both_refuse(page, SOUND.replace(b'"format"', b'"format": "x", "format"', 1))
 
 
 @pytest.mark.browser
