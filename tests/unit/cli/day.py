@@ -40,6 +40,7 @@ from tallystick.scoring.model import Model
 from tallystick.scoring.records import Limits
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.vectors import Vectoriser
+from tallystick.trust.erasures import key_id_of
 from tallystick.trust.features import FeatureSchema
 
 from ..trust.helpers import (
@@ -117,7 +118,7 @@ class Day:
     Attributes:
         records: the input by partition.
         evidence: each decision's `Evidence` by its SHA-256.
-        keys: customers' keys by id.
+        keys: customers' keys by id, and tokens what shows that an id is a key's.
         governance: the governance log, log the decisions'.
     """
 
@@ -129,6 +130,7 @@ class Day:
     records: list[list[Paid]] = field(init=False, default_factory=lambda: [[] for _ in range(PARTITIONS)])
     evidence: dict[bytes, bytes] = field(init=False, default_factory=dict)
     keys: dict[bytes, bytes] = field(init=False, default_factory=dict)
+    tokens: dict[bytes, bytes] = field(init=False, default_factory=dict)
     log: Log = field(init=False, default_factory=lambda: Log(DECISIONS))
 
     def __post_init__(self) -> None:
@@ -148,7 +150,8 @@ class Day:
     def erase(self, key_id: bytes) -> None:
         """Destroy a customer's key, and log it."""
         del self.keys[key_id]
-        erasure = Erasure(key_ids=[key_id], requested_at_ms=NOW_MS, effective_at_ms=NOW_MS)
+        tokens = [self.tokens[key_id]]
+        erasure = Erasure(key_ids=[key_id], tokens=tokens, requested_at_ms=NOW_MS, effective_at_ms=NOW_MS)
         self.governance.append(EntryKind.ENTRY_KIND_ERASURE, erasure.SerializeToString())
 
     def write(self, folder: Path) -> None:
@@ -252,7 +255,9 @@ class Day:
             for partition, records in zip(partitions, batches, strict=True):
                 rows = partition.admit(records, self._actives, {0: bytes(32)})
                 for customer in (row.customer for row in rows if row.customer is not None and row.customer.cipher is None):
-                    customer.key_id, key = self.random.randbytes(16), self.random.randbytes(32)
+                    token, key = self.random.randbytes(16), self.random.randbytes(32)
+                    customer.key_id = key_id_of(token)
+                    self.tokens[customer.key_id] = token
                     self.keys[customer.key_id], customer.cipher = key, AESGCM(key)
                 decided = decide("transactions", partition.number, rows, self._sealer, self._actives.challengers)
                 offsets[partition.number] = self._log(partition.number, offsets[partition.number], decided)

@@ -9,10 +9,8 @@ from tallystick.cli.replay.engines import Engine
 from tallystick.cli.replay.executing import Under
 from tallystick.cli.replay.trees import MAX_MODEL_BYTES
 from tallystick.cli.verify.ruling import member_list
-from tallystick.contracts import EntryKind, Erasure
 from tallystick.trust.governance import Governance, VerifiedActivation
-from tallystick.trust.messages import parse_message
-from tallystick.trust.records import CHALLENGER, open_entry
+from tallystick.trust.records import CHALLENGER
 from tallystick.verifier.inputs import UnreadableError, read_file
 
 ReadModel = Callable[[bytes], Awaitable[bytes]]
@@ -56,14 +54,9 @@ class Made:
         return self._ready[index]
 
 
-def erased_keys(entries: Iterable[bytes]) -> frozenset[bytes]:
-    """Return the ids of the keys that a governance log says were destroyed. Raises TrustError."""
-    keys: set[bytes] = set()
-    for data in entries:
-        entry = open_entry(data)
-        if entry.kind == EntryKind.ENTRY_KIND_ERASURE:
-            keys |= set(parse_message(Erasure, entry.value, "the record").key_ids)
-    return frozenset(keys)
+def erased_keys(governance: Governance) -> frozenset[bytes]:
+    """Return the ids of the keys that were destroyed, by erasures that count."""
+    return frozenset(key_id for erasure in governance.erasures for key_id in erasure.key_ids)
 
 
 def models_in(folder: Path) -> ReadModel:

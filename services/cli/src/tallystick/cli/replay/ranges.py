@@ -157,7 +157,7 @@ async def _run(args: Namespace, advance: Advance) -> tuple[Finding, Recomputed |
         made = Made(governance, read_model, ENGINES[args.engine], args.threads, args.lists)
         period = range(args.from_ms, args.to_ms)
         recomputing = None if args.transactions is None else Recomputing(made.activations, period)
-        replayer = Replayer(location, policy, made, erased_keys(entries), source, period, token, advance, recomputing)
+        replayer = Replayer(location, policy, made, erased_keys(governance), source, period, token, advance, recomputing)
         finding = await replayer.run()
         return finding, None if recomputing is None else await recomputing.compare(_records(args))
 
