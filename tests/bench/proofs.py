@@ -16,6 +16,7 @@ from tallystick.merkle.notes import ED25519, Note, SignatureLine, VerifierKey
 from tallystick.merkle.tiles import TILE_WIDTH, TileBuilder, TilePath
 
 from ..unit.trust.helpers import DECISIONS, key, log_policy, public, trust_toml
+from .api import UNBOUNDED
 from .figures import Row, row
 
 SMALL, LARGE = 10_000, 10_000_000
@@ -23,6 +24,7 @@ REQUESTS = 6_000
 CONNECTIONS = 4
 LIMIT_PER_S = 2_000.0
 LIMIT_P99_MS = 5.0
+OF_SMALL = 0.75
 _STRETCH = 1 << 16
 
 
@@ -94,7 +96,7 @@ def run(directory: Path, runs: int, console: Console) -> list[Row]:
         console.print(f"proofs from a log of {size:,} entries …")
         logs = directory / f"proofs-{size}"
         write_log(logs / "decisions", size)
-        extra = {"audit": {"TALLYSTICK_LOG_URL": logs.as_uri(), "TALLYSTICK_TRUST_POLICY": str(policy)}}
+        extra = {"audit": {"TALLYSTICK_LOG_URL": logs.as_uri(), "TALLYSTICK_TRUST_POLICY": str(policy), **UNBOUNDED}}
         with Platform(directory / f"platform-{size}", extra=extra) as platform:
             platform.wait_live()
             port = int(platform.url("audit").rpartition(":")[2])
@@ -104,7 +106,7 @@ def run(directory: Path, runs: int, console: Console) -> list[Row]:
         p99_ms[size] = [result[2] for result in results]
     name = f"inclusion proofs over HTTP, one process, {LARGE:,} entries"
     return [
-        row(name, "proofs/s", per_s[LARGE], "required", [LIMIT_PER_S]),
-        row(f"the same, from {LARGE:,} beside {SMALL:,} entries", "proofs/s", per_s[LARGE], "of the small log", per_s[SMALL]),
-        row("the same, 99th percentile", "ms", p99_ms[LARGE], "at most", [LIMIT_P99_MS]),
+        row(name, "proofs/s", per_s[LARGE], "required", [LIMIT_PER_S], at_least=1),
+        row(f"{name}, beside {SMALL:,}", "proofs/s", per_s[LARGE], "of the small log", per_s[SMALL], at_least=OF_SMALL),
+        row(f"{name}, 99th percentile", "ms", p99_ms[LARGE], "the limit", [LIMIT_P99_MS], at_most=1),
     ]

@@ -27,12 +27,12 @@ from tallystick.contracts import PolicyStatement, Transaction
 from tallystick.rules.policies import Policy
 from tallystick.runtime.bare_records import BareRecords, bare
 from tallystick.runtime.lenient_records import LenientRecords
+from tallystick.runtime.memory import collect_rarely
 from tallystick.scoring import sealing
 from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.decision_form import DecisionForm
 from tallystick.scoring.emission import leaves, pack
 from tallystick.scoring.engine import Partition, Record, Row, decide
-from tallystick.scoring.memory import collect_rarely
 from tallystick.scoring.model import Model
 from tallystick.scoring.records import Limits, parse_transaction
 from tallystick.scoring.sealing import Sealer

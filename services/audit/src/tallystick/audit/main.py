@@ -40,6 +40,7 @@ from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.log_reader import LogReader
 from tallystick.runtime.logging import configure
+from tallystick.runtime.memory import collect_rarely
 from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.shield import Shield
 from tallystick.runtime.vault import Vault
@@ -53,6 +54,7 @@ def main() -> None:
     """Run the service until it is told to stop."""
     settings = load(AuditSettings)
     configure("audit", settings.log_level)
+    collect_rarely()
     sys.exit(service.run(_run(settings, _policy_files(settings)), loop_factory=uvloop.new_event_loop))
 
 

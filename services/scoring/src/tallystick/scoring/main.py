@@ -12,11 +12,11 @@ from tallystick.runtime.bucket import Bucket
 from tallystick.runtime.health import Health
 from tallystick.runtime.http import serving
 from tallystick.runtime.logging import configure
+from tallystick.runtime.memory import collect_rarely
 from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.scoring.custody import Custody
 from tallystick.scoring.gate import Gate
-from tallystick.scoring.memory import collect_rarely
 from tallystick.scoring.ownership import Fixed, Group, Ownership
 from tallystick.scoring.service import Scorer
 from tallystick.scoring.settings import ScoringSettings

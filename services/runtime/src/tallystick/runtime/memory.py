@@ -1,4 +1,4 @@
-"""The garbage collector, set for a process whose history never dies and whose batches die young.
+"""The garbage collector, set for a process whose history never dies and whose batches and requests die young.
 
 With CPython's defaults it walks the whole heap again and again while a batch is scored: a third of the CPU time of a decision
 (69 against 48 microseconds measured, on a busy machine). Cycles are rare here, so looking for them rarely loses nothing.
