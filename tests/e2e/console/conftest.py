@@ -20,9 +20,9 @@ _LOAD = """async () => {
 }"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield Chromium."""
+    """Yield Chromium; for no longer than a file, for while it is driven no other event loop runs in this thread."""
     with chromium() as running:
         yield running
 

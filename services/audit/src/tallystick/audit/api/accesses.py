@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/accesses", tags=["accesses to evidence"])
     },
 )
 async def get_accesses(
-    audit: Served, batch: Annotated[int, Path(ge=0, le=2**62, description="Which batch, from 0 on", examples=[0])]
+    audit: Served, batch: Annotated[int, Path(ge=0, le=2**53 - 1, description="Which batch, from 0 on", examples=[0])]
 ) -> Response:
     """Return the records of who was shown evidence that one digest in the governance log is over.
 

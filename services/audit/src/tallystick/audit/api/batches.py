@@ -39,7 +39,7 @@ class AskedPlace(Answer):
     """Where a decision is."""
 
     partition: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_integral)]
-    sequence: Annotated[int, Field(ge=0, le=2**63 - 1), BeforeValidator(_integral)]
+    sequence: Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_integral)]
 
 
 class Asked(Answer):

@@ -34,7 +34,7 @@ TransactionId = Annotated[
     ),
 ]
 Partition = Annotated[int, Path(ge=0, le=2**31 - 1, description="The input partition", examples=[3])]
-Sequence = Annotated[int, Path(ge=0, le=2**63 - 1, description="The decision's sequence there", examples=[311])]
+Sequence = Annotated[int, Path(ge=0, le=2**53 - 1, description="The decision's sequence there", examples=[311])]
 Disclose = Annotated[
     str | None,
     Query(

@@ -28,7 +28,7 @@ async def get_evidence(
     audit: Served,
     caller: Auditor,
     partition: Partition,
-    first: Annotated[int, Path(ge=0, le=2**62, description="The first decision's sequence", examples=[300])],
+    first: Annotated[int, Path(ge=0, le=2**53 - 1, description="The first decision's sequence", examples=[300])],
     disclose: Groups,
     count: Annotated[int, Query(ge=1, le=MAX_PLACES, description="How many sequences from there on", examples=[500])] = 500,
 ) -> Response:

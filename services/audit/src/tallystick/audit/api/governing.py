@@ -28,7 +28,7 @@ from tallystick.audit.api.state import Served
 from tallystick.audit.entries import iso
 
 T = TypeVar("T")
-First = Annotated[int, Query(ge=0, le=2**62, description="From this entry of the governance log on", examples=[0])]
+First = Annotated[int, Query(ge=0, le=2**53 - 1, description="From this entry of the governance log on", examples=[0])]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at the most", examples=[100])]
 Indexed = tuple[int, T]
 

@@ -37,11 +37,11 @@ async def get_decisions(
     cursor: Annotated[
         str | None,
         Query(
-            min_length=1,
-            max_length=64,
-            pattern="^[A-Za-z0-9_-]+$",
+            min_length=27,
+            max_length=27,
+            pattern="^[A-Za-z0-9_-]{26}[AEIMQUYcgkosw048]$",  # 20 bytes in base64url
             description="`next` of the page before",
-            examples=["AAABoB"],
+            examples=["AAABogZutWgAAAADAAAAAAAAATc"],
         ),
     ] = None,
 ) -> DecisionList:

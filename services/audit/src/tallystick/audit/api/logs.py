@@ -25,7 +25,7 @@ from tallystick.trust.anchors.receipts import receipt_to_json
 LogName = Annotated[
     str, Path(max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="Which log, by name", examples=["decisions"])
 ]
-Size = Annotated[int, Query(ge=1, le=2**63 - 1, description="A tree size", examples=[1024])]
+Size = Annotated[int, Query(ge=1, le=2**53 - 1, description="A tree size", examples=[1024])]
 
 _PLAIN_QUERY = re.compile(rb"index=([0-9]{1,18})(?:&size=([1-9][0-9]{0,17}))?")
 
@@ -82,9 +82,9 @@ async def get_logs(audit: Served) -> Logs:
 async def get_inclusion(
     audit: Served,
     log: LogName,
-    index: Annotated[int, Query(ge=0, le=2**63 - 1, description="The entry's place in the log", examples=[1234])],
+    index: Annotated[int, Query(ge=0, le=2**53 - 1, description="The entry's place in the log", examples=[1234])],
     size: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="The tree's size; if absent the published one", examples=[4096])
+        int | None, Query(ge=1, le=2**53 - 1, description="The tree's size; if absent the published one", examples=[4096])
     ] = None,
 ) -> Response:
     """Return the proof of what is at a place of the log; compare its leaf hash and its root with what you have."""
@@ -128,7 +128,7 @@ async def get_consistency(
     log: LogName,
     first: Size,
     second: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="The later tree size; if absent the published one", examples=[4096])
+        int | None, Query(ge=1, le=2**53 - 1, description="The later tree size; if absent the published one", examples=[4096])
     ] = None,
 ) -> ConsistencyAnswer:
     """Return the proof that the log only grew between two sizes; compare the roots with checkpoints that you have kept."""
@@ -154,7 +154,7 @@ async def get_consistency(
 async def get_anchors(
     audit: Served,
     log: LogName,
-    first: Annotated[int, Query(ge=0, le=2**63 - 1, description="The least size to list", examples=[1024])] = 0,
+    first: Annotated[int, Query(ge=0, le=2**53 - 1, description="The least size to list", examples=[1024])] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many to list", examples=[100])] = 100,
 ) -> AnchoredSizes:
     """Return which heads of a log are anchored outside; for the next ones ask from the last size + 1."""
@@ -172,7 +172,7 @@ async def get_anchors(
 async def get_anchor(
     audit: Served,
     log: LogName,
-    size: Annotated[int, Path(ge=1, le=2**63 - 1, description="An anchored size", examples=[4096])],
+    size: Annotated[int, Path(ge=1, le=2**53 - 1, description="An anchored size", examples=[4096])],
 ) -> AnchorsAnswer:
     """Return the receipts for one head, and the signed checkpoint that states it."""
     served = served_log(audit, log)

@@ -45,7 +45,7 @@ NOT_YET_LOGGED = Kind(
 )
 INVALID = Kind("invalid-request", 422, "The request is not valid", "A part of the request is not what it must be; see errors.")
 OUT_OF_RANGE = Kind(
-    "out-of-range", 422, "No such log size", "The sizes must be 1 <= first <= second <= 4096, the published size."
+    "out-of-range", 404, "No such log size", "The sizes must be 1 <= first <= second <= 4096, the published size."
 )
 UNAVAILABLE = Kind(
     "unavailable", 503, "Try again shortly", "database is not answering; try again shortly", {"Retry-After": "5"}
