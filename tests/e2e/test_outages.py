@@ -75,7 +75,10 @@ def fragile(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Itera
     with kafka.proxy, CuttableProxy(database.port) as proxy:
         for service in extra:
             user = service.removesuffix("-ingest")
-            extra[service]["TALLYSTICK_DATABASE_URL"] = f"postgresql://{user}@127.0.0.1:{proxy.port}/tallystick"
+            own = f"postgresql://{user}@127.0.0.1:{proxy.port}/tallystick"
+            extra[service]["TALLYSTICK_DATABASE_URL"] = f"{own}_keys" if service == "scoring" else own
+            if service == "audit":
+                extra[service]["TALLYSTICK_KEYS_URL"] = f"{own}_keys"
         with started(platform):
             install(platform, release)
             yield Fragile(platform, kafka.proxy, proxy)
