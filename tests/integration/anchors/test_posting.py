@@ -178,7 +178,7 @@ async def test_receipts_that_a_process_could_not_keep_are_found_again(bank: Bank
     before = chain.nonce()
     await first.close()
     second = chain.poster(pin, bank)
-    assert await second.anchor(await bank.heads())
+    await until_anchored(second, bank)
     assert chain.nonce() == before
     assert 8 in await bank.anchors().sizes()
     await second.close()
