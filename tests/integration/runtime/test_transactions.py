@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import IllegalStateError, KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from tallystick.embedded import ApacheKafka
@@ -64,6 +65,21 @@ async def reader(settings: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 @pytest.fixture
+async def unverified(settings: KafkaSettings) -> AsyncIterator[None]:
+    """Let the broker take batches of transactions that it knows nothing of: so one comes to hang at will (KIP-890)."""
+    await _configure(settings, {"transaction.partition.verification.enable": "false"})
+    yield
+    await _configure(settings, {})
+
+
+async def _configure(settings: KafkaSettings, broker: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(**kafka.client_options(settings))
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", broker)])
+    await admin.close()
+
+
+@pytest.fixture
 def name() -> str:
     """Return a transactional id of this test's own."""
     return f"test-{secrets.token_hex(4)}"
@@ -80,8 +96,10 @@ def _both(topics: list[str], *values: bytes) -> dict[TopicPartition, list[BatchB
     return {TopicPartition(topic, 0): [_batch(*values)] for topic in topics}
 
 
-async def _seen(reader: AIOKafkaConsumer, topics: list[str]) -> list[list[bytes]]:
-    return [[record.value for record in await kafka.read_to_end(reader, TopicPartition(topic, 0), 0)] for topic in topics]
+async def _seen(reader: AIOKafkaConsumer, topics: list[str], timeout_s: float = kafka.READ_TIMEOUT_S) -> list[list[bytes]]:
+    return [
+        [record.value for record in await kafka.read_to_end(reader, TopicPartition(topic, 0), 0, timeout_s)] for topic in topics
+    ]
 
 
 def _let() -> None:
@@ -96,8 +114,8 @@ def _die() -> None:
     raise _DiedError
 
 
-async def _started(client: AIOKafkaClient, name: str, timeout_s: float = TIMEOUT_S) -> Transactor:
-    transactor = Transactor(client, name, timeout_s)
+async def _started(client: AIOKafkaClient, name: str, timeout_s: float = TIMEOUT_S, topics: Sequence[str] = ()) -> Transactor:
+    transactor = Transactor(client, name, timeout_s, [TopicPartition(topic, 0) for topic in topics])
     await transactor.start()
     return transactor
 
@@ -137,6 +155,27 @@ async def test_what_a_dead_process_left_open_is_never_seen_and_waited_for_by_nob
     assert await _seen(reader, topics) == [[b"one", b"two"], [b"one", b"two"]]
 
 
+@pytest.mark.usefixtures("unverified")
+async def test_what_hangs_is_aborted_by_a_successor(
+    client: AIOKafkaClient, reader: AIOKafkaConsumer, topics: list[str], name: str
+) -> None:
+    """A transaction that the coordinator has forgotten, as one whose marker it left out, ends with the next owner's start.
+
+    Fails if the successor does not write markers of its own: nobody else would, and reading to the end waits in vain.
+    """
+    forgotten = await _started(client, name)
+    await forgotten.commit(_both(topics, b"one"), _let)
+    assert await _seen(reader, topics) == [[b"one"], [b"one"]]  # its markers are written by now
+    await forgotten._write(_both(topics, b"hangs"))
+    await _started(client, name)
+    with pytest.raises(KafkaTimeoutError, match="no answer"):
+        await _seen(reader, topics, timeout_s=2.0)
+    successor = await _started(client, name, topics=topics)
+    assert await _seen(reader, topics) == [[b"one"], [b"one"]]
+    await successor.commit(_both(topics, b"two"), _let)
+    assert await _seen(reader, topics) == [[b"one", b"two"], [b"one", b"two"]]
+
+
 @pytest.mark.parametrize("when", ["before it begins", "when all is written"])
 async def test_of_two_owners_the_later_one_writes(
     client: AIOKafkaClient, reader: AIOKafkaConsumer, topics: list[str], name: str, when: str
@@ -144,7 +183,7 @@ async def test_of_two_owners_the_later_one_writes(
     """The earlier one is fenced, at whatever point it stands, and nothing of its transaction is ever seen."""
     earlier = await _started(client, name)
     await earlier.commit(_both(topics, b"one"), _let)
-    later = Transactor(client, name, TIMEOUT_S)
+    later = Transactor(client, name, TIMEOUT_S, ())
     if when == "before it begins":
         await later.start()
         with pytest.raises(FencedError, match=name):

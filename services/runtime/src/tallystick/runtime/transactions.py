@@ -5,6 +5,10 @@ transactions, retries for ever what its caller would rather give up, and commits
 Here nothing is tried again but what the broker asks to wait for; whatever else goes wrong ends the transactor, and its owner
 starts another under the same name, which ends what the first left open and finds out from Kafka how far it came. So no answer
 that was lost has to be guessed (KIP-98; KIP-360 and KIP-890 for what newer brokers check besides).
+
+A coordinator that cannot find a partition's leader takes it for deleted and ends the transaction without that partition's
+marker: after a kill -9 of a lone broker, now and then. There the transaction hangs for ever, and `read_committed` readers
+with it (KIP-664). So a transactor begins by aborting an empty transaction over all its partitions, whose markers end it.
 """
 
 import asyncio
@@ -66,11 +70,15 @@ class Transactor:
             acknowledgements.
         transactional_id: the name; starting another transactor under it fences this one.
         timeout_s: how long a transaction may be open before the broker gives it up, and fences this transactor.
+        partitions: those it is to write to.
     """
 
-    def __init__(self, client: AIOKafkaClient, transactional_id: str, timeout_s: float) -> None:
+    def __init__(
+        self, client: AIOKafkaClient, transactional_id: str, timeout_s: float, partitions: Collection[TopicPartition]
+    ) -> None:
         self._client = client
         self._id = transactional_id
+        self._partitions = partitions
         self._timeout_ms = int(timeout_s * 1000)
         self._coordinator: int | None = None
         self._producer = (-1, -1)  # id and epoch
@@ -79,6 +87,8 @@ class Transactor:
 
     async def start(self) -> None:
         """Fence whoever had this name, and wait until what it left open is aborted, and what it committed is visible.
+
+        What hangs in the partitions under this name is aborted as well; readers see it by and by, as any marker.
 
         Raises:
             NoTransactionsError: the broker has none.
@@ -91,6 +101,9 @@ class Transactor:
             raise NoTransactionsError("the Kafka broker has no transactions") from error
         self._producer = (answer.producer_id, answer.producer_epoch)
         self._sequences.clear()
+        if self._partitions:
+            await self._add(self._partitions)
+            await self._end(committed=False)
         self._usable = True
 
     async def commit(
@@ -114,9 +127,12 @@ class Transactor:
         await self._add(batches.keys())
         written = await self._write(batches)
         check()
-        await self._ask(lambda: EndTxnRequest(self._id, *self._producer, transaction_result=True), _only_error)
+        await self._end(committed=True)
         self._usable = True
         return written
+
+    async def _end(self, *, committed: bool) -> None:
+        await self._ask(lambda: EndTxnRequest(self._id, *self._producer, transaction_result=committed), _only_error)
 
     async def _add(self, partitions: Collection[TopicPartition]) -> None:
         """Make partitions part of the transaction; while the markers of the one before are being written, this waits."""
@@ -221,7 +237,7 @@ async def has_transactions(settings: KafkaSettings, transactional_id: str) -> bo
     """
     async with client(settings, ()) as asking:
         try:
-            await Transactor(asking, transactional_id, _REQUEST_TIMEOUT_MS / 1000).start()
+            await Transactor(asking, transactional_id, _REQUEST_TIMEOUT_MS / 1000, ()).start()
         except NoTransactionsError:
             return False
     return True

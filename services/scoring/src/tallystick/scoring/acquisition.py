@@ -137,9 +137,15 @@ class Acquisition:
             self._exactly_once = await is_exactly_once(settings, self._health)
         if not self._exactly_once:
             return AtLeastOnce(await _started(stack, kafka.producer(settings, **_PRODUCER)))
-        client = await stack.enter_async_context(transactions.client(settings, (DECISIONS, EVIDENCE, DEAD_LETTER)))
+        outputs = (DECISIONS, EVIDENCE, DEAD_LETTER)
+        client = await stack.enter_async_context(transactions.client(settings, outputs))
         transactors = {
-            number: transactions.Transactor(client, transactional_id(settings, number), settings.transaction_timeout_s)
+            number: transactions.Transactor(
+                client,
+                transactional_id(settings, number),
+                settings.transaction_timeout_s,
+                [TopicPartition(topic, number) for topic in outputs],
+            )
             for number in owned
         }
         async with asyncio.TaskGroup() as tasks:
