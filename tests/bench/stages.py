@@ -32,13 +32,13 @@ from tallystick.scoring import sealing
 from tallystick.scoring.activations import Active, Actives
 from tallystick.scoring.decision_form import DecisionForm
 from tallystick.scoring.emission import leaves, pack
-from tallystick.scoring.engine import Partition, Record, Row, decide
+from tallystick.scoring.engine import Partition, Row, decide
 from tallystick.scoring.model import Model
 from tallystick.scoring.records import Limits, parse_transaction
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.vectors import Vectoriser
 from tallystick.scoring.windows import DAY_MS
-from tallystick.trust.chain import CHAIN_START, record_digest
+from tallystick.trust.chain import CHAIN_START, Record, record_digest
 from tallystick.trust.features import FeatureSchema
 from tallystick.trust.keyed_hash import keyed_hash
 

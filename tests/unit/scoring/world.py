@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tallystick.contracts import Decision, Evidence, EvidenceBody, Outcome, PolicyRule, PolicyStatement, Transaction
 from tallystick.rules.policies import Policy
 from tallystick.scoring.activations import Active, Actives
-from tallystick.scoring.engine import Decided, Partition, Record, Row, decide
+from tallystick.scoring.engine import Decided, Partition, Row, decide
 from tallystick.scoring.model import Model
 from tallystick.scoring.profiles import NO_PROFILES, ProfileTable
 from tallystick.scoring.records import Limits
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.vectors import Vectoriser
 from tallystick.scoring.windows import DAY_MS
+from tallystick.trust.chain import Record
 from tallystick.trust.features import FeatureSchema
 
 TOPIC = "transactions"

@@ -6,15 +6,17 @@ transaction the last offsets are markers that no consumer is ever given: one has
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from tallystick.runtime import bare_records, lenient_records
+from tallystick.runtime.backoff import retry
 from tallystick.runtime.cancellation import StrayCancellationError, no_stray_cancellation
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import KafkaSettings, read_secret
@@ -23,6 +25,8 @@ from tallystick.runtime.settings import KafkaSettings, read_secret
 READ_TIMEOUT_S = 15.0
 _POLL_MS = 20
 _SETTLING_TURNS = 20
+
+Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 lenient_records.install()
 bare_records.install()
@@ -41,6 +45,32 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = read_secret(settings.kafka_password_file)
     return options
+
+
+@contextlib.asynccontextmanager
+async def started(make: Callable[[], Client], health: Health, component: str) -> AsyncIterator[Client]:
+    """Give a client that has started, however long Kafka takes to answer, and stop it in the end.
+
+    Args:
+        make: makes one that is not started; asked again for each try.
+        health: told while Kafka is away.
+        component: the name that Kafka has there.
+    """
+
+    async def attempt() -> Client:
+        client = make()
+        try:
+            await client.start()
+        except BaseException:
+            await client.stop()
+            raise
+        return client
+
+    client = await retry(attempt, health=health, component=component)
+    try:
+        yield client
+    finally:
+        await client.stop()
 
 
 def consumer(settings: KafkaSettings, **options: Any) -> AIOKafkaConsumer:

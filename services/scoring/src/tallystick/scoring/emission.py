@@ -12,9 +12,10 @@ from aiokafka.structs import RecordMetadata
 
 from tallystick.contracts import ReasonCode
 from tallystick.scoring.coverage import decision_leaves
-from tallystick.scoring.engine import Decided, Record
+from tallystick.scoring.engine import Decided
 from tallystick.scoring.kafka_batches import value_batches
 from tallystick.scoring.position import DECISIONS
+from tallystick.trust.chain import Record
 
 EVIDENCE = "evidence"
 DEAD_LETTER = "dead-letter"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from tallystick.scoring.records import Limits, parse_transaction
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.vectors import Matrix
 from tallystick.scoring.windows import DAY_MS, Customer, digest_of
-from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
+from tallystick.trust.chain import CHAIN_START, KEY_SPAN, Record, record_digest
 from tallystick.trust.keyed_hash import keyed_hash
 from tallystick.trust.rulings import marked_stale
 from tallystick.trust.transactions import Payment, RejectionError, decode
@@ -35,30 +35,6 @@ _NO_EXPLANATION = explanation_content(())
 # Before any activation nothing is scored, but what can be said of a record's form is said by these.
 _WIDEST = Limits(max_value_bytes=60_000, event_time_tolerance_ms=DAY_MS)
 _ANY_TIME = Limits(max_value_bytes=60_000, event_time_tolerance_ms=2**62)
-
-
-class Record(Protocol):
-    """A Kafka record, as aiokafka gives it."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in the input partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Kafka's time stamp, in milliseconds since 1970-01-01T00:00:00Z."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Its key."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Its value."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """Its headers, in order."""
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from hmac import digest as _hmac
 from struct import Struct
+from typing import Protocol
 
 CHAIN_START = bytes(32)
 """The chain before a partition's first record."""
@@ -33,6 +34,30 @@ _position_and_key = Struct(">qqI").pack
 _position_and_null = Struct(">qq4s").pack
 _headers_and_value = Struct(">4sI").pack
 _headers_and_null = _NO_HEADERS + _NULL
+
+
+class Record(Protocol):
+    """A Kafka record, as far as the chain is concerned; aiokafka's are ones."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Kafka's time stamp, in milliseconds since 1970-01-01T00:00:00Z."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Its headers, in order."""
 
 
 def record_digest(

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from tallystick.audit.ingest.digests import Digester
@@ -58,8 +58,8 @@ async def ingest(settings: IngestSettings, health: Health) -> None:
             with no_stray_cancellation("copying"):
                 async with (
                     _open_store(settings, health) as store,
-                    _open_consumer(settings, health) as consumer,
-                    _open_producer(settings, health) as producer,
+                    kafka.started(lambda: _consumer(settings), health, KAFKA) as consumer,
+                    kafka.started(lambda: kafka.producer(settings), health, KAFKA) as producer,
                 ):
                     copier = Copier(settings, store, consumer, telemetry)
                     digester = Digester(store, producer, settings.governance_topic, settings.access_digest_s)
@@ -201,37 +201,5 @@ async def _open_store(settings: IngestSettings, health: Health) -> AsyncIterator
         connection.terminate()  # does not wait for a server that hangs; an open transaction is rolled back there
 
 
-@contextlib.asynccontextmanager
-async def _open_consumer(settings: IngestSettings, health: Health) -> AsyncIterator[AIOKafkaConsumer]:
-    async def connect() -> AIOKafkaConsumer:
-        consumer = kafka.consumer(settings, fetch_max_wait_ms=POLL_MS, max_partition_fetch_bytes=MAX_FETCH_BYTES)
-        try:
-            await consumer.start()
-        except BaseException:
-            await consumer.stop()
-            raise
-        return consumer
-
-    consumer = await retry(connect, health=health, component=KAFKA)
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-@contextlib.asynccontextmanager
-async def _open_producer(settings: IngestSettings, health: Health) -> AsyncIterator[AIOKafkaProducer]:
-    async def connect() -> AIOKafkaProducer:
-        producer = kafka.producer(settings)
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
-
-    producer = await retry(connect, health=health, component=KAFKA)
-    try:
-        yield producer
-    finally:
-        await producer.stop()
+def _consumer(settings: IngestSettings) -> AIOKafkaConsumer:
+    return kafka.consumer(settings, fetch_max_wait_ms=POLL_MS, max_partition_fetch_bytes=MAX_FETCH_BYTES)

@@ -119,7 +119,10 @@ async def run(settings: KeeperSettings, keys: VaultKeys, governing: Governing, h
     backoff, failures = Backoff(), 0
     while True:
         try:
-            async with _database(settings, health) as connection, _producer(settings, health) as producer:
+            async with (
+                _database(settings, health) as connection,
+                kafka.started(lambda: kafka.producer(settings), health, KAFKA) as producer,
+            ):
                 keeper = Keeper(settings, keys, governing, connection, producer, health)
                 due_s = 0.0
                 while True:
@@ -153,21 +156,3 @@ async def _database(settings: KeeperSettings, health: Health) -> AsyncIterator[a
         yield connection
     finally:
         connection.terminate()
-
-
-@contextlib.asynccontextmanager
-async def _producer(settings: KeeperSettings, health: Health) -> AsyncIterator[AIOKafkaProducer]:
-    async def opened() -> AIOKafkaProducer:
-        producer = kafka.producer(settings)
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
-
-    producer = await retry(opened, health=health, component=KAFKA)
-    try:
-        yield producer
-    finally:
-        await producer.stop()

@@ -6,38 +6,14 @@ that the place to go on from is gone, or holds something else.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tallystick.contracts import SealedPartition
-from tallystick.trust.chain import CHAIN_START, KEY_SPAN, record_digest
+from tallystick.trust.chain import CHAIN_START, KEY_SPAN, Record, record_digest
 from tallystick.trust.keyed_hash import KeyedHash
 from tallystick.trust.seals import MAX_GAP, TRAIL_STEP
 
 NONE = -1
-
-
-class Record(Protocol):
-    """A Kafka record, as aiokafka's parser gives it."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Kafka's time stamp, in milliseconds since 1970-01-01T00:00:00Z."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Its key."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Its value."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """Its headers, in order."""
 
 
 @dataclass(slots=True)

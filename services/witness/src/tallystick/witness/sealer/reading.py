@@ -16,8 +16,9 @@ from tallystick.runtime.bare_records import bare
 from tallystick.runtime.chain_keys import CHAIN_KEY_SIZE, chain_key
 from tallystick.runtime.settings import KafkaSettings
 from tallystick.runtime.vault import Vault
+from tallystick.trust.chain import Record
 from tallystick.trust.keyed_hash import KeyedHash, keyed_hash
-from tallystick.witness.sealer.partition import PartitionChain, Record
+from tallystick.witness.sealer.partition import PartitionChain
 
 FETCH = {
     "value_deserializer": bare,

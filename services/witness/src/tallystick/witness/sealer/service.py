@@ -23,7 +23,8 @@ from tallystick.runtime.cancellation import in_own_task
 from tallystick.runtime.health import Health
 from tallystick.runtime.service import causes
 from tallystick.runtime.vault import Vault
-from tallystick.witness.sealer.partition import PartitionChain, Record
+from tallystick.trust.chain import Record
+from tallystick.witness.sealer.partition import PartitionChain
 from tallystick.witness.sealer.reading import ChainKeys, Reader, TopicError, count_partitions, opened
 from tallystick.witness.sealer.sealing import MAX_PARTITIONS, make_seal, room
 from tallystick.witness.sealer.settings import SealerSettings

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tallystick.contracts import SealedSource
+from tallystick.trust.chain import Record
 from tallystick.trust.transactions import RejectionError, decode
-from tallystick.witness.sealer.partition import Record
 
 MAX_SOURCES = 64
 MAX_AHEAD = 20_000
