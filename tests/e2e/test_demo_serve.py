@@ -13,6 +13,7 @@ from typing import TypeAlias
 import httpx
 import pytest
 
+from tallystick.cli.demo.platform import SEALER
 from tallystick.embedded.service_process import console_script
 
 from .processes import descendants, wait_gone
@@ -86,6 +87,24 @@ def test_what_it_tells_to_type_works(serving: Serving) -> None:
     for command in re.findall(r"^\S*tallystick (?:verify|replay) (?:.*\\\n)?.*$", "\n".join(said), re.MULTILINE):
         done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_case_taken_from_it_has_its_seals(serving: Serving) -> None:
+    """A time of it, exported and verified by the small verifier: each decision is on the records that the sealer read."""
+    _, said, folder = serving
+    audit = said[-1].strip(" '").partition("/console/")[0]
+    figures = json.loads((folder / "build/demo.json").read_bytes())
+    case = ["--place", "0/0-49", "--place", "1/7", "--audit", audit, "--token-file", "build/demo/auditor-token"]
+    export = ["tallystick", "export", "--case", "c", "-o", "case.zip", *case, "--policy", figures["policy"]]
+    _ran(folder, *export)
+    told = json.loads(_ran(folder, "tallystick-verify", "case.zip", "--policy", figures["policy"], "--json"))
+    assert (told["sound"], len(told["decisions"]), told["sealed"], told["left_out"]) == (True, 51, {SEALER: 51}, [])
+
+
+def _ran(folder: Path, program: str, *arguments: str) -> str:
+    done = subprocess.run([console_script(program), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_second_one_is_refused(serving: Serving) -> None:

@@ -62,16 +62,16 @@ def at_the_first_place(world: World) -> World:
     return world
 
 
-def contents(world: World) -> Files:
-    """Return the files of a package about one decision."""
+def contents(world: World, sequence: int = 0) -> Files:
+    """Return the files of a package about one decision, of partition 0."""
     governance = world.governance_log()
     report = Report(subject="drift", figures={"psi": 0.25, "none": float("nan")}, summary="little")
     index = governance.append(EntryKind.ENTRY_KIND_REPORT, report.SerializeToString())
     model, policy = world.model.digest.hex(), policy_digest(world.policy).hex()
     inside = {
         "README.md": b"# Read me\n",
-        CASE: encode_case(Case("2026-17", ["transaction t1"], ["features"], [(0, 0)], ["nothing"])),
-        "bundles/0-0.json": world.bundle("features"),
+        CASE: encode_case(Case("2026-17", ["transaction t1"], ["features"], [(0, sequence)], ["nothing"])),
+        f"bundles/0-{sequence}.json": world.bundle("features"),
         "governance/checkpoint": governance.checkpoint(),
         "governance/entries": encode_entries(governance.entries),
         f"models/{model}.json": MODEL,

@@ -10,6 +10,7 @@ from tallystick.trust.decisions import GROUPS
 from tallystick.trust.enrolments import SignedEnrolment
 from tallystick.trust.verified import VerifiedGovernance
 
+NO_COMPLETENESS = "whether the input's running hash is right and no record was left out: sealers show that"
 REVOKED = "whether any of its signers had been revoked before: `tallystick fsck` of the governance log shows that"
 """What one bundle cannot show of those who signed."""
 
@@ -61,7 +62,7 @@ def unchecked(
     if governance is not None:
         out.append("whether a newer activation was already due: the whole governance log shows that")
         out.append(REVOKED)
-    out.append("whether the input's running hash is right and no record was left out: sealers show that")
+    out.append(NO_COMPLETENESS)
     if decision.outcome == Outcome.OUTCOME_REJECTED:
         return out
     hidden = [group for group in GROUPS if group not in disclosures]

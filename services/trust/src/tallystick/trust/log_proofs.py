@@ -22,6 +22,7 @@ from tallystick.merkle.receipts import (
     verify_consistency_receipt,
     verify_inclusion_receipt,
 )
+from tallystick.trust.account import NO_COMPLETENESS
 from tallystick.trust.decisions import check_decision, check_log
 from tallystick.trust.errors import TrustError
 from tallystick.trust.fallbacks import open_fallback
@@ -49,7 +50,6 @@ _NO_WITNESS = "whether everybody is shown this same log: the quorum is none, so 
 _ONE_KEY = "whether everybody is shown this same log: a receipt is the word of one key, and carries no cosignatures"
 _NO_TIME = "when it was signed: nothing anchors it outside"
 _NO_MODEL = "whether its model and policy were published and approved, and its outcome follows: a proof bundle shows that"
-_NO_COMPLETENESS = "whether the input's running hash is right and no record was left out: sealers show that"
 
 
 class LogProofError(TrustError):
@@ -224,4 +224,4 @@ def _checks(index: int, entry: LogEntry, decision: Decision | None) -> list[str]
 def _unchecked(decision: Decision | None) -> list[str]:
     if decision is None:
         return [_NO_TIME, "what the entry says, and who signed it: only that the log holds it"]
-    return [_NO_TIME, _NO_MODEL, _NO_COMPLETENESS]
+    return [_NO_TIME, _NO_MODEL, NO_COMPLETENESS]

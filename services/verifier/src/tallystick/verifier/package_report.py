@@ -32,6 +32,7 @@ def summary(package: VerifiedPackage) -> dict[str, Any]:
             "without_effect": [{"index": index, "reason": reason} for index, reason in package.governance.rejected],
         },
         "models": package.models,
+        "sealed": dict(package.sealed),
         "operators_trust_policy_is_the_same": package.same_policy,
         "checks": package.checks,
         "unchecked": package.unchecked,
@@ -54,5 +55,6 @@ def rows(package: VerifiedPackage) -> list[tuple[str, str]]:
     cosigned = f", cosigned by {', '.join(sorted(head.cosigned))}" if head.cosigned else ""
     told.append(("governance log", f"{head.checkpoint.origin}, {head.checkpoint.size:,} entries{cosigned}"))
     told += [("without effect", f"entry {index:,}: {reason}") for index, reason in package.governance.rejected]
+    told += [("sealed", f"{count:,} of the decisions, by {sealer}") for sealer, count in package.sealed.items()]
     told.append(("operator's trust policy", SAME if package.same_policy else OTHER))
     return told

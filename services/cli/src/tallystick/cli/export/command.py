@@ -3,12 +3,14 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from tallystick.cli.activate.command import parse_time_ms
 from tallystick.cli.approval import GovernanceLogError, read_governance_entries
 from tallystick.cli.audit import AuditClient, read_token
 from tallystick.cli.export.gathering import Gathered, gather
+from tallystick.cli.export.sealing import seals_over
 from tallystick.cli.export.selecting import Chosen, TooManyError, parse_places, places_of_a_time
 from tallystick.cli.export.writing import is_list, package, wanted_lists
 from tallystick.cli.fsck.check import location_of
@@ -106,11 +108,15 @@ async def _export(args: Namespace) -> tuple[bytes, VerifiedPackage]:
         # Last, so that it covers whatever the bundles name.
         signed, entries = await read_governance_entries(governance_url, policy)
         policy_files = await audit.trust_policy()
+    governing = replay(entries, policy)
+    current = replace(policy, log_policy=governing.log_keys.with_retired(policy.log_policy))
+    decisions = [bundle.decision for bundle in gathered.verified]
+    seals = await seals_over(location, current, decisions, token, gathered.left_out)
     lists = _lists(args.lists, gathered)
     case = Case(args.case, _asked(args), args.disclose, sorted(gathered.bundles), sorted(gathered.left_out))
     bundles = {place: gathered.bundles[place] for place in case.decisions}
-    governance = signed, entries, replay(entries, policy)
-    data = package(case, bundles, governance, gathered.models, lists, policy_files, args.output.name)
+    governance = signed, entries, governing
+    data = package(case, bundles, governance, gathered.models, lists, seals, policy_files, args.output.name)
     return data, verify_package(data, policy)
 
 

@@ -18,6 +18,7 @@ from tallystick.trust.packages.contents import (
     bundle_name,
     encode_case,
     encode_sums,
+    seal_name,
 )
 from tallystick.trust.packages.verifying import encode_entries
 from tallystick.trust.packages.views import view
@@ -51,6 +52,7 @@ more than that.
 | `policies/<SHA-256>.json` | thresholds, rules and lists, as they were published |
 | `lists/<SHA-256>.list` | the lists' files, which name nobody |
 | `reports/<index>.json` | the reports in the governance log |
+| `seals/<index>.tlog-proof` | what others than the bank read of the payments, up to these decisions |
 | `trust-policy/` | the operator's copy of the trust policy |
 | `case.json` | what was asked for, and what could not be given |
 
@@ -72,6 +74,7 @@ def package(
     governance: tuple[bytes, Sequence[bytes], Governance],
     models: Mapping[bytes, bytes],
     lists: Mapping[bytes, bytes],
+    seals: Mapping[int, bytes],
     policy_files: Mapping[str, bytes],
     file_name: str,
 ) -> bytes:
@@ -83,6 +86,7 @@ def package(
         governance: the governance log's signed checkpoint, its entries, and what they amount to.
         models: files by digest.
         lists: files by digest.
+        seals: proof files by their index in the log of seals.
         policy_files: the operator's trust policy.
         file_name: the package's, for its README.
 
@@ -99,6 +103,7 @@ def package(
     files |= {bundle_name(*place): data for place, (data, _) in bundles.items()}
     files |= {f"trust-policy/{name}": content for name, content in policy_files.items()}
     files |= {f"lists/{digest.hex()}.list": content for digest, content in lists.items()}
+    files |= {seal_name(index): content for index, content in seals.items()}
     for digest, file in models.items():
         files[f"models/{digest.hex()}.json"] = file
     for digest in _scored_by([bundle for _, bundle in bundles.values()]):

@@ -9,6 +9,7 @@
     policies/<SHA-256>.json          the policies, for people
     lists/<SHA-256>.list             the policies' lists, whose keys are not here
     reports/<index>.json             reports in the governance log, for people
+    seals/<index>.tlog-proof         what sealers read of the input up to the decisions, proven to be in the log of seals
     trust-policy/log.policy, trust-policy/trust.toml   the operator's copy: to be compared, never trusted
 
 case.json:
@@ -37,7 +38,7 @@ MAX_CASE_BYTES = 2**24
 _HEX = "[0-9a-f]{64}"
 _KNOWN = re.compile(
     rf"{README}|{SUMS}|{CASE}|{CHECKPOINT}|{ENTRIES}|bundles/[0-9]+-[0-9]+\.json|models/{_HEX}\.(?:json|md)"
-    rf"|policies/{_HEX}\.json|lists/{_HEX}\.list|reports/[0-9]+\.json|trust-policy/(?:log\.policy|trust\.toml)"
+    rf"|policies/{_HEX}\.json|lists/{_HEX}\.list|reports/[0-9]+\.json|seals/[0-9]+\.tlog-proof|trust-policy/(?:log\.policy|trust\.toml)"
 )
 _SUM = re.compile(rf"({_HEX})  ([!-~]+)")
 
@@ -60,6 +61,11 @@ class Case:
 def bundle_name(partition: int, sequence: int) -> str:
     """Return the name of a decision's bundle."""
     return f"bundles/{partition}-{sequence}.json"
+
+
+def seal_name(index: int) -> str:
+    """Return the name of the seal at an index of the log of seals."""
+    return f"seals/{index}.tlog-proof"
 
 
 def encode_case(case: Case) -> bytes:

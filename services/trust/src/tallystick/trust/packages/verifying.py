@@ -13,7 +13,7 @@ from tallystick.contracts import EntryKind, Outcome, Report
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.policy import VerifiedCheckpoint
-from tallystick.trust.account import REVOKED
+from tallystick.trust.account import NO_COMPLETENESS, REVOKED
 from tallystick.trust.bundle import BundleError, VerifiedBundle, verify_bundle
 from tallystick.trust.errors import TrustError
 from tallystick.trust.governance import Governance, replay
@@ -30,9 +30,11 @@ from tallystick.trust.packages.contents import (
     check_sums,
     parse_case,
 )
+from tallystick.trust.packages.sealed import check_seals
 from tallystick.trust.packages.views import says
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.records import open_entry
+from tallystick.trust.seals import TRAIL_STEP
 
 _LENGTH = Struct(">H")
 _CHECKS = (
@@ -42,6 +44,11 @@ _CHECKS = (
 _UNCHECKED = (
     "whether the case is complete: what was left out beforehand nobody can see in a package",
     "README.md, and what case.json says was asked for: words",
+)
+
+_SEALED_BY_THE_START = (
+    f"the sealers' running hash beyond its first {TRAIL_STEP} bytes, but at a seal's last record:"
+    " `tallystick completeness` compares whole ones"
 )
 
 
@@ -54,6 +61,7 @@ class VerifiedPackage:
         bundles: its decisions, by rising place.
         governance: what the governance log amounts to, and governance_head up to which checkpoint.
         models: how many model files there are.
+        sealed: how many of the decisions each sealer has sealed, by sealer; those that sealed none are not in it.
         same_policy: whether the operator's copy of the trust policy says what one's own says.
         checks: what was checked, in plain words, and
         unchecked: what was not.
@@ -64,6 +72,7 @@ class VerifiedPackage:
     governance: Governance
     governance_head: VerifiedCheckpoint
     models: int
+    sealed: Mapping[str, int]
     same_policy: bool
     checks: list[str]
     unchecked: list[str]
@@ -87,15 +96,17 @@ def verify_package(data: bytes, policy: TrustPolicy) -> VerifiedPackage:
     models = _check_models(files, governance, bundles)
     _check_policies(files, governance)
     _check_reports(files, entries)
+    sealed = check_seals(files, [bundle.decision for bundle in bundles], policy)
     return VerifiedPackage(
         case=case,
         bundles=bundles,
         governance=governance,
         governance_head=head,
         models=models,
+        sealed=sealed,
         same_policy=_is_same_policy(files, own),
-        checks=_checks(case, bundles, models),
-        unchecked=_unchecked(bundles),
+        checks=_checks(case, bundles, models, sealed),
+        unchecked=_unchecked(bundles, sealed),
     )
 
 
@@ -197,7 +208,7 @@ def _names(files: Mapping[str, bytes], folder: str) -> set[str]:
     return {name for name in files if name.startswith(folder)}
 
 
-def _checks(case: Case, bundles: Sequence[VerifiedBundle], models: int) -> list[str]:
+def _checks(case: Case, bundles: Sequence[VerifiedBundle], models: int, sealed: Mapping[str, int]) -> list[str]:
     out = [*_CHECKS]
     if bundles:
         out.append(
@@ -206,9 +217,13 @@ def _checks(case: Case, bundles: Sequence[VerifiedBundle], models: int) -> list[
         out.append(f"what is disclosed of evidence ({', '.join(case.groups) or 'nothing'}) opens the decisions' commitments")
     if models:
         out.append(f"the {models:,} model files are those that made the decisions; `tallystick replay` executes them again")
+    out += [f"{sealer} sealed the records of {count:,} of the decisions, and those before" for sealer, count in sealed.items()]
     return out
 
 
-def _unchecked(bundles: Sequence[VerifiedBundle]) -> list[str]:
-    """Return what no bundle checked, each once, but what the whole governance log has shown."""
-    return [*dict.fromkeys(left for bundle in bundles for left in bundle.unchecked if left != REVOKED), *_UNCHECKED]
+def _unchecked(bundles: Sequence[VerifiedBundle], sealed: Mapping[str, int]) -> list[str]:
+    """Return what no bundle checked, each once, but what the package as a whole has shown."""
+    is_sealed = any(count == len(bundles) for count in sealed.values())
+    shown = {REVOKED, NO_COMPLETENESS} if is_sealed else {REVOKED}
+    left_open = dict.fromkeys(left for bundle in bundles for left in bundle.unchecked if left not in shown)
+    return [*left_open, *([_SEALED_BY_THE_START] if is_sealed else []), *_UNCHECKED]
