@@ -1,6 +1,6 @@
 """Seals in audit packages: what others read of the input, held against the decisions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -50,7 +50,7 @@ def world() -> World:
     return world
 
 
-def packaged(world: World, seals: Mapping[str, bytes]) -> VerifiedPackage:
+def packaged(world: World, seals: dict[str, bytes]) -> VerifiedPackage:
     """Verify a package of the world's decision with these seals in it."""
     return verify_package(write_archive(summed(contents(world) | seals)), POLICY)
 
