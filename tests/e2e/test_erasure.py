@@ -66,6 +66,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iter
         yield made
 
 
+@pytest.mark.timeout(600)
 def test_nothing_that_is_left_gives_an_erased_vector_back(platform: Platform, tmp_path: Path) -> None:
     """Hunted for in every file, with old backups of keys and evidence and the Vault that there is; proofs still verify."""
     gone, kept = "erased-1", "kept-1"
