@@ -6,6 +6,7 @@ grows meanwhile.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from tallystick.audit.errors import InconsistentError, OutOfRangeError, UnavailableError, UnknownError
@@ -14,7 +15,7 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.hashing import HASH_SIZE, leaf_hash, parents
 from tallystick.merkle.policy import LogPolicy
 from tallystick.merkle.proofs import ProofError, verify_inclusion
-from tallystick.merkle.tile_reading import ReadNodes, TileNodes, inclusion_path, row_node
+from tallystick.merkle.tile_reading import TileNodes, Tree, row_node
 from tallystick.merkle.tiles import (
     ENTRIES,
     TILE_HEIGHT,
@@ -83,6 +84,8 @@ class PublishedLog:
         self._kept: ByteCache[tuple[int, int, int]] = ByteCache(cache_bytes)
         self._rows: ByteCache[tuple[int, int, int]] = ByteCache(cache_bytes)
         self._head: Head | None = None
+        self._size = 0
+        self._right_edge: dict[int, bytes] = {}
 
     @property
     def component(self) -> str:
@@ -134,7 +137,7 @@ class PublishedLog:
             InconsistentError: the stored entry, tiles and `root` do not agree.
         """
         entry = await self.entry(index, head)
-        proof = await self._compute(lambda read: inclusion_path(index, size, self._nodes(read)), head)
+        proof = await self._compute(lambda read: self._tree(size, read).inclusion_proof(index), head)
         try:
             verify_inclusion(index, size, leaf_hash(entry), proof, root)
         except ProofError as error:
@@ -157,9 +160,9 @@ class PublishedLog:
             at = index % TILE_WIDTH * HASH_SIZE
             leaf = read(place)[at : at + HASH_SIZE]
             root = head.checkpoint.root if within == head.size else root_hash(within, read)
-            return Inclusion(index, within, leaf, root, inclusion_path(index, within, self._nodes(read)))
+            return Inclusion(index, within, leaf, root, self._tree(within, read).inclusion_proof(index))
 
-        return await self._compute(prove, head)
+        return await self._compute(prove, head, place)
 
     async def consistency(self, first: int, second: int | None) -> Consistency:
         """Prove that the tree of `first` entries begins the tree of `second` (None: the newest checkpoint's).
@@ -187,12 +190,13 @@ class PublishedLog:
             raise UnknownError(f"The {self.name} log of {head.size} entries has no such tile.")
         return await self._read(path, head)
 
-    async def _compute(self, compute: Callable[[ReadTile], T], head: Head) -> T:
+    async def _compute(self, compute: Callable[[ReadTile], T], head: Head, *needed: TilePath) -> T:
         """Run a pure computation over tiles, from its beginning whenever it asks for one that has to be fetched first.
 
-        Proofs are read from the leaf up: what has to be fetched is asked for before much was hashed.
+        Proofs are read from the leaf up: what has to be fetched is asked for before much was hashed. Tiles known to be `needed`
+        are fetched before.
         """
-        fetched: dict[TilePath, bytes] = {}
+        fetched = {path: await self._read(path, head) for path in needed}
 
         def read(path: TilePath) -> bytes:
             tile = fetched.get(path) or self._kept.get(_key(path))
@@ -206,29 +210,24 @@ class PublishedLog:
             except _NotReadError as missing:
                 fetched[missing.path] = await self._read(missing.path, head)
 
-    def _nodes(self, read: ReadTile) -> ReadNodes:
-        """Return the reader of nodes over `read` that keeps each tile's upper rows, and all rows of what is above the leaves.
+    def _tree(self, size: int, read: ReadTile) -> Tree:
+        """Return the tree of a size; that of the one that was asked for last is kept."""
+        if size != self._size:
+            self._size, self._right_edge = size, {}
+        return Tree(size, partial(self._nodes, read), self._right_edge)
+
+    def _nodes(self, read: ReadTile, path: TilePath) -> TileNodes:
+        """Return a tile's nodes, keeping the upper rows of a leaf tile, and all rows of what is above the leaves.
 
         A proof needs eight nodes of a tile. Hashed from the tile they cost 247 hashes; from the kept rows of a leaf tile, which
         are 960 bytes, 11; and there are 256 times fewer of the others.
         """
-
-        def nodes(path: TilePath) -> TileNodes:
-            lowest = ROW_HEIGHT if path.level == 0 else 1
-            rows = self._rows.get(_key(path))
-            if rows is None:
-                rows = _rows(read(path), lowest)
-                self._rows.put(_key(path), rows)
-
-            def node(above: int, place: int) -> bytes:
-                if above < lowest:
-                    return row_node(read(path), above, place)
-                before = sum([path.width >> height for height in range(lowest, above)])
-                return rows[(before + place) * HASH_SIZE : (before + place + 1) * HASH_SIZE]
-
-            return node
-
-        return nodes
+        lowest = ROW_HEIGHT if path.level == 0 else 0
+        rows = self._rows.get(_key(path))
+        if rows is None:
+            rows = _rows(read(path), lowest)
+            self._rows.put(_key(path), rows)
+        return _KeptNodes(path, lowest, rows, read)
 
     async def _read(self, path: TilePath, head: Head) -> bytes:
         """Return a tile by way of the widest that the head has: storage need not keep narrower ones."""
@@ -260,9 +259,39 @@ def _key(path: TilePath) -> tuple[int, int, int]:
     return path.level, path.index, path.width
 
 
+class _KeptNodes:
+    """The nodes of a tile of which the rows from `lowest` up are kept, one behind the other."""
+
+    def __init__(self, path: TilePath, lowest: int, rows: bytes, read: ReadTile) -> None:
+        self._path = path
+        self._lowest = lowest
+        self._rows = rows
+        self._read = read
+
+    def node(self, above: int, place: int) -> bytes:
+        if above < self._lowest:
+            return row_node(self._read(self._path), above, place)
+        return self._at(sum([self._path.width >> height for height in range(self._lowest, above)]) + place)
+
+    def siblings(self, above: int, place: int) -> list[bytes]:
+        lowest, hashes, before = self._lowest, list[bytes](), 0
+        if above < lowest:
+            tile = self._read(self._path)
+            hashes = [row_node(tile, height, place >> height - above ^ 1) for height in range(above, lowest)]
+        for height in range(lowest, TILE_HEIGHT):
+            if height >= above:
+                at = (before + (place >> height - above ^ 1)) * HASH_SIZE
+                hashes.append(self._rows[at : at + HASH_SIZE])
+            before += TILE_WIDTH >> height
+        return hashes
+
+    def _at(self, place: int) -> bytes:
+        return self._rows[place * HASH_SIZE : (place + 1) * HASH_SIZE]
+
+
 def _rows(tile: bytes, lowest: int) -> bytes:
     """Return the tile's rows from height `lowest` up, one behind the other; nodes that are not whole are in none."""
-    rows, row = [], tile
+    rows, row = [tile] if lowest == 0 else [], tile
     for height in range(1, TILE_HEIGHT):
         row = parents(row[: len(row) // (2 * HASH_SIZE) * 2 * HASH_SIZE])
         if height >= lowest:

@@ -5,7 +5,7 @@ Tiles are not verified here. A wrong tile makes a wrong root or a proof that fai
 """
 
 from collections.abc import Callable
-from functools import partial
+from typing import Protocol
 
 from tallystick.merkle.frontier import Frontier, fold
 from tallystick.merkle.hashing import HASH_SIZE, MAX_SIZE, perfect_root
@@ -16,8 +16,15 @@ ReadTile = Callable[[TilePath], bytes]
 """Returns the bytes of the hash tile at a path, exactly `32 * width` of them. What it raises goes through to the caller."""
 
 
-TileNodes = Callable[[int, int], bytes]
-"""Returns, for (above, place), the root over 2^`above` hashes of one tile, the `place`-th such root."""
+class TileNodes(Protocol):
+    """The nodes of one tile: row 0 is its hashes, each row above has half as many, the roots over two of the row below."""
+
+    def node(self, above: int, place: int) -> bytes:
+        """Return the `place`-th node of row `above`, which must be whole."""
+
+    def siblings(self, above: int, place: int) -> list[bytes]:
+        """Return, of a full tile, the siblings met on the way from a node up to the tile's root, which has none here."""
+
 
 ReadNodes = Callable[[TilePath], TileNodes]
 """Returns the nodes of the tile at a path.
@@ -26,13 +33,22 @@ Whoever computes many proofs may keep what it hashes; `nodes_of` keeps nothing.
 """
 
 
+class _Nodes:
+    """The nodes of a tile, hashed from it each time."""
+
+    def __init__(self, tile: bytes) -> None:
+        self._tile = tile
+
+    def node(self, above: int, place: int) -> bytes:
+        return row_node(self._tile, above, place)
+
+    def siblings(self, above: int, place: int) -> list[bytes]:
+        return [row_node(self._tile, height, place >> height - above ^ 1) for height in range(above, TILE_HEIGHT)]
+
+
 def nodes_of(read: ReadTile) -> ReadNodes:
     """Return the reader of nodes that hashes them from the tiles."""
-
-    def nodes(path: TilePath) -> TileNodes:
-        return partial(row_node, read_hashes(path, read))
-
-    return nodes
+    return lambda path: _Nodes(read_hashes(path, read))
 
 
 def row_node(row: bytes, above: int, place: int) -> bytes:
@@ -107,18 +123,7 @@ def inclusion_proof(index: int, size: int, read: ReadTile) -> list[bytes]:
         ProofError: not 0 <= index < size.
         TileError: a tile's length is wrong.
     """
-    return inclusion_path(index, size, nodes_of(read))
-
-
-def inclusion_path(index: int, size: int, read: ReadNodes) -> list[bytes]:
-    """Return what `inclusion_proof` does, from nodes; they are read from the leaf up.
-
-    Raises:
-        ProofError: not 0 <= index < size.
-        TileError: a tile's length is wrong.
-    """
-    check_range(index, size)
-    return _Tree(size, read).path(0, index)
+    return Tree(size, nodes_of(read)).inclusion_proof(index)
 
 
 def consistency_proof(size1: int, size2: int, read: ReadTile) -> list[bytes]:
@@ -131,10 +136,7 @@ def consistency_proof(size1: int, size2: int, read: ReadTile) -> list[bytes]:
     check_sizes(size1, size2)
     if size1 == size2:
         return []
-    tree = _Tree(size2, nodes_of(read))
-    height = (size1 & -size1).bit_length() - 1
-    node = (size1 - 1) >> height
-    return ([tree.node(height, node)] if node else []) + tree.path(height, node)
+    return Tree(size2, nodes_of(read)).consistency_proof(size1)
 
 
 def subtree_root(height: int, index: int, size: int, read: ReadTile) -> bytes:
@@ -145,46 +147,91 @@ def subtree_root(height: int, index: int, size: int, read: ReadTile) -> bytes:
         TileError: a tile's length is wrong.
     """
     check_sizes((index + 1) << height, size)
-    return _Tree(size, nodes_of(read)).node(height, index)
+    return Tree(size, nodes_of(read)).node(height, index)
 
 
-class _Tree:
-    """The nodes of the tree of one size."""
+class Tree:
+    """The nodes of the tree of one size.
 
-    def __init__(self, size: int, read: ReadNodes) -> None:
+    Args:
+        size: the number of leaves.
+        read: where tiles' nodes come from; what it raises goes through to the caller.
+        right_edge: what is hashed of the tree's right edge is kept here, by height: many proofs have it in common.
+    """
+
+    def __init__(self, size: int, read: ReadNodes, right_edge: dict[int, bytes] | None = None) -> None:
         self._size = size
         self._read = read
+        self._ragged = {} if right_edge is None else right_edge
         self._tiles: dict[tuple[int, int], TileNodes] = {}
 
-    def path(self, height: int, index: int) -> list[bytes]:
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """Return the sibling hashes from leaf `index` up to the root (RFC 6962 §2.1.1), read from the leaf up.
+
+        Raises:
+            ProofError: not 0 <= index < size.
+            TileError: a tile's length is wrong.
+        """
+        check_range(index, self._size)
+        return self._path(0, index)
+
+    def consistency_proof(self, size: int) -> list[bytes]:
+        """Return the proof that this tree, which is larger, extends that of `size` leaves (RFC 6962 §2.1.2).
+
+        Raises:
+            TileError: a tile's length is wrong.
+        """
+        height = (size & -size).bit_length() - 1
+        node = (size - 1) >> height
+        return ([self.node(height, node)] if node else []) + self._path(height, node)
+
+    def _path(self, height: int, index: int) -> list[bytes]:
         """Return the siblings met on the way up from the node `index` of the row at `height`."""
+        hashes: list[bytes] = []
+        while (self._size - 1) >> height > 0:
+            level, above = divmod(height, TILE_HEIGHT)
+            tile, place = divmod(index, TILE_WIDTH >> above)
+            if tile + 1 << TILE_HEIGHT * (level + 1) <= self._size:
+                hashes += self._nodes(level, tile).siblings(above, place)
+            else:
+                hashes += self._ragged_siblings(level, tile, above, place)
+            height, index = TILE_HEIGHT * (level + 1), tile
+        return hashes
+
+    def _ragged_siblings(self, level: int, tile: int, above: int, place: int) -> list[bytes]:
+        """Return the siblings on the way up a tile at the right edge, where some are not whole and some are not there."""
         hashes = []
-        while (last := (self._size - 1) >> height) > 0:
-            sibling = index ^ 1
-            if (sibling + 1) << height <= self._size:
-                hashes.append(self.node(height, sibling))
-            elif sibling == last:
+        width = (self._size >> TILE_HEIGHT * level) - tile * TILE_WIDTH
+        nodes = self._nodes(level, tile) if width else None
+        for row in range(above, TILE_HEIGHT):
+            height, sibling = TILE_HEIGHT * level + row, place >> row - above ^ 1
+            if nodes is not None and sibling + 1 << row <= width:
+                hashes.append(nodes.node(row, sibling))
+            elif sibling + (tile << TILE_HEIGHT - row) == (self._size - 1) >> height:
                 hashes.append(self._ragged_node(height))
-            height += 1
-            index >>= 1
         return hashes
 
     def node(self, height: int, index: int) -> bytes:
         """Return the root of the perfect subtree over leaves index * 2^height and the 2^height - 1 after it."""
         level, above = divmod(height, TILE_HEIGHT)
-        tile, at = divmod(index << above, TILE_WIDTH)
+        tile, place = divmod(index, TILE_WIDTH >> above)
+        return self._nodes(level, tile).node(above, place)
+
+    def _nodes(self, level: int, tile: int) -> TileNodes:
         nodes = self._tiles.get((level, tile))
         if nodes is None:
             width = min(TILE_WIDTH, (self._size >> TILE_HEIGHT * level) - tile * TILE_WIDTH)
             nodes = self._tiles[level, tile] = self._read(TilePath(level, tile, width))
-        return nodes(above, at >> above)
+        return nodes
 
     def _ragged_node(self, height: int) -> bytes:
         """Return the root over the leaves right of the last perfect subtree of `height`."""
-        rest = self._size & ((1 << height) - 1)
-        start, hashes = self._size - rest, []
-        for bit in reversed(range(height)):
-            if rest >> bit & 1:
-                hashes.append(self.node(bit, start >> bit))
-                start += 1 << bit
-        return fold(hashes)
+        if height not in self._ragged:
+            rest = self._size & ((1 << height) - 1)
+            start, hashes = self._size - rest, []
+            for bit in reversed(range(height)):
+                if rest >> bit & 1:
+                    hashes.append(self.node(bit, start >> bit))
+                    start += 1 << bit
+            self._ragged[height] = fold(hashes)
+        return self._ragged[height]

@@ -52,7 +52,7 @@ class LogReader:
         self._http: httpx.AsyncClient | None = None
         self._bucket: Bucket | None = None
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-            self._root = Path(unquote(parts.path))
+            self._root = str(Path(unquote(parts.path)))
         elif parts.scheme in ("http", "https") and parts.hostname:
             headers = {"accept-encoding": ACCEPT_ENCODING} | ({"authorization": f"Bearer {token}"} if token else {})
             self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, headers=headers)
@@ -143,7 +143,7 @@ class LogReader:
             return await self._fetch(self._http, f"{self.url}/{path}", limit)
         if self._bucket is not None:
             return await asyncio.to_thread(_read_object, self._bucket, path, limit)
-        file = self._root / path
+        file = f"{self._root}/{path}"  # as text: pathlib takes as long as the reading
         try:
             data = read_cached(file, min(limit, MAX_CHECKPOINT_BYTES))
         except FileNotFoundError as error:
@@ -200,9 +200,9 @@ def _read_object(bucket: Bucket, key: str, limit: int) -> bytes:
         raise LogUnavailableError(str(error)) from error
 
 
-def _read_file(path: Path, limit: int) -> bytes:
+def _read_file(path: str, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError as error:
         raise LogNotFoundError(f"{path}: not found") from error

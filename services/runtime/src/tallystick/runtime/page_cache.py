@@ -10,7 +10,7 @@ from pathlib import Path
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
-def read_cached(path: Path, limit: int) -> bytes | None:
+def read_cached(path: str | Path, limit: int) -> bytes | None:
     """Return a file's bytes; None if a disk would have to be waited for, or if they are more than `limit`.
 
     Raises:
