@@ -93,7 +93,7 @@ def test_nothing_that_is_left_gives_an_erased_vector_back(platform: Platform, tm
     if ON_DISK:
         asyncio.run(_retain(platform, 39 * DAY_S))
     # Scoring keeps two snapshots, and takes another when there is something new.
-    wait_until(lambda: _hidden(platform, gone), "the end of what is kept of the customer", 90)
+    wait_until(lambda: _hidden(platform, gone), "the end of what is kept of the customer", 240)
     assert vector not in asyncio.run(_recovered(platform, backup))
     present, found = _vector(platform, kept)[1], set[bytes]()
 
