@@ -21,6 +21,7 @@ from tallystick.audit.tokens import Scope
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.proof import offline
 from tallystick.cli.demo.steps import wait_until
+from tallystick.cli.demo.story import completeness
 from tallystick.contracts import EntryKind, FeatureVector, HoldEvent, LegalHold, Transaction
 from tallystick.embedded.service_process import console_script
 from tallystick.runtime.log_reader import LogReader
@@ -60,7 +61,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Iter
     kafka = make_kafka(directory / "kafka", settings=brokers) if ON_DISK else None
     scoring = {"TALLYSTICK_SNAPSHOT_DIR": str(directory / "snapshots"), "TALLYSTICK_SNAPSHOT_EVERY_S": "1"}
     extra = {"scoring": scoring, "retention": {"TALLYSTICK_CHECK_EVERY_S": "0.2"}}
-    made = Platform(directory / "chain", partitions=1, retention=PERIODS, kafka=kafka, extra=extra)
+    made = Platform(directory / "chain", partitions=1, retention=PERIODS, kafka=kafka, extra=extra, sealed=True)
     with started(made):
         install(made, release)
         yield made
@@ -110,7 +111,7 @@ def test_nothing_that_is_left_gives_an_erased_vector_back(platform: Platform, tm
 
 
 def _check_proofs(platform: Platform, name: str, directory: Path) -> None:
-    """Check that the bundle verifies without the erased evidence, which is said to be erased, and that the logs are whole."""
+    """Check that the bundle verifies without the erased evidence, which is said so; that the logs are whole, and complete."""
     url = f"{platform.url('audit')}/v1/decisions/{name}/bundle"
     bundle = directory / "bundle.json"
     bundle.write_bytes(httpx.get(url, headers=_token(platform)).raise_for_status().content)
@@ -126,6 +127,10 @@ def _check_proofs(platform: Platform, name: str, directory: Path) -> None:
     fsck = [str(console_script("tallystick")), "fsck", platform.log_url, "--policy", str(platform.policy)]
     done = subprocess.run(fsck, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    decided = platform.health("scoring")["partitions"]["0"]["next_sequence"]
+    complete = completeness(platform, decided)
+    assert complete.code == 0, complete.said
+    assert complete.said["sealers"][0]["compared"] > OTHERS
 
 
 def test_whoever_comes_back_has_another_key(platform: Platform) -> None:

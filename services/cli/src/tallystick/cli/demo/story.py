@@ -152,7 +152,7 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
     verified = offline(["verify", str(bundle), *policy])
     refused = offline(["verify", str(tampered), *policy])
     replayed = offline(["replay", str(bundle), *policy, "--model", str(model)])
-    complete = _completeness(platform, found.decisions)
+    complete = completeness(platform, found.decisions)
     return Told(
         figures=found,
         transaction_id=transaction_id,
@@ -167,8 +167,8 @@ def _prove(plan: Plan, platform: Platform, decided: Decided, following: Followin
     )
 
 
-def _completeness(platform: Platform, decisions: int) -> Verdict:
-    """Hold the decisions against what the sealer read, once its seals on all of them are in the log."""
+def completeness(platform: Platform, decisions: int) -> Verdict:
+    """Hold so many decisions against what the sealer read, once its seals on all of them are in the log."""
     wait_until(lambda: platform.health(SEALER)["seals"]["records"] >= decisions, "the sealer to have read the input")
     signed = platform.health(SEALER)["seals"]["signed"]
     wait_until(lambda: platform.health("notary")["logs"]["seals"]["published_size"] >= signed, "the seals to be logged")
