@@ -31,10 +31,30 @@ from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavai
 from tallystick.trust.bundle_format import LoggedEntry
 
 T = TypeVar("T")
-CACHE_BYTES = 64 * 2**20
-"""For tiles and bundles, and as much again for rows: those of 32 million entries."""
-
 ROW_HEIGHT = 4
+_OF_ROWS = _OF_BUNDLES = 1 / 8
+
+Key = tuple[str, int, int, int]
+"""A log's name, and a tile's level, index and width: nothing that the garbage collector need look through."""
+
+
+class TileCache:
+    """What all logs together keep of their tiles, which never change.
+
+    What is not kept is read from storage; where that takes a thread, it takes longer than the rest of a proof.
+
+    Args:
+        limit_bytes: an eighth of it is for entry bundles, an eighth for rows of tiles, the rest for hash tiles.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.rows: ByteCache[Key] = ByteCache(int(limit_bytes * _OF_ROWS))
+        self.bundles: ByteCache[Key] = ByteCache(int(limit_bytes * _OF_BUNDLES))
+        self.tiles: ByteCache[Key] = ByteCache(int(limit_bytes * (1 - _OF_ROWS - _OF_BUNDLES)))
+
+    def of(self, path: TilePath) -> ByteCache[Key]:
+        """Return where the tile or bundle at a path is kept."""
+        return self.bundles if path.level == ENTRIES else self.tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +96,12 @@ class Inclusion:
 class PublishedLog:
     """One log, `name` being the end of its origin; every method raises UnavailableError if storage does not answer."""
 
-    def __init__(self, name: str, origin: str, reader: LogReader, policy: LogPolicy, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, name: str, origin: str, reader: LogReader, policy: LogPolicy, cache: TileCache) -> None:
         self.name = name
         self.origin = origin
         self._reader = reader
         self._policy = policy
-        self._kept: ByteCache[tuple[int, int, int]] = ByteCache(cache_bytes)
-        self._rows: ByteCache[tuple[int, int, int]] = ByteCache(cache_bytes)
+        self._cache = cache
         self._head: Head | None = None
         self._size = 0
         self._right_edge: dict[int, bytes] = {}
@@ -199,7 +218,7 @@ class PublishedLog:
         fetched = {path: await self._read(path, head) for path in needed}
 
         def read(path: TilePath) -> bytes:
-            tile = fetched.get(path) or self._kept.get(_key(path))
+            tile = fetched.get(path) or self._cache.of(path).get(self._key(path))
             if tile is None:
                 raise _NotReadError(path)
             return tile
@@ -223,10 +242,11 @@ class PublishedLog:
         are 960 bytes, 11; and there are 256 times fewer of the others.
         """
         lowest = ROW_HEIGHT if path.level == 0 else 0
-        rows = self._rows.get(_key(path))
+        key = self._key(path)
+        rows = self._cache.rows.get(key)
         if rows is None:
             rows = _rows(read(path), lowest)
-            self._rows.put(_key(path), rows)
+            self._cache.rows.put(key, rows)
         return _KeptNodes(path, lowest, rows, read)
 
     async def _read(self, path: TilePath, head: Head) -> bytes:
@@ -239,11 +259,15 @@ class PublishedLog:
 
     async def _fetch(self, path: TilePath) -> bytes:
         """Tiles are kept, for one of a given width never changes."""
-        data = self._kept.get(_key(path))
+        kept, key = self._cache.of(path), self._key(path)
+        data = kept.get(key)
         if data is None:
             data = await self._reader.read_tile(path)
-            self._kept.put(_key(path), data)
+            kept.put(key, data)
         return data
+
+    def _key(self, path: TilePath) -> Key:
+        return self.name, path.level, path.index, path.width
 
 
 class _NotReadError(Exception):
@@ -252,11 +276,6 @@ class _NotReadError(Exception):
     def __init__(self, path: TilePath) -> None:
         super().__init__(path)
         self.path = path
-
-
-def _key(path: TilePath) -> tuple[int, int, int]:
-    """Return what a cache knows a tile by: numbers only, which the garbage collector need not look through."""
-    return path.level, path.index, path.width
 
 
 class _KeptNodes:

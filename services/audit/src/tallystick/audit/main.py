@@ -28,7 +28,7 @@ from tallystick.audit.issuer import Issuer
 from tallystick.audit.key_table import KeyTable
 from tallystick.audit.keys import EvidenceKeys
 from tallystick.audit.log_proving import LogProver
-from tallystick.audit.logs import PublishedLog
+from tallystick.audit.logs import PublishedLog, TileCache
 from tallystick.audit.models import ModelFiles
 from tallystick.audit.owning import Owners
 from tallystick.audit.proving import Opener, Prover
@@ -61,10 +61,10 @@ def main() -> None:
 async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
     policy = TrustPolicy.parse(*policy_files.values())
     async with AsyncExitStack() as stack:
-        logs, files = {}, {}
+        logs, files, cache = {}, {}, TileCache(settings.cache_bytes)
         for name, origin in policy.origins.items():
             reader = await stack.enter_async_context(LogReader(settings.log_part(name), settings))
-            logs[name] = PublishedLog(name, origin, reader, policy.log_policy)
+            logs[name] = PublishedLog(name, origin, reader, policy.log_policy, cache)
             files[name] = AnchorFiles(settings.log_part(name), settings)
         store = await Database.open(settings)
         stack.callback(store.close)

@@ -5,7 +5,7 @@ import sys
 from contextlib import AsyncExitStack
 
 from tallystick.audit.governing import Governing
-from tallystick.audit.logs import PublishedLog
+from tallystick.audit.logs import PublishedLog, TileCache
 from tallystick.audit.retention import keeper
 from tallystick.audit.retention.settings import KeeperSettings
 from tallystick.audit.retention.vault_keys import VaultKeys
@@ -18,6 +18,8 @@ from tallystick.runtime.settings import load, refuse
 from tallystick.runtime.vault import Vault
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy, log_name
+
+_CACHE_BYTES = 2**23
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ async def _run(settings: KeeperSettings, policy: TrustPolicy) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(health.app(), settings.http_host, settings.http_port))
         reader = await stack.enter_async_context(LogReader(settings.log_part(name), settings))
-        log = PublishedLog(name, policy.governance_origin, reader, policy.log_policy)
+        log = PublishedLog(name, policy.governance_origin, reader, policy.log_policy, TileCache(_CACHE_BYTES))
         async with asyncio.TaskGroup() as tasks:
             keeping = keeper.run(settings, VaultKeys(Vault(settings)), Governing(log, policy), health)
             tasks.create_task(keeping, name="retention")
