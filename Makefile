@@ -26,7 +26,7 @@ kafka: $(VENV)/.locked $(VENV)/.parts  ## Run Apache Kafka by hand until Ctrl-C 
 	@$(VENV)/bin/python -m tallystick.embedded.kafka $(ARGS)
 
 # Fetched beforehand: no test's time limit is made for a download.
-test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (a quarter of an hour on two cores); PYTEST_ARGS chooses some.
+test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (twenty minutes on two cores); PYTEST_ARGS chooses some.
 	@$(VENV)/bin/python -m tallystick.embedded.kafka --fetch
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
