@@ -52,6 +52,11 @@ class TileCache:
         self.bundles: ByteCache[Key] = ByteCache(int(limit_bytes * _OF_BUNDLES))
         self.tiles: ByteCache[Key] = ByteCache(int(limit_bytes * (1 - _OF_ROWS - _OF_BUNDLES)))
 
+    def forget(self, name: str) -> None:
+        """Keep nothing of one log any more."""
+        for cache in (self.rows, self.bundles, self.tiles):
+            cache.drop(lambda key: key[0] == name)
+
     def of(self, path: TilePath) -> ByteCache[Key]:
         """Return where the tile or bundle at a path is kept."""
         return self.bundles if path.level == ENTRIES else self.tiles
@@ -160,6 +165,7 @@ class PublishedLog:
         try:
             verify_inclusion(index, size, leaf_hash(entry), proof, root)
         except ProofError as error:
+            self._forget()
             raise InconsistentError(f"The stored {self.name} log does not agree with its checkpoint: {error}.") from error
         return LoggedEntry(index, entry, proof)
 
@@ -248,6 +254,11 @@ class PublishedLog:
             rows = _rows(read(path), lowest)
             self._cache.rows.put(key, rows)
         return _KeptNodes(path, lowest, rows, read)
+
+    def _forget(self) -> None:
+        """Read all tiles anew: one that is kept may be wrong, and storage have been put right."""
+        self._size, self._right_edge = 0, {}
+        self._cache.forget(self.name)
 
     async def _read(self, path: TilePath, head: Head) -> bytes:
         """Return a tile by way of the widest that the head has: storage need not keep narrower ones."""

@@ -1,7 +1,7 @@
 """A cache of bytes that forgets what was used longest ago."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -30,3 +30,8 @@ class ByteCache(Generic[K]):
         self._values[key] = value
         while self._size > self._limit:
             self._size -= len(self._values.popitem(last=False)[1])
+
+    def drop(self, unwanted: Callable[[K], bool]) -> None:
+        """Forget the values of some keys."""
+        for key in [key for key in self._values if unwanted(key)]:
+            self._size -= len(self._values.pop(key))
