@@ -93,6 +93,7 @@ class Transactor:
         Raises:
             NoTransactionsError: the broker has none.
             TransactionalIdAuthorizationFailed: it refuses the name.
+            FencedError: another has started under the name meanwhile.
             KafkaError: it does not answer; try again.
         """
         try:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -139,6 +139,8 @@ class Acquisition:
             return AtLeastOnce(await _started(stack, kafka.producer(settings, **_PRODUCER)))
         outputs = (DECISIONS, EVIDENCE, DEAD_LETTER)
         client = await stack.enter_async_context(transactions.client(settings, outputs))
+        for name in outputs:
+            self._check_count(name, client.cluster.partitions_for_topic(name) or ())
         transactors = {
             number: transactions.Transactor(
                 client,
@@ -207,13 +209,15 @@ class Acquisition:
         return lambda key: (murmur2(key) & 0x7FFFFFFF) % count
 
     async def _check_topics(self, readers: Readers) -> None:
-        count = self._policy.topics[self._settings.source_topic].partitions
         reader = await readers.get()
         for name in (self._settings.source_topic, DECISIONS, EVIDENCE, DEAD_LETTER):
-            present = await kafka.partitions_of(reader, name)
-            if len(present) != count:
-                raise TopicError(f"{name} has {len(present)} partitions, the trust policy says {count}")
+            self._check_count(name, await kafka.partitions_of(reader, name))
         readers.put_nowait(reader)
+
+    def _check_count(self, topic: str, present: Collection[int]) -> None:
+        count = self._policy.topics[self._settings.source_topic].partitions
+        if len(present) != count:
+            raise TopicError(f"{topic} has {len(present)} partitions, the trust policy says {count}")
 
 
 def _wait_for(unlogged: dict[int, list[Unlogged]], logs: FollowedLogs) -> None:
