@@ -10,11 +10,12 @@ from tallystick.cli.export.sealing import seals_over
 from tallystick.cli.replay.reading import BrokenLogError
 from tallystick.contracts import Decision, EntryKind, Seal, SealStatement
 from tallystick.merkle.proof_files import ProofFile
+from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.log_proofs import VerifiedLogProof, verify_log_proof
 from tallystick.trust.packages.sealed import covers
 from tallystick.trust.seals import open_seal
 
-from ..sealer.input import POLICY, SEALS, Sealing, decided, records
+from ..sealer.input import POLICY, SEALS, Sealing, decided, records, resigned
 from ..trust.helpers import Log
 from .logs import publish
 
@@ -72,7 +73,7 @@ def test_seals_are_shared_and_what_is_not_sealed_is_counted(log: Path) -> None:
     assert len(files) == 2
     files, left_out = found(log, made[-EACH:])
     assert (files, len(left_out)) == ({}, 2)
-    assert left_out[0] == "s1's seals on 3 of the decisions: the log of seals has none"
+    assert left_out[0] == "s1's seals on 3 of the decisions: none was found"
 
 
 def test_a_gap_before_is_taken_along(tmp_path: Path) -> None:
@@ -88,7 +89,47 @@ def test_a_gap_before_is_taken_along(tmp_path: Path) -> None:
         log.append(EntryKind.ENTRY_KIND_SEAL, seal.SerializeToString(), topic="seals")
     publish(log, tmp_path / "seals")
     files, left_out = found(tmp_path, decided(records(1)))
-    assert (sorted(files), left_out) == ([1, 2], ["s2's seals on 1 of the decisions: the log of seals has none"])
+    assert (sorted(files), left_out) == ([1, 2], ["s2's seals on 1 of the decisions: none was found"])
+
+
+def test_old_seals_once_more_hide_nothing(tmp_path: Path) -> None:
+    """Whoever may write there logs a sealer's first seal again and again, and one signed that has too few partitions.
+
+    Fails if what halving does not find counts as not there.
+    """
+    sealing, log = Sealing(), Log(SEALS)
+    read = records(30)
+    made = []
+    for second in range(10):
+        sealing.read(*read[second * EACH : (second + 1) * EACH])
+        made.append(sealing.seal())
+    odd = SealStatement.FromString(made[0].statement)
+    del odd.partitions[1:]
+    odd.partition_count = 1
+    for seal in (*made, *[made[0]] * 11, resigned(odd)):
+        log.append(EntryKind.ENTRY_KIND_SEAL, seal.SerializeToString(), topic="seals")
+    publish(log, tmp_path / "seals")
+    for decision in decided(read):
+        files, left_out = found(tmp_path, [decision])
+        assert (len(files), len(left_out)) == (1, 1), decision.sequence
+
+
+def test_a_sealer_that_is_not_there_is_looked_for_once(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of decisions without a seal: the log is read once for all of them, not once each."""
+    reads = 0
+    entries = LogReader.entries
+
+    async def counted(self: LogReader, *where: int) -> list[bytes]:
+        nonlocal reads
+        reads += 1
+        return await entries(self, *where)
+
+    monkeypatch.setattr(LogReader, "entries", counted)
+    left_out: list[str] = []
+    policy = replace(POLICY, sealers=(*POLICY.sealers, replace(POLICY.sealers[0], name="s9")))
+    asyncio.run(seals_over(log.as_uri(), policy, decided(records(500)), None, left_out))
+    assert left_out == ["s9's seals on 500 of the decisions: none was found"]
+    assert reads < 500
 
 
 def test_what_is_not_there_is_said_and_what_is_not_the_log_s_is_refused(log: Path, tmp_path: Path) -> None:

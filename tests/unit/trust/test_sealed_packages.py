@@ -58,7 +58,7 @@ def packaged(world: World, seals: dict[str, bytes]) -> VerifiedPackage:
 def test_who_has_sealed_how_much_is_told(world: World) -> None:
     """Without seals, it is said that they are missing; with one by each sealer, what each amounts to."""
     bare = packaged(world, {})
-    assert (dict(bare.sealed), NO_COMPLETENESS in bare.unchecked) == ({}, True)
+    assert (dict(bare.sealed), NO_COMPLETENESS in bare.unchecked) == ({"s1": 0, "s2": 0}, True)
     seals = [Sealing(name) for name in ("s1", "s2")]
     for sealing in seals:
         sealing.read(*READ)
@@ -66,7 +66,11 @@ def test_who_has_sealed_how_much_is_told(world: World) -> None:
     package = packaged(world, {f"seals/{index}.tlog-proof": proof_file(log, index) for index in range(2)})
     assert package.sealed == {"s1": 1, "s2": 1}
     assert NO_COMPLETENESS not in package.unchecked
-    assert "s1 sealed the records of 1 of the decisions, and those before" in package.checks
+    assert "up to 1 of the decisions s1 read what they were made on" in package.checks
+    one = packaged(world, {"seals/0.tlog-proof": proof_file(log, 0)})
+    assert [left for left in one.unchecked if "s2" in left] == [
+        "what s2 read of the input: no seal of its on 1 of the decisions counts here"
+    ]
     assert any("beyond its first 4 bytes" in left for left in package.unchecked)
 
 
@@ -81,7 +85,7 @@ def test_a_decision_on_other_records_is_found(world: World, count: int, byte: in
     world.decision.chain = bytes(chain)
     seals = {"seals/1.tlog-proof": proof_file(log_of(count), 1)}
     if not found:
-        assert packaged(world, seals).sealed == {"s1": 1}
+        assert packaged(world, seals).sealed["s1"] == 1
         return
     with pytest.raises(PackageError, match=r"seals/1\.tlog-proof: s1 read other records than the decision at partition 0"):
         packaged(world, seals)
@@ -101,11 +105,21 @@ def test_behind_a_gap_a_seal_says_nothing(world: World) -> None:
     for other in ({}, {"seals/1.tlog-proof": proof_file(log, 1)}, {"seals/3.tlog-proof": proof_file(log, 3)}):
         with pytest.raises(PackageError, match=r"s1 read other records|about none of the decisions"):
             packaged(world, seals | other)
-    assert packaged(world, seals | {"seals/0.tlog-proof": proof_file(log, 0)}).sealed == {}
+    assert packaged(world, seals | {"seals/0.tlog-proof": proof_file(log, 0)}).sealed["s1"] == 0
 
 
 def _tell(partition: int, said: SealStatement) -> None:
     said.partitions[partition].gap = "three records are missing"
+
+
+def test_a_sealer_with_two_words_has_none(world: World) -> None:
+    """Two statements of one number, each well signed and logged, are refused whatever they say."""
+    seals = [Sealing(), Sealing()]
+    for sealing, number in zip(seals, (3, 2), strict=True):
+        sealing.read(*READ[:number])
+    log = logged(*(sealing.seal() for sealing in seals))
+    with pytest.raises(PackageError, match="s1 signed two different statements of number 0"):
+        packaged(world, {f"seals/{index}.tlog-proof": proof_file(log, index) for index in range(2)})
 
 
 def test_each_place_of_a_trail_is_held_against_its_own_decision(world: World) -> None:
@@ -115,7 +129,7 @@ def test_each_place_of_a_trail_is_held_against_its_own_decision(world: World) ->
         world.decision.sequence, world.decision.chain = decision.sequence, decision.chain
         world.decision.source_offset = decision.source_offset
         inside = contents(world, decision.sequence) | {"seals/1.tlog-proof": proof_file(log, 1)}
-        assert verify_package(write_archive(summed(inside)), POLICY).sealed == {"s1": 1}
+        assert verify_package(write_archive(summed(inside)), POLICY).sealed["s1"] == 1
 
 
 Make = Callable[[World], tuple[str, bytes]]

@@ -105,7 +105,7 @@ async def _export(args: Namespace) -> tuple[bytes, VerifiedPackage]:
             gathered.left_out.append(
                 f"{chosen.unknown:,} decisions of the time whose customer cannot be told: rejected, erased, or not at hand"
             )
-        # Last, so that it covers whatever the bundles name.
+        # After the bundles, so that it covers whatever they name.
         signed, entries = await read_governance_entries(governance_url, policy)
         policy_files = await audit.trust_policy()
     governing = replay(entries, policy)

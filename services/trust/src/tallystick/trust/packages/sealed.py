@@ -6,6 +6,7 @@ that was made on other records than those has another hash.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from tallystick.contracts import Decision, EntryKind
 from tallystick.trust.errors import TrustError
@@ -15,15 +16,35 @@ from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.seals import MAX_NUMBER, TRAIL_STEP, SignedSeal, open_seal
 
 FOLDER = "seals/"
+Stream: TypeAlias = tuple[str, int]
+"""An input topic, and a partition of it."""
+
+
+def stream_of(decision: Decision) -> Stream:
+    """Return where the record is that a decision is on."""
+    return decision.source_topic, decision.source_partition
+
+
+def sealed_range(seal: SignedSeal, partition: int) -> range:
+    """Return the sequences of a partition that a seal's trail goes over."""
+    one = seal.statement.partitions[partition]
+    return range(one.next_sequence - len(one.trail) // TRAIL_STEP, one.next_sequence)
 
 
 def covers(seal: SignedSeal, decision: Decision) -> bool:
     """Tell whether a seal's trail goes over the record that a decision is on."""
+    topic, partition = stream_of(decision)
     said = seal.statement
-    if said.topic != decision.source_topic or decision.source_partition >= said.partition_count:
-        return False
-    one = said.partitions[decision.source_partition]
-    return one.next_sequence - len(one.trail) // TRAIL_STEP <= decision.sequence < one.next_sequence
+    return said.topic == topic and partition < said.partition_count and decision.sequence in sealed_range(seal, partition)
+
+
+def covered_in(seal: SignedSeal, decisions: Mapping[tuple[Stream, int], Decision]) -> list[Decision]:
+    """Return those of the decisions, by stream and sequence, that a seal goes over; by the shorter of both."""
+    said = seal.statement
+    if sum(len(one.trail) for one in said.partitions) // TRAIL_STEP > len(decisions):
+        return [decision for decision in decisions.values() if covers(seal, decision)]
+    keys = (((said.topic, one.partition), at) for one in said.partitions for at in sealed_range(seal, one.partition))
+    return [decisions[key] for key in keys if key in decisions]
 
 
 def agrees(seal: SignedSeal, decision: Decision) -> bool:
@@ -37,33 +58,44 @@ def agrees(seal: SignedSeal, decision: Decision) -> bool:
 def check_seals(files: Mapping[str, bytes], decisions: Sequence[Decision], policy: TrustPolicy) -> Mapping[str, int]:
     """Check the seals of a package, and its decisions against them.
 
-    Behind a gap in what it could read of a partition a sealer's running hash is another one than scoring's, and says nothing;
-    so a seal that tells of a gap may be there, too.
+    Behind a gap in what it could read of a partition a sealer's running hash may be another one than scoring's; so a seal that
+    tells of a gap may be there, too, and what comes after it is not held against the decisions.
 
     Returns:
-        How many of the decisions each sealer has sealed, for those who sealed any.
+        How many of the decisions each sealer of the policy has sealed.
 
     Raises:
-        PackageError: A seal is not sound, is about none of the decisions, or goes over one that was made on other records.
+        PackageError: A seal is not sound, is about none of the decisions, goes over one that was made on other records, or says
+            something else than another one of its number.
     """
     seals = {name: _seal(name, files[name], policy) for name in sorted(files) if name.startswith(FOLDER)}
+    _check_one_word(seals)
     gaps = _first_gaps(seals.values())
-    sealed: dict[str, set[tuple[str, int, int]]] = {}
+    streams = {stream_of(decision) for decision in decisions}
+    by_place = {(stream_of(decision), decision.sequence): decision for decision in decisions}
+    sealed: dict[str, set[tuple[Stream, int]]] = {sealer.name: set() for sealer in policy.sealers}
     for name, seal in seals.items():
-        covered = [decision for decision in decisions if covers(seal, decision)]
-        if not covered and not any(has_gap(seal, one.source_topic, one.source_partition) for one in decisions):
+        covered = covered_in(seal, by_place)
+        if not covered and not any(has_gap(seal, *stream) for stream in streams):
             raise PackageError(f"{name} is about none of the decisions")
         for decision in covered:
-            stream = decision.source_topic, decision.source_partition
-            if seal.statement.number >= gaps.get((seal.sealer, *stream), MAX_NUMBER):
+            if seal.statement.number >= gaps.get((seal.sealer, stream_of(decision)), MAX_NUMBER):
                 continue
             if not agrees(seal, decision):
                 raise PackageError(
                     f"{name}: {seal.sealer} read other records than the decision at partition {decision.source_partition},"
                     f" sequence {decision.sequence:,} was made on: one was left out, put in, moved or altered, there or before"
                 )
-            sealed.setdefault(seal.sealer, set()).add((*stream, decision.sequence))
-    return {sealer: len(places) for sealer, places in sorted(sealed.items())}
+            sealed[seal.sealer].add((stream_of(decision), decision.sequence))
+    return {sealer: len(places) for sealer, places in sealed.items()}
+
+
+def _check_one_word(seals: Mapping[str, SignedSeal]) -> None:
+    said: dict[tuple[str, int], bytes] = {}
+    for name, seal in seals.items():
+        number = seal.statement.number
+        if said.setdefault((seal.sealer, number), seal.digest) != seal.digest:
+            raise PackageError(f"{name}: {seal.sealer} signed two different statements of number {number}")
 
 
 def has_gap(seal: SignedSeal, topic: str, partition: int) -> bool:
@@ -72,14 +104,14 @@ def has_gap(seal: SignedSeal, topic: str, partition: int) -> bool:
     return said.topic == topic and partition < said.partition_count and bool(said.partitions[partition].gap)
 
 
-def _first_gaps(seals: Iterable[SignedSeal]) -> dict[tuple[str, str, int], int]:
-    """Return the number of each sealer's first statement here that tells of a gap, by sealer, topic and partition."""
-    first: dict[tuple[str, str, int], int] = {}
+def _first_gaps(seals: Iterable[SignedSeal]) -> dict[tuple[str, Stream], int]:
+    """Return the number of each sealer's first statement here that tells of a gap, by sealer and stream."""
+    first: dict[tuple[str, Stream], int] = {}
     for seal in seals:
         said = seal.statement
         for one in said.partitions:
             if one.gap:
-                of = seal.sealer, said.topic, one.partition
+                of = seal.sealer, (said.topic, one.partition)
                 first[of] = min(said.number, first.get(of, MAX_NUMBER))
     return first
 

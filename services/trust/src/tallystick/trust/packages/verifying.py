@@ -61,7 +61,7 @@ class VerifiedPackage:
         bundles: its decisions, by rising place.
         governance: what the governance log amounts to, and governance_head up to which checkpoint.
         models: how many model files there are.
-        sealed: how many of the decisions each sealer has sealed, by sealer; those that sealed none are not in it.
+        sealed: how many of the decisions each sealer of the policy has sealed.
         same_policy: whether the operator's copy of the trust policy says what one's own says.
         checks: what was checked, in plain words, and
         unchecked: what was not.
@@ -217,13 +217,20 @@ def _checks(case: Case, bundles: Sequence[VerifiedBundle], models: int, sealed: 
         out.append(f"what is disclosed of evidence ({', '.join(case.groups) or 'nothing'}) opens the decisions' commitments")
     if models:
         out.append(f"the {models:,} model files are those that made the decisions; `tallystick replay` executes them again")
-    out += [f"{sealer} sealed the records of {count:,} of the decisions, and those before" for sealer, count in sealed.items()]
+    out += [
+        f"up to {count:,} of the decisions {sealer} read what they were made on" for sealer, count in sealed.items() if count
+    ]
     return out
 
 
 def _unchecked(bundles: Sequence[VerifiedBundle], sealed: Mapping[str, int]) -> list[str]:
     """Return what no bundle checked, each once, but what the package as a whole has shown."""
-    is_sealed = any(count == len(bundles) for count in sealed.values())
+    is_sealed = bool(bundles) and len(bundles) in sealed.values()
     shown = {REVOKED, NO_COMPLETENESS} if is_sealed else {REVOKED}
     left_open = dict.fromkeys(left for bundle in bundles for left in bundle.unchecked if left not in shown)
-    return [*left_open, *([_SEALED_BY_THE_START] if is_sealed else []), *_UNCHECKED]
+    unread = [
+        f"what {sealer} read of the input: no seal of its on {len(bundles) - count:,} of the decisions counts here"
+        for sealer, count in sealed.items()
+        if count < len(bundles)
+    ]
+    return [*left_open, *([_SEALED_BY_THE_START] if any(sealed.values()) else []), *unread, *_UNCHECKED]
