@@ -25,8 +25,12 @@ def fresh_stack(tmp_path: Path) -> Iterator[ProvisionedStack]:
         yield own
 
 
+_OFTEN = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"}
+"""How often the broker looks for transactions that took too long; the default, ten seconds, is most of a reader's patience."""
+
+
 @pytest.fixture(scope="package")
 def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
     """One broker of Apache Kafka that all integration tests share: leave it running, and take topics of your own."""
-    with running_kafka(tmp_path_factory.mktemp("apache")) as shared:
+    with running_kafka(tmp_path_factory.mktemp("apache"), settings=_OFTEN) as shared:
         yield shared

@@ -53,7 +53,7 @@ class AuditSettings(VaultSettings, DatabaseSettings, S3Settings, HttpSettings, R
 
     log_url: LogUrl
     """Where the logs are read: file:///directory, http(s)://prefix or s3://bucket/prefix; each is below it, by its name."""
-    cache_bytes: Annotated[int, Field(ge=2**20)] = 512 * 2**20
+    cache_bytes: Annotated[int, Field(ge=2**20, le=2**38)] = 512 * 2**20
     """How much memory the logs' tiles may take; the hash tiles of ten million entries and what hangs on them take 360 MB."""
     models_dir: Directory
     """Where the models' files lie, as `<SHA-256>.json`."""
