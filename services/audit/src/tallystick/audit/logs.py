@@ -236,7 +236,7 @@ class PublishedLog:
                 fetched[missing.path] = await self._read(missing.path, head)
 
     def _tree(self, size: int, read: ReadTile) -> Tree:
-        """Return the tree of a size; that of the one that was asked for last is kept."""
+        """Return the tree of a size; the right edge of the one that was asked for last is kept."""
         if size != self._size:
             self._size, self._right_edge = size, {}
         return Tree(size, partial(self._nodes, read), self._right_edge)
@@ -310,8 +310,7 @@ class _KeptNodes:
             hashes = [row_node(tile, height, place >> height - above ^ 1) for height in range(above, lowest)]
         for height in range(lowest, TILE_HEIGHT):
             if height >= above:
-                at = (before + (place >> height - above ^ 1)) * HASH_SIZE
-                hashes.append(self._rows[at : at + HASH_SIZE])
+                hashes.append(self._at(before + (place >> height - above ^ 1)))
             before += TILE_WIDTH >> height
         return hashes
 
