@@ -21,7 +21,7 @@ from tallystick.notary.receipts import ReceiptSigner, report_receipts
 from tallystick.notary.service import keep_going, report
 from tallystick.notary.settings import NotarySettings
 from tallystick.notary.signer import NoteSigner
-from tallystick.notary.source import TopicSource, watch_brokers
+from tallystick.notary.source import BUSY_FETCH_WAIT_MS, FETCH_WAIT_MS, TopicSource, watch_brokers
 from tallystick.notary.storage import LogStorage
 from tallystick.notary.witness_http import client as witness_client
 from tallystick.notary.witness_report import Quorums, report_witnesses
@@ -130,7 +130,8 @@ async def _run(settings: NotarySettings, trust: TrustPolicy, logs: Sequence[Log]
             clock_s = time.time if governs and not policy else None
             signer = NoteSigner(vault, log.signing_key, log.origin, keyring, clock_s)
             ledger = Ledger(database, log.name, log.origin, settings.source_topic, log.input_partitions)
-            source = TopicSource(settings, log.topic, log.partitions, health, log.name)
+            wait_ms = BUSY_FETCH_WAIT_MS if log.topic == DECISIONS else FETCH_WAIT_MS
+            source = TopicSource(settings, log.topic, log.partitions, health, log.name, fetch_wait_ms=wait_ms)
             stack.push_async_callback(source.close)
             if policy:
                 say = partial(quorums.say, log.name)

@@ -18,6 +18,8 @@ from tallystick.runtime.settings import KafkaSettings
 
 _SHORT = "was the topic made anew, or a broker restored that had lost records?"
 MAX_BATCH_RECORDS = 16_384
+FETCH_WAIT_MS, BUSY_FETCH_WAIT_MS = 500, 20
+"""For topics of a record now and then, and for one whose records are waited for."""
 FETCH_OPTIONS: dict[str, Any] = {
     "max_partition_fetch_bytes": 4 * 2**20,
     "request_timeout_ms": 10_000,
@@ -27,11 +29,24 @@ _log = logging.getLogger(__name__)
 
 
 class TopicSource:
-    """See `Source`. Reads `partitions` of the topic; while it does not have them all, it counts as not answering."""
+    """See `Source`. Reads `partitions` of the topic; while it does not have them all, it counts as not answering.
 
-    def __init__(self, settings: KafkaSettings, topic: str, partitions: frozenset[int], health: Health, loop: str) -> None:
+    `fetch_wait_ms` is how long brokers may keep a fetch for which there is nothing yet. Some give it back only then, records or
+    none: so it is also how late a record may be seen, and asking more often is what a smaller one costs.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        partitions: frozenset[int],
+        health: Health,
+        loop: str,
+        *,
+        fetch_wait_ms: int = FETCH_WAIT_MS,
+    ) -> None:
         self._settings, self._topic, self._partitions = settings, topic, partitions
-        self._health, self._loop = health, loop
+        self._health, self._loop, self._fetch_wait_ms = health, loop, fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
         self._stops: dict[int, str] = {}
         self._paused: set[int] = set()
@@ -45,7 +60,7 @@ class TopicSource:
         """See `Source`. Makes a new consumer, so that nothing which the old one had fetched can come after."""
         await self.close()
         with answering("kafka", self._health):
-            consumer = kafka.consumer(self._settings, **FETCH_OPTIONS)
+            consumer = kafka.consumer(self._settings, fetch_max_wait_ms=self._fetch_wait_ms, **FETCH_OPTIONS)
             try:
                 await consumer.start()
                 present = await kafka.partitions_of(consumer, self._topic)
