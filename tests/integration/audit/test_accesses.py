@@ -1,16 +1,23 @@
 """Who was shown evidence: recorded before it is shown, digested, the digest in Kafka, and the records give it."""
 
 import asyncio
+import dataclasses
 import json
+import subprocess
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import TopicPartition
 
-from tallystick.contracts import AccessDigest
+from tallystick.contracts import AccessDigest, EntryKind, LogEntry
+from tallystick.embedded.service_process import console_script
+from tallystick.merkle.tiles import TileBuilder
 from tallystick.runtime.kafka import consumer, read_to_end
+from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.access_digests import FIRST, AccessDigests, digest_of
 
 from .test_api import problem
@@ -110,6 +117,105 @@ def recorded_salt(auditor: httpx.Client, world: World) -> str:
     assert auditor.get("/v1/positions/1/3/bundle?disclose=explanation").status_code == 200
     salt: str = recorded(world, partition=1, first=3)[-1]["salt"]
     return salt
+
+
+Said = tuple[int, dict[str, Any]]
+
+
+def accesses(world: World, folder: Path, logged: Sequence[AccessDigest], *options: str) -> Said:
+    """Run the command over a governance log that has these digests; return its exit code, and what it says as JSON."""
+    folder.mkdir()
+    log = dataclasses.replace(world.governance, directory=folder / "governance", entries=[], builder=TileBuilder())
+    kind = EntryKind.ENTRY_KIND_ACCESS_DIGEST
+    entries = [LogEntry(kind=kind, topic="governance", value=one.SerializeToString()).SerializeToString() for one in logged]
+    log.publish([*world.governance.entries, *entries])
+    token = folder / "token"
+    token.write_text(world.bearer()["Authorization"].removeprefix("Bearer "))
+    named = {"--policy": world.servers.policy, "--audit": world.url, "--token-file": token}
+    words = [str(word) for pair in named.items() for word in pair]
+    command = [str(console_script("tallystick")), "accesses", str(folder), *words, "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_an_auditor_holds_the_records_against_the_logged_digests(auditor: httpx.Client, world: World, tmp_path: Path) -> None:
+    """Who was shown what is told; a record that was changed, left out or put in is found, and so is a digest that is gone."""
+    for _ in range(2):
+        salt, deadline = recorded_salt(auditor, world), time.monotonic() + WITHIN_S
+        while not asyncio.run(_digested(world, salt)):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    logged = asyncio.run(digests(world))
+    assert len(logged) >= 2
+    code, said = accesses(world, tmp_path / "sound", logged)
+    assert (code, said["unchanged"], said["batches"]) == (0, True, len(logged))
+    assert said["records"] == sum(digest.records for digest in logged)
+    (shown,) = [one for one in said["people"] if one["as"] == "tallystick:auditor"]
+    assert (shown["by"], shown["groups"]["explanation"] >= 2) == ("somebody", True)
+
+    last = logged[-1].batch
+    for number, (change, reason) in enumerate(
+        [
+            (
+                "UPDATE audit.accesses SET line = replace(line, 'somebody', 'nobody') WHERE batch = $1",
+                "changed, left out or put in",
+            ),
+            ("DELETE FROM audit.accesses WHERE batch = $1", "its records are gone"),
+            ("INSERT INTO audit.accesses (line, batch) VALUES ('{}', $1)", "records are served, and"),
+        ]
+    ):
+        kept = asyncio.run(_changed(world, change, last))
+        code, said = accesses(world, tmp_path / f"changed-{number}", logged)
+        asyncio.run(_put_back(world, last, kept))
+        assert (code, len(said["differing"])) == (1, 1)
+        assert said["differing"][0].startswith(f"batch {last:,}: ")
+        assert reason in said["differing"][0]
+    code, said = accesses(world, tmp_path / "gone", [*logged[:-2], logged[-1]])
+    assert (code, "does not follow on the one before it" in said["reason"]) == (1, True)
+    code, said = accesses(world, tmp_path / "later", logged, "--from", str(logged[-1].until_ms))
+    assert (code, said["batches"]) == (0, 1)
+
+
+async def _digested(world: World, salt: str) -> bool:
+    async with database(world.servers, "audit") as connection:
+        query = "SELECT batch FROM audit.accesses WHERE position($1 in line) > 0"
+        batch = await connection.fetchval(query, salt)
+    return batch is not None and batch in {digest.batch for digest in await digests(world)}
+
+
+async def _changed(world: World, change: str, batch: int) -> list[tuple[int, str]]:
+    async with database(world.servers, "audit") as connection:
+        kept = await connection.fetch("SELECT number, line FROM audit.accesses WHERE batch = $1 ORDER BY number", batch)
+        await connection.execute(change, batch)
+    return [tuple(row) for row in kept]
+
+
+async def _put_back(world: World, batch: int, kept: list[tuple[int, str]]) -> None:
+    async with database(world.servers, "audit") as connection:
+        await connection.execute("DELETE FROM audit.accesses WHERE batch = $1", batch)
+        rows = [(number, line, batch) for number, line in kept]
+        await connection.executemany(
+            "INSERT INTO audit.accesses (number, line, batch) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3)", rows
+        )
+
+
+def test_a_reader_that_asks_too_often_waits_and_goes_on(world: World) -> None:
+    """A whole log is read through a service that allows a few requests a second: it is slower, and not unavailable."""
+    api = api_process(world, address_rate="5", address_burst="5")
+    api.start()
+    try:
+        api.wait_ready()
+
+        async def read() -> int:
+            async with LogReader(f"{api.health_url.removesuffix('/health')}/decisions") as reader:
+                return len({await reader.checkpoint() for _ in range(15)})
+
+        started = time.monotonic()
+        assert asyncio.run(read()) == 1
+        assert time.monotonic() - started > 1, "it was never told to wait"
+    finally:
+        assert api.stop() == 0
 
 
 @pytest.mark.parametrize("setting", ["caller_rate", "address_rate"])

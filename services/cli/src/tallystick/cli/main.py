@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("tallystick.cli.replay", "execute a decision again and compare its bits"),
     "fsck": ("tallystick.cli.fsck", "check whole logs: every hash, signature and entry"),
     "completeness": ("tallystick.cli.completeness", "hold the decisions against what sealers read of the input"),
+    "accesses": ("tallystick.cli.accesses", "hold the records of who was shown evidence against their digests"),
     "reconcile": ("tallystick.cli.reconcile", "compare decisions with a clearing file"),
     "monitor-log": ("tallystick.cli.monitor_log", "follow a log and alarm if it is forked or rolled back"),
     "simulate": ("tallystick.cli.simulate", "write the public card-fraud handbook's stream"),

@@ -24,6 +24,8 @@ MAX_CHECKPOINT_BYTES = 262_144  # 16 signatures must be accepted, and post-quant
 MAX_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2)
 TIMEOUT_S = 5.0
 CONCURRENCY = 8
+PATIENCE_S = 30.0
+"""How long a log over HTTP is waited for that says one asks too often (429, with a `Retry-After` in seconds)."""
 
 
 class LogUnavailableError(OSError):
@@ -151,20 +153,34 @@ class LogReader:
         return await asyncio.to_thread(_read_file, file, limit) if data is None else data
 
     async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
-        try:
-            async with http.stream("GET", url) as response:
-                if response.status_code == httpx.codes.NOT_FOUND:
-                    raise LogNotFoundError(f"{url}: not found")
-                if response.status_code != httpx.codes.OK:
-                    raise LogUnavailableError(f"{url}: HTTP status {response.status_code}")
-                body = Body(response.headers.get("content-encoding", ""), limit)
-                async for piece in response.aiter_raw():
-                    body.add(piece)
-                return body.end()
-        except ContentCodingError as error:
-            raise ValueError(f"{url}: {error}") from error
-        except httpx.HTTPError as error:
-            raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        patience_s = PATIENCE_S
+        while True:
+            try:
+                async with http.stream("GET", url) as response:
+                    if response.status_code == httpx.codes.OK:
+                        body = Body(response.headers.get("content-encoding", ""), limit)
+                        async for piece in response.aiter_raw():
+                            body.add(piece)
+                        return body.end()
+                    wait_s = _wait_s(response)
+            except ContentCodingError as error:
+                raise ValueError(f"{url}: {error}") from error
+            except httpx.HTTPError as error:
+                raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+            if response.status_code == httpx.codes.NOT_FOUND:
+                raise LogNotFoundError(f"{url}: not found")
+            if wait_s is None or wait_s > patience_s:
+                raise LogUnavailableError(f"{url}: HTTP status {response.status_code}")
+            patience_s -= wait_s
+            await asyncio.sleep(wait_s)
+
+
+def _wait_s(response: httpx.Response) -> int | None:
+    """Return how long a service that is asked too often wants to be left alone, None if it does not say so."""
+    wait = response.headers.get("retry-after", "")
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS or not (wait.isascii() and wait.isdigit() and len(wait) < 5):
+        return None
+    return max(1, int(wait))
 
 
 def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:

@@ -25,7 +25,11 @@ class AuditUnavailableError(OSError):
 
 
 class AuditRefusedError(AuditUnavailableError):
-    """The service does not give this, or not to this caller: asking again changes nothing."""
+    """The service does not give this, or not to this caller: asking again changes nothing. `status` is HTTP's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,10 @@ class AuditClient:
         """Return the files of the trust policy that the service itself uses, by name: for comparing only."""
         return {name: (await self._get(f"/v1/trust-policy/{name}", {})).content for name in POLICY_FILES}
 
+    async def accesses(self, batch: int) -> bytes:
+        """Return the records of who was shown evidence that one digest is over, a line each, as they were written."""
+        return (await self._get(f"/v1/accesses/{batch}", {})).content
+
     async def decisions(self, from_ms: int, to_ms: int, outcome: str | None = None) -> AsyncIterator[ListedDecision]:
         """Give the decisions of `from_ms <= time < to_ms` in the order of time, all of them or those of one outcome."""
         query: dict[str, str | int] = {"from_ms": from_ms, "to_ms": to_ms, "limit": 1_000}
@@ -173,7 +181,7 @@ def _refuse(url: str, response: httpx.Response) -> NoReturn:
     except (ValueError, LookupError, TypeError):
         said = response.reason_phrase
     if response.is_client_error and response.status_code != httpx.codes.TOO_MANY_REQUESTS:
-        raise AuditRefusedError(f"{url} answers {response.status_code}: {said}")
+        raise AuditRefusedError(f"{url} answers {response.status_code}: {said}", response.status_code)
     raise AuditUnavailableError(f"{url} answers {response.status_code}: {said}")
 
 
