@@ -1,11 +1,13 @@
 """Rules for every test: pure layers open no sockets, and under REQUIRE_ALL=1 a skip is a failure."""
 
+import functools
 import os
 import random
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
+import httpx
 import pluggy
 import pytest
 from pytest_socket import disable_socket, enable_socket
@@ -59,6 +61,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist's own types do not reach here
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _authorities_are_read_once() -> Iterator[None]:
+    """Spare each `httpx.get` the 30 ms of CPU time that reading the certificates of all authorities takes; tests poll a lot."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from tallystick.cli.demo.sealer import LocalSealer
 from tallystick.cli.demo.witnesses import create_states, local_witnesses
 from tallystick.cli.provision import Provisioned, ProvisionPlan, SignerKey, Witnesses, provision
 from tallystick.embedded import ApacheKafka, EmbeddedStack, LocalIssuer, ServiceProcess, free_port
+from tallystick.runtime.log_reader import authorities
 from tallystick.runtime.retention import RetentionSettings
 from tallystick.runtime.settings import KafkaSettings, ServiceSettings
 
@@ -199,7 +200,7 @@ class Platform:
 
     def health(self, service: str) -> dict[str, Any]:
         """Return what a service says of itself. Raises httpx.HTTPError."""
-        answer: dict[str, Any] = httpx.get(f"{self.url(service)}/health", timeout=5).json()
+        answer: dict[str, Any] = httpx.get(f"{self.url(service)}/health", timeout=5, verify=authorities()).json()
         return answer
 
     def stop(self) -> None:
