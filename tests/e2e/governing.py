@@ -1,6 +1,7 @@
 """Models, policies and activations as records, signed by whoever the test wants: as they should be, and forged."""
 
 import asyncio
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tallystick.cli.approval import read_governance, read_key
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.demo.steps import wait_until
+from tallystick.cli.demo.steps import command, wait_until
 from tallystick.contracts import (
     Activation,
     ActivationStatement,
@@ -20,6 +21,7 @@ from tallystick.contracts import (
     PolicyVersion,
     Signature,
 )
+from tallystick.embedded.service_process import console_script
 from tallystick.runtime.kafka import producer
 from tallystick.trust.governance import Governance
 from tallystick.trust.policy import TrustPolicy
@@ -167,3 +169,18 @@ def install(platform: Platform, release: Release, effective_at_ms: int = 1) -> i
     wait_until(lambda: index in loaded(platform), "scoring to load the model")
     wait_until(lambda: bool(platform.health("scoring")["ready"]), "scoring")
     return index
+
+
+def pass_gap(
+    platform: Platform, from_sequence: int, to_sequence: int, offset: int, file: Path, *, second: str = "grace", code: int = 0
+) -> None:
+    """Let ada propose an incident on partition 0, and somebody approve and send it, which ends with this exit code."""
+    people = {name: ["--key", str(one.key_file), "--signer", name] for name, one in platform.people.items()}
+    common = ["--log", f"{platform.log_url}/governance", "--trust", str(platform.policy)]
+    numbers = ["--from-sequence", str(from_sequence), "--to-sequence", str(to_sequence), "--record-offset", str(offset)]
+    said = ["--partition", "0", *numbers, "--explanation", "the brokers lost them"]
+    command(["tallystick", "incident", "propose", *said, *common, *people["ada"], "--out", str(file)])
+    approve = ["incident", "approve", str(file), *common, *people[second], "--yes", "--publish"]
+    script = str(console_script("tallystick"))
+    done = subprocess.run([script, *approve, "--kafka", platform.stack.kafka.address], capture_output=True, check=False)
+    assert done.returncode == code, done.stderr

@@ -160,10 +160,11 @@ async def _read(platform: Platform) -> Run:
     policy = TrustPolicy.load(platform.policy)
     read = {log_name(origin): await _read_log(platform, policy, origin) for origin in policy.decisions_origins}
     async with consumer(platform.kafka, fetch_max_wait_ms=10) as reader:
-        records = {
-            topic: {p: await read_to_end(reader, TopicPartition(topic, p), 0) for p in range(platform.partitions)}
-            for topic in TOPICS
-        }
+        places = [TopicPartition(topic, number) for topic in TOPICS for number in range(platform.partitions)]
+        firsts = await reader.beginning_offsets(places)
+        records: dict[str, dict[int, list[ConsumerRecord]]] = {topic: {} for topic in TOPICS}
+        for place in places:
+            records[place.topic][place.partition] = await read_to_end(reader, place, firsts[place])
     checkpoints = {name: checkpoint for name, (checkpoint, _) in read.items()}
     return Run(checkpoints, {name: entries for name, (_, entries) in read.items()}, records)
 

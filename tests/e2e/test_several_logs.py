@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.demo.steps import command, wait_until
+from tallystick.cli.demo.steps import wait_until
 from tallystick.contracts import Decision, EntryKind, Transaction
 from tallystick.embedded.service_process import console_script
 
 from .bank import Sent, now_ms, partition_of, send, sent, stream, transactions
-from .governing import Release, install
+from .governing import Release, install, pass_gap
 from .reading import Run, logged, read, read_run
 from .starting import started
 
@@ -75,9 +75,10 @@ def test_two_logs_and_a_gap_in_one_that_two_people_pass(chain: Platform, tmp_pat
     wait_until(lambda: logged(chain) >= size + others, "the other partitions to go on")
     assert list(_stopped(chain, "decisions-0")) == ["0"]
 
-    _incident(chain, last.sequence + 1, last.sequence + 1 + LOST, offset, tmp_path / "incident", second="ada", code=1)
+    going_on = (last.sequence + 1, last.sequence + 1 + LOST)
+    pass_gap(chain, *going_on, offset, tmp_path / "incident", second="ada", code=1)
     assert list(_stopped(chain, "decisions-0")) == ["0"]
-    _incident(chain, last.sequence + 1, last.sequence + 1 + LOST, offset, tmp_path / "incident", second="grace", code=0)
+    pass_gap(chain, *going_on, offset, tmp_path / "incident")
 
     wait_until(lambda: not _stopped(chain, "decisions-0"), "the notary to go on")
     wait_until(lambda: bool(chain.health("scoring")["ready"]), "scoring to go on")
@@ -133,19 +134,6 @@ def _stopped(chain: Platform, log: str) -> dict[str, str]:
 def _scoring(chain: Platform) -> dict[str, str]:
     components: dict[str, str] = chain.health("scoring")["components"]
     return components
-
-
-def _incident(
-    chain: Platform, from_sequence: int, to_sequence: int, offset: int, file: Path, *, second: str, code: int
-) -> None:
-    """Let ada propose an incident on partition 0, and somebody approve and send it."""
-    people = {name: ["--key", str(person.key_file), "--signer", name] for name, person in chain.people.items()}
-    common = ["--log", f"{chain.log_url}/governance", "--trust", str(chain.policy)]
-    numbers = ["--from-sequence", str(from_sequence), "--to-sequence", str(to_sequence), "--record-offset", str(offset)]
-    said = ["--partition", "0", *numbers, "--explanation", "the brokers lost them"]
-    command(["tallystick", "incident", "propose", *said, *common, *people["ada"], "--out", str(file)])
-    approve = ["incident", "approve", str(file), *common, *people[second], "--yes", "--publish"]
-    assert _run(*approve, "--kafka", chain.stack.kafka.address).returncode == code
 
 
 def _verified(chain: Platform, transaction_id: str, folder: Path) -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ from tallystick.scoring.engine import Partition
 from tallystick.scoring.gate import Gate
 from tallystick.scoring.guarantee import is_exactly_once, transactional_id
 from tallystick.scoring.logs import FollowedLogs
-from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild
+from tallystick.scoring.position import DECISIONS, PositionError, Positions, Unlogged, rebuild, skip_deleted
 from tallystick.scoring.restoring import Restorer
 from tallystick.scoring.sealing import Sealer
 from tallystick.scoring.settings import ScoringSettings
@@ -200,6 +200,7 @@ class Acquisition:
         if (newest := history.newest) is not None and newest.HasField("activation_index"):
             partition.active = self._gate.decided_under(newest, f"{DECISIONS}/{number}")
         await rebuild(reader, partition, history, progress)
+        await skip_deleted(reader, partition, positions.incidents)
         chain_key = await self._custody.chain_key(partition.topic, number, partition.next_sequence)
         _log.info("partition %d acquired at sequence %d", number, partition.next_sequence)
         return Acquired(partition, history.unlogged, chain_key)

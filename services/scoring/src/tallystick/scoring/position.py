@@ -87,7 +87,7 @@ class Positions:
         self._notary_url = notary_url
         self._logs = logs
         self._topic = topic
-        self._incidents = incidents
+        self.incidents = incidents
 
     async def logged(self, partition: int) -> Logged | None:
         """Return the newest logged decision of a partition, by the notary's index and the log's own proof.
@@ -166,7 +166,7 @@ class Positions:
             following = logged.decision.sequence + 1
             if history.newest is None:  # retention has emptied the topic
                 history.newest = logged.decision
-            elif history.newest.sequence < following - 1 and self._incidents.first_offset(partition, following) is not None:
+            elif history.newest.sequence < following - 1 and self.incidents.first_offset(partition, following) is not None:
                 history.newest = logged.decision  # the topic lost what the log has, and two people said so
             elif history.newest.sequence < logged.decision.sequence:
                 raise PositionError(
@@ -187,7 +187,7 @@ class Positions:
             expected = newest.sequence + 1
             if decision.sequence < expected:
                 return  # decided twice: the first one counts
-            if self._incidents.resuming(partition, expected, decision.sequence, record.offset):
+            if self.incidents.resuming(partition, expected, decision.sequence, record.offset):
                 history.missing.append(range(newest.source_offset + 1, decision.source_offset))
             elif reason := not_due(
                 decision.sequence,
@@ -197,7 +197,7 @@ class Positions:
                 last_source_offset=newest.source_offset,
                 in_force=_activation(newest),
             ):
-                if self._incidents.passing_over(partition, expected, record.offset):
+                if self.incidents.passing_over(partition, expected, record.offset):
                     return
                 raise PositionError(f"{DECISIONS}/{partition}: {reason} (record at offset {record.offset})")
         if history.newest is None:
@@ -215,6 +215,28 @@ class Positions:
 
 def _activation(decision: Decision) -> int:
     return decision.activation_index if decision.HasField("activation_index") else -1
+
+
+async def skip_deleted(consumer: AIOKafkaConsumer, partition: Partition, incidents: Incidents) -> None:
+    """Go on where the input begins, if records that come next were deleted: in a partition that has nothing decided yet.
+
+    In any other they had no decision and never will, so two people must have said so (an incident with which no decision is
+    missing).
+
+    Raises:
+        PositionError: nobody has.
+    """
+    where = TopicPartition(partition.topic, partition.number)
+    first = (await consumer.beginning_offsets([where]))[where]
+    if first <= partition.next_offset:
+        return
+    sequence = partition.next_sequence
+    if sequence and not incidents.input_is_lost(partition.number, sequence):
+        raise PositionError(
+            f"{where.topic}/{where.partition}: the records at {partition.next_offset} to {first - 1} were deleted before they"
+            f" were scored (its retention is too short); an incident from sequence {sequence} to {sequence} lets the rest go on"
+        )
+    partition.next_offset = first
 
 
 async def rebuild(consumer: AIOKafkaConsumer, partition: Partition, history: History, progress: Callable[[], None]) -> None:

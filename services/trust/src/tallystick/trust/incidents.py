@@ -90,6 +90,10 @@ class Incidents:
                 return incident
         return None
 
+    def input_is_lost(self, partition: int, expected: int) -> bool:
+        """Tell whether an incident lets the partition go on with the next sequence itself, whatever became of the input."""
+        return any(incident.statement.to_sequence == expected for incident in self.known.get((partition, expected), ()))
+
     def first_offset(self, partition: int, expected: int) -> int | None:
         """Return where an incident says that the decisions go on, None if there is none where `expected` is next."""
         offsets = [incident.statement.record_offset for incident in self.known.get((partition, expected), ())]
