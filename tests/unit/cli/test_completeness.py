@@ -95,9 +95,52 @@ def test_a_whole_history(sound: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_time_of_it(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only the seals of that time are compared, and what lies before it is not read."""
     second = NOW_MS + 30 * 1000
-    code, said = told(sound, capsys, "--from", str(second), "--to", str(second + 5_000))
-    assert (code, said["seals"], said["compared"]) == (0, 5, 5 * PARTITIONS * EACH)
-    assert said["unsealed"] == []
+    for patience_s in (0, 3, 60):  # what was sealed so long before is compared as well, and not counted
+        times = ["--from", str(second), "--to", str(second + 5_000), "--patience", str(patience_s)]
+        code, said = told(sound, capsys, *times)
+        assert (code, said["seals"], said["compared"]) == (0, 5, 5 * PARTITIONS * EACH)
+        assert said["unsealed"] == []
+
+
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "complete"),
+    [
+        pytest.param(None, None, False, id="all"),
+        pytest.param(None, 32, False, id="up to just after they were sealed"),
+        pytest.param(32, None, False, id="from just after they were sealed"),
+        pytest.param(33, 39, False, id="between"),
+        pytest.param(None, 29, True, id="before them"),
+    ],
+)
+def test_records_without_a_decision_are_missed_in_any_time_around_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], from_s: int | None, to_s: int | None, *, complete: bool
+) -> None:
+    """Scoring stood still from second 30 on, and more was sealed: whichever time is asked for, five seconds were enough."""
+    some = stream()
+    write(tmp_path, decisions(some[: 30 * EACH]), seals(some))
+    times = {"--from": from_s, "--to": to_s}
+    asked = [word for name, at_s in times.items() if at_s is not None for word in (name, str(NOW_MS + at_s * 1_000))]
+    code, said = told(tmp_path, capsys, "--patience", "5", *asked)
+    assert (code == 0, said["complete"]) == (complete, complete)
+    if not complete:
+        assert "sequence 300: sealed, and the log has no decision on it" in said["reasons"][0]
+
+
+def test_a_time_in_which_nothing_was_sealed_is_no_complete_one(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said when the sealer did seal."""
+    code, said = told(sound, capsys, "--from", str(NOW_MS + 3_600_000))
+    assert code == 1
+    assert "the sealer s1 has sealed nothing in this time; it did from 20" in said["reasons"][0]
+
+
+def test_what_may_still_be_decided_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sealed a moment ago: complete, and the sentence that says so leaves those out."""
+    some = stream()
+    write(tmp_path, decisions(some[: 38 * EACH]), seals(some))
+    assert main(["completeness", str(tmp_path / "logs"), "--policy", str(tmp_path / "policy")]) == 0
+    out = capsys.readouterr().out
+    assert "has one decision, but for the newest, which are named below" in out
+    assert f"sealed, and not decided yet: {2 * EACH * PARTITIONS:,} (" in out
 
 
 def test_decisions_that_came_before_their_seals_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +150,7 @@ def test_decisions_that_came_before_their_seals_are_found(tmp_path: Path, capsys
         decision.decided_at_ms -= 20_000
     write(tmp_path, early, seals(stream()))
     second = NOW_MS + 30 * 1000
-    code, said = told(tmp_path, capsys, "--from", str(second), "--to", str(second + 5_000))
+    code, said = told(tmp_path, capsys, "--from", str(second), "--to", str(second + 5_000), "--patience", "1")
     assert (code, said["compared"]) == (0, 5 * PARTITIONS * EACH)
 
 

@@ -61,16 +61,21 @@ class Comparison:
         partitions: how many the topic has.
         before: the sealer's last seal before those that are compared; None if they are compared from sequence 0 on.
         answered: by partition, offsets of transactions that gateways answered without a decision; `decided_since` is taken off.
+        counted_from_ms: what was sealed before is compared as well, and not in `compared`.
     """
 
     def __init__(
-        self, partitions: int, before: SignedSeal | None = None, answered: Mapping[int, Iterable[int]] | None = None
+        self,
+        partitions: int,
+        before: SignedSeal | None = None,
+        answered: Mapping[int, Iterable[int]] | None = None,
+        counted_from_ms: int = 0,
     ) -> None:
         self._sides = {partition: _Side() for partition in range(partitions)}
         for one in before.statement.partitions if before else ():
             self._sides[one.partition] = _Side(one.next_sequence, one.next_sequence, one.next_sequence, one.next_offset - 1)
         self._answered = {partition: set(offsets) for partition, offsets in (answered or {}).items()}
-        self._newest_ms = 0
+        self._newest_ms, self._counted_from_ms = 0, counted_from_ms
         self.compared = 0
         self.decided_since = 0
 
@@ -85,6 +90,10 @@ class Comparison:
                 side.points.append((self._newest_ms, one))
             side.sealed = max(side.sealed, one.next_sequence)
             self._settle(one.partition)
+
+    def later(self, seal: SignedSeal) -> None:
+        """Take note of a later seal that is not compared: so much time had the records before it to be decided."""
+        self._newest_ms = seal.statement.sealed_at_ms
 
     def decide(self, decision: Decision) -> None:
         """Take the log's next decision on this topic; those before the first that is compared are passed over."""
@@ -168,12 +177,12 @@ class Comparison:
     def _settle(self, partition: int) -> None:
         side = self._sides[partition]
         while side.points and side.difference is None and side.decided >= side.points[0][1].next_sequence:
-            _, point = side.points.popleft()
+            at_ms, point = side.points.popleft()
             taken = []
             while side.decisions and side.decisions[0][0] < point.next_sequence:
                 taken.append(side.decisions.popleft())
             self._compare(partition, side, point, taken)
-            self.compared += len(taken)
+            self.compared += len(taken) if at_ms >= self._counted_from_ms else 0
             side.compared = point.next_sequence
 
     def _compare(self, partition: int, side: _Side, point: SealedPartition, taken: list[tuple[int, int, bytes]]) -> None:

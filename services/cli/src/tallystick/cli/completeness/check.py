@@ -24,7 +24,10 @@ _DECISION, _INCIDENT = EntryKind.ENTRY_KIND_DECISION, EntryKind.ENTRY_KIND_INCID
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to compare: seals of a time (milliseconds since 1970, the end not included), and where sealers answer, by name."""
+    """What to compare: seals of a time (milliseconds since 1970, the end not included), and where sealers answer, by name.
+
+    What was sealed up to `patience_ms` before that time is compared, too: it may have had to be decided in it.
+    """
 
     from_ms: int | None = None
     to_ms: int | None = None
@@ -34,9 +37,16 @@ class Wanted:
 
 @dataclass(slots=True)
 class Finding:
-    """What one sealer's seals came to. It is complete if `broken` is None and there are no differences."""
+    """What one sealer's seals came to.
+
+    Attributes:
+        known_ms: when it sealed first and last, in any time; None if never.
+        seals: how many are of the time that was asked for; `first_ms`, `last_ms`: their first and last.
+        broken: why its statements are not sound, None if they are.
+    """
 
     sealer: str
+    known_ms: tuple[int, int] | None = None
     seals: int = 0
     first_ms: int = 0
     last_ms: int = 0
@@ -53,7 +63,7 @@ class Finding:
     @property
     def complete(self) -> bool:
         """True if every record that was sealed has its decision, in order."""
-        return self.broken is None and not self.differences
+        return self.seals > 0 and self.broken is None and not self.differences
 
     def take(self, seal: SignedSeal) -> None:
         """Count a seal that is compared."""
@@ -130,27 +140,30 @@ class Check:
         """Compare, reading decisions from so many entries before the wanted time on; False if that is not early enough."""
         partitions = self._policy.topics[self._topic].partitions
         comparison, streams, before = Comparison(partitions), None, None
+        from_ms, to_ms = self._wanted.from_ms or 0, self._wanted.to_ms
         try:
             async with aclosing(self._seals(finding)) as seals:
                 async for seal in seals:
                     at_ms = seal.statement.sealed_at_ms
-                    if self._wanted.to_ms is not None and at_ms >= self._wanted.to_ms:
+                    finding.known_ms = (finding.known_ms or (at_ms,))[0], at_ms
+                    if to_ms is not None and at_ms >= to_ms:
+                        comparison.later(seal)
                         continue
-                    if self._wanted.from_ms is not None and at_ms < self._wanted.from_ms:
+                    if at_ms < from_ms - self._wanted.patience_ms:
                         before = seal
                         continue
                     if streams is None:
-                        comparison = Comparison(partitions, before, self._answered)
+                        comparison = Comparison(partitions, before, self._answered, from_ms)
                         streams = await self._streams(before, back)
-                    finding.take(seal)
+                    if at_ms >= from_ms:
+                        finding.take(seal)
                     comparison.seal(seal)
                     await streams.feed(comparison)
                     if comparison.starts_after() and streams.begins_late:
                         return False
         except SealError as error:
             finding.broken = str(error)
-        if streams is None:
-            finding.broken = finding.broken or "it has sealed nothing in this time"
+        if streams is None or not finding.seals:
             return True
         if self._wanted.to_ms is None:
             await streams.drain(comparison)

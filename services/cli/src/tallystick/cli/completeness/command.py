@@ -112,6 +112,9 @@ def _first_reason(findings: Sequence[Finding]) -> str | None:
 
 def _reasons(finding: Finding) -> list[str]:
     reasons = [f"the statements of the sealer {finding.sealer} are not sound: {finding.broken}"] if finding.broken else []
+    if not finding.seals and not finding.broken:
+        known = "never did" if finding.known_ms is None else "did from {} to {}".format(*map(utc, finding.known_ms))
+        reasons.append(f"the sealer {finding.sealer} has sealed nothing in this time; it {known}")
     for one in finding.differences:
         at = "" if one.offset is None else f" (offset {one.offset:,})"
         reasons.append(f"by {finding.sealer}: partition {one.partition}, sequence {one.sequence:,}{at}: {one.reason}")
@@ -128,9 +131,8 @@ def _print(complete: bool, topic: str, findings: Sequence[Finding]) -> None:
         notes += [("✗", reason) for reason in _reasons(finding)]
         notes += [("!", f"by {finding.sealer}: {line}") for line in _remarks(finding)]
     if complete:
-        notes.insert(
-            0, ("✓", "every record that was sealed has one decision, in its order, and none was left out, put in or altered")
-        )
+        but = ", but for the newest, which are named below" if any(finding.undecided for finding in findings) else ""
+        notes.insert(0, ("✓", f"every record that was sealed has one decision{but}, in its order; none was put in or altered"))
     print_rows(
         "COMPLETE" if complete else "NOT COMPLETE",
         complete,
