@@ -10,6 +10,7 @@ import pytest
 from tallystick.cli.demo.platform import Platform
 from tallystick.cli.demo.steps import wait_until
 from tallystick.cli.main import main
+from tallystick.embedded import free_port
 
 from .bank import stream, transactions
 from .reading import read_run
@@ -48,6 +49,10 @@ def test_a_time_is_executed_again_and_a_case_is_taken_away(
     assert found["transactions"]["compared"] == found["executed"]
     assert (found["transactions"]["differing"], found["transactions"]["unrecorded"]) == (0, 0)
     offline = ["--evidence", kept, "--models", platform.models, *policy]
+    capsys.readouterr()
+    nobody = ["--transactions", "kafka", "--kafka", f"127.0.0.1:{free_port()}"]
+    assert main([*map(str, ("replay", *logs, *offline, *nobody))]) == 2
+    assert capsys.readouterr().err.startswith("tallystick replay: transactions cannot be read at 127.0.0.1:")
     assert said(0, "replay", *logs, *offline, "--engine", "own")["executed"] == found["executed"]
 
     whose, package = table["customer_id"][0].as_py(), tmp_path / "case.zip"

@@ -84,7 +84,9 @@ def test_the_smallest_amount_holds(serving: Serving) -> None:
 def test_what_it_tells_to_type_works(serving: Serving) -> None:
     """The commands for verifying and replaying, copied from the screen, succeed."""
     _, said, folder = serving
-    for command in re.findall(r"^\S*tallystick (?:verify|replay) (?:.*\\\n)?.*$", "\n".join(said), re.MULTILINE):
+    commands = re.findall(r"^\S*tallystick (?:verify|replay) (?:.*\\\n)?.*$", "\n".join(said), re.MULTILINE)
+    assert {"verify", "replay"} <= {word for command in commands for word in command.split()}
+    for command in commands:
         done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 

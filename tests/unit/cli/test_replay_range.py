@@ -291,6 +291,28 @@ def test_another_transaction_than_the_model_saw_is_named(day: Day, kept: Path, c
     assert "its amount is" in document["transactions"]["told"][0]
 
 
+def test_a_file_of_other_transactions_proves_nothing(day: Day, kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No decision's transaction is in it: that is incomplete, and said."""
+    day.write_transactions(kept / "others.jsonl")
+    lines = (kept / "others.jsonl").read_text().replace('"transactionId": "', '"transactionId": "other-')
+    (kept / "others.jsonl").write_text(lines.replace('"transactionId":"', '"transactionId":"other-'))
+    assert replay(kept, f"--transactions={kept / 'others.jsonl'}") == 2
+    out = capsys.readouterr().out
+    assert out.startswith("INCOMPLETE")
+    assert "others.jsonl has the transaction of none of these decisions" in out
+
+
+def test_a_time_without_decisions_is_not_identical(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was executed, and that is what is said; a time that ends before it begins is refused."""
+    options = [f"--policy={kept / 'policy'}", f"--logs={kept / 'logs'}", f"--evidence={kept / 'evidence'}"]
+    options += [f"--models={kept / 'models'}"]
+    assert main(["replay", *options, "--from=2001-01-01T00:00Z", "--to=2001-01-02T00:00Z"]) == 2
+    assert "no decision is of this time" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["replay", *options, "--from=2001-01-02T00:00Z", "--to=2001-01-01T00:00Z"])
+    assert "--from must be before --to" in capsys.readouterr().err
+
+
 def test_what_windows_may_lack_is_warming_up(day: Day, kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that begins later: nothing is compared whose windows might reach back, so nothing differs falsely."""
     day.write_transactions(kept / "later.jsonl", first=100)

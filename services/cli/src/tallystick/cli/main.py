@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = _parser(arguments[0] if arguments else "")
     args = parser.parse_args(arguments)
+    begin_ms, end_ms = getattr(args, "from_ms", None), getattr(args, "to_ms", None)
+    if begin_ms is not None and end_ms is not None and begin_ms >= end_ms:
+        parser.error("--from must be before --to")
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

@@ -26,6 +26,10 @@ MAX_CHECKPOINT_BYTES = 262_144  # 16 signatures must be accepted, and post-quant
 MAX_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2)
 TIMEOUT_S = 5.0
 CONCURRENCY = 8
+_DENIED = {
+    401: ": it wants a bearer token, and none was given (--token-file), or not a right one",
+    403: ": the bearer token that was given does not entitle to it",
+}
 PATIENCE_S = 30.0
 """How long a log over HTTP is waited for that says one asks too often (429, with a `Retry-After` in seconds)."""
 
@@ -172,7 +176,8 @@ class LogReader:
             if response.status_code == httpx.codes.NOT_FOUND:
                 raise LogNotFoundError(f"{url}: not found")
             if wait_s is None or wait_s > patience_s:
-                raise LogUnavailableError(f"{url}: HTTP status {response.status_code}")
+                why = _DENIED.get(response.status_code, "")
+                raise LogUnavailableError(f"{url}: HTTP status {response.status_code}{why}")
             patience_s -= wait_s
             await asyncio.sleep(wait_s)
 

@@ -134,12 +134,24 @@ def run(args: Namespace) -> int:
     ) as error:
         sys.stderr.write(f"tallystick replay: {error}\n")
         return 2
+    if not (finding.executed or finding.rejected or finding.erased or finding.missing or finding.differing):
+        sys.stderr.write("tallystick replay: no decision is of this time (by the time stamps of decisions' records in Kafka)\n")
+        return 2
     _report(args, finding, recomputed)
-    return 1 if _differs(finding, recomputed) else 2 if finding.missing else 0
+    return 1 if _differs(finding, recomputed) else 2 if _lacks(finding, recomputed) else 0
 
 
 def _differs(finding: Finding, recomputed: Recomputed | None) -> bool:
     return bool(finding.differing or (recomputed is not None and recomputed.differing))
+
+
+def _lacks(finding: Finding, recomputed: Recomputed | None) -> bool:
+    """Whether evidence is missing, or every transaction that features were to be computed from."""
+    return bool(finding.missing) or _unrecorded(recomputed)
+
+
+def _unrecorded(recomputed: Recomputed | None) -> bool:
+    return recomputed is not None and recomputed.unrecorded > 0 == recomputed.compared + recomputed.warming_up
 
 
 async def _run(args: Namespace, advance: Advance) -> tuple[Finding, Recomputed | None]:
@@ -196,6 +208,9 @@ def _report(args: Namespace, finding: Finding, recomputed: Recomputed | None) ->
     notes = [("✗", said) for said in told] + [("!", f"missing: {where}") for where in finding.absent]
     if max(finding.differing, finding.missing) > MAX_TOLD:
         notes.append(("!", f"of each kind the first {MAX_TOLD} are told"))
+    if _unrecorded(recomputed):
+        notes.append(("!", f"{args.transactions} has the transaction of none of these decisions; is it what was sent?"))
     notes += [("?", f"not checked: {left}") for left in UNCHECKED]
-    verdict = "NOT IDENTICAL" if _differs(finding, recomputed) else "INCOMPLETE" if finding.missing else "IDENTICAL"
+    lacking = "INCOMPLETE" if _lacks(finding, recomputed) else "IDENTICAL"
+    verdict = "NOT IDENTICAL" if _differs(finding, recomputed) else lacking
     print_rows(verdict, verdict == "IDENTICAL", rows, notes)

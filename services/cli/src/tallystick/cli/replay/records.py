@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from tallystick.cli.replay.raw import Accepted, Finder
 from tallystick.cli.stream.encoding import encode_transactions
@@ -13,6 +14,7 @@ from tallystick.cli.stream.reading import read_transactions
 from tallystick.runtime.kafka import consumer, read_to_end
 from tallystick.runtime.settings import KafkaSettings
 from tallystick.trust.transactions import Payment, RejectionError, check_fields, decode
+from tallystick.verifier.inputs import UnreadableError
 
 
 class KafkaRecords:
@@ -22,17 +24,19 @@ class KafkaRecords:
         self._settings = settings
 
     async def of(self, topic: str, partition: int) -> Finder:
-        """Return what finds a partition's transactions."""
+        """Return what finds a partition's transactions. Raises UnreadableError."""
         place, found = TopicPartition(topic, partition), dict[int, Payment]()
         reader = consumer(self._settings)
-        await reader.start()
         try:
+            await reader.start()
             first = (await reader.beginning_offsets([place]))[place]
             for record in await read_to_end(reader, place, first):
                 try:
                     found[record.offset] = check_fields(decode(record.headers, record.value or b""))
                 except RejectionError:  # it has no features
                     continue
+        except KafkaError as error:
+            raise UnreadableError(f"{topic} cannot be read at {self._settings.kafka_bootstrap}: {error}") from error
         finally:
             await reader.stop()
         return lambda decision: found.get(decision.offset)
