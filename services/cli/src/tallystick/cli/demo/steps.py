@@ -23,6 +23,7 @@ from tallystick.embedded.service_process import console_script
 
 _POLL_S = 0.2
 _STALLED_S = 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.3
 
 
 class DemoError(RuntimeError):
@@ -120,19 +121,20 @@ def activate(
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = _STALLED_S) -> None:
-    """Wait for something to become true.
+    """Wait for something to become true; it is looked at less often the longer it takes, as looking takes time of others.
 
     Raises:
         DemoError: if it does not in time.
     """
-    deadline = time.monotonic() + timeout_s
+    deadline, pause_s = time.monotonic() + timeout_s, _FIRST_PAUSE_S
     while time.monotonic() < deadline:
         try:
             if condition():
                 return
         except httpx.HTTPError:  # not up yet, or being started again
             pass
-        time.sleep(0.05)
+        time.sleep(pause_s)
+        pause_s = min(1.2 * pause_s, _LONGEST_PAUSE_S)
     raise DemoError(f"waited {timeout_s:.0f} s for {what}, in vain")
 
 
