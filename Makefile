@@ -61,7 +61,7 @@ chaos: $(VENV)/.locked-dev $(VENV)/.parts  ## Kill and pause scoring, notary and
 	@$(VENV)/bin/python -m tallystick.embedded.kafka --fetch
 	@$(VENV)/bin/python -m tests.chaos.run $(ARGS)
 
-fuzz: $(VENV)/.locked-dev $(VENV)/.parts  ## Fuzz every parser and verifier for SECONDS (60); ARGS="--keep cbor" chooses, and keeps what is new.
+fuzz: $(VENV)/.locked-dev $(VENV)/.parts  ## Fuzz every parser and verifier for SECONDS (60) in all, a second each at least, and start-up; ARGS="--keep cbor" chooses, and keeps what is new.
 	@$(VENV)/bin/python -m tests.fuzz.run --seconds $(SECONDS) $(ARGS)
 
 k8s: $(VENV)/.locked-dev $(VENV)/.parts  ## Build every kustomization and validate each document, offline.

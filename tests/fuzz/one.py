@@ -2,11 +2,23 @@
 
 import shlex
 import sys
+from random import Random
 
 import atheris
 
-with atheris.instrument_imports(include=["tallystick.merkle", "tallystick.trust", "tallystick.witness.decision"]):
+from . import json_mutator
+
+INCLUDED = ["tallystick.merkle", "tallystick.trust", "tallystick.witness.decision", "tallystick.cli.monitor_log.evidence"]
+
+with atheris.instrument_imports(include=INCLUDED):
     from .targets import TARGETS
+
+
+def mutate_json(data: bytes, max_size: int, seed: int) -> bytes:
+    """Change a JSON document's structure half of the time, and else, or where it is none, its bytes."""
+    random = Random(seed)
+    changed = json_mutator.mutate(data, random) if random.random() < 0.5 else None
+    return changed if changed is not None and len(changed) <= max_size else atheris.Mutate(data, max_size)
 
 
 def main() -> None:
@@ -14,7 +26,8 @@ def main() -> None:
     _, name, *options = sys.argv
     # To minimise, libFuzzer has a shell start its first argument anew.
     again = shlex.join([sys.executable, "-m", "tests.fuzz.one", name])
-    atheris.Setup([again, *options], TARGETS[name].run)
+    target = TARGETS[name]
+    atheris.Setup([again, *options], target.run, **({"custom_mutator": mutate_json} if target.json else {}))
     atheris.Fuzz()
 
 

@@ -48,7 +48,12 @@ def main() -> int:
         return 2
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: all)")
-    parser.add_argument("--seconds", type=int, default=60, help="for all of them together, about (default: 60)")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=60,
+        help="for all of them together, about; each takes a second at least, and some to start (default: 60)",
+    )
     parser.add_argument("--keep", action="store_true", help="add what reaches new code to tests/fuzz/corpus")
     args = parser.parse_args()
     if unknown := set(args.targets) - TARGETS.keys():
@@ -105,7 +110,12 @@ def _fuzz(name: str, seconds: int) -> Outcome:
 def _run(name: str, *options: object) -> str:
     folder = BUILD / name
     command = [sys.executable, "-m", "tests.fuzz.one", name, *map(str, options)]
-    command += [f"-timeout={SECONDS_AN_INPUT}", f"-rss_limit_mb={MEMORY_MB}", "-max_len=4096", f"-artifact_prefix={folder}/"]
+    command += [
+        f"-timeout={SECONDS_AN_INPUT}",
+        f"-rss_limit_mb={MEMORY_MB}",
+        f"-max_len={TARGETS[name].max_bytes}",
+        f"-artifact_prefix={folder}/",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     return done.stdout + done.stderr
 

@@ -57,10 +57,16 @@ class DefectError(AssertionError):
 
 @dataclass(frozen=True)
 class Target:
-    """One target, and bytes to begin with."""
+    """One target, and bytes to begin with; `json` if they are JSON documents, which are changed in their structure, too."""
 
     run: Run
     seeds: Sequence[bytes]
+    json: bool = False
+
+    @property
+    def max_bytes(self) -> int:
+        """How long an input may be: 4 KiB, but every JSON document whole."""
+        return max([4096, *(2 * len(seed) for seed in self.seeds if self.json)])
 
 
 def _agree(ours: object, naive: object) -> None:
@@ -187,7 +193,7 @@ TARGETS: dict[str, Target] = {
     ),
     "witness_requests": Target(witnessing.request, witnessing.REQUESTS),
     "witness_answers": Target(witnessing.answer, witnessing.ANSWERS),
-    "log_evidence": Target(witnessing.evidence, witnessing.EVIDENCE),
+    "log_evidence": Target(witnessing.evidence, witnessing.EVIDENCE, json=True),
     "trust_toml": Target(
         _refusing(lambda data: TrustPolicy.parse(helpers.log_policy(), data), TrustError), [helpers.trust_toml()]
     ),
@@ -208,9 +214,9 @@ TARGETS: dict[str, Target] = {
             test_iso20022.XXE.encode() + test_iso20022.pacs(test_iso20022.item()),
         ],
     ),
-    "json": Target(_json, [helpers.SCHEMA, b'{"a": [1, -0.5e3, "\\u00e9\\ud83d\\ude00", null, true]}']),
+    "json": Target(_json, [helpers.SCHEMA, b'{"a": [1, -0.5e3, "\\u00e9\\ud83d\\ude00", null, true]}'], json=True),
     "bundles": Target(
-        _refusing(lambda data: verify_bundle(data, _TRUST), BundleError), [_WORLD.bundle("features", "identity")]
+        _refusing(lambda data: verify_bundle(data, _TRUST), BundleError), [_WORLD.bundle("features", "identity")], json=True
     ),
     "statements": Target(
         _statements,
@@ -224,7 +230,7 @@ TARGETS: dict[str, Target] = {
         ],
     ),
     "anchor_texts": Target(anchoring.texts, anchoring.TEXTS),
-    "time_stamps": Target(anchoring.stamps, [*anchoring.STAMPS, *anchoring.KEPT]),
+    "time_stamps": Target(anchoring.stamps, [*anchoring.STAMPS, *anchoring.KEPT], json=True),
     "contract_events": Target(anchoring.posted, anchoring.RECEIPTS),
     "log_proofs": Target(
         _refusing(lambda data: verify_log_proof(data, _TRUST, _LOG.entries[_INDEX], _LOG.checkpoint()), TrustError),

@@ -1,14 +1,17 @@
 """The kept corpora, replayed: what fuzzing has reached must stay sound on every Python, where there is no fuzzer too."""
 
 import time
+from random import Random
 
 import pytest
 
-from . import corpus
+from . import corpus, json_mutator
 from .targets import TARGETS
 
 SECONDS_AN_INPUT = 2.0
-"""No input may take long; that of a fuzzer is at most 4 KiB."""
+"""No input may take long; that of a fuzzer is some KiB."""
+CHANGES = 300
+"""How often each document is changed in its structure; each run others."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -26,6 +29,16 @@ def test_nothing_is_kept_for_a_target_that_is_gone() -> None:
     """One file a target."""
     assert {path.stem for path in corpus.FOLDER.iterdir()} == TARGETS.keys()
     assert {path.stem for path in corpus.FINDINGS.iterdir()} <= TARGETS.keys()
+
+
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.json])
+def test_changed_structure(name: str, request: pytest.FixtureRequest) -> None:
+    """JSON documents with values of other types, in other places and depths, end in a verdict."""
+    random = Random(f"{request.config.getoption('randomly_seed', 0)} {name}")
+    for seed in TARGETS[name].seeds:
+        for _ in range(CHANGES):
+            if (changed := json_mutator.mutate(seed, random)) is not None:
+                TARGETS[name].run(changed)
 
 
 HOSTILE = {

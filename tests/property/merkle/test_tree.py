@@ -17,6 +17,7 @@ from tallystick.merkle.tiles import (
     consistency_proof,
     frontier,
     inclusion_proof,
+    read_within,
     root_hash,
 )
 
@@ -233,6 +234,14 @@ def test_builder(batches: Sequence[int], reload_at: int) -> None:
         assert new == {path: content for path, content in after.items() if path not in before}
         assert (builder.size, builder.root()) == (stop, mth(0, stop))
         stored.update(new)
+
+
+@given(st.integers(0, 700) | st.sampled_from([65_535, 65_536]), st.integers(0, 700))
+def test_smaller_trees_in_a_larger_ones_tiles(size: int, more: int) -> None:
+    """A tree is read out of the tiles of any later size, which alone a log must serve."""
+    larger = min(size + more, LARGEST)
+    read = read_within(larger, tiles_of(larger).__getitem__)
+    assert TileBuilder.load(size, read).root() == root_hash(size, read) == mth(0, size)
 
 
 @given(st.integers(0, 600), st.integers(0, 600))

@@ -283,6 +283,7 @@ PLACE = '{"format": "tallystick/fsck/v1", "logs": {"a": %s}}'
         "{}",
         "[]",
         PLACE % "{}",
+        "[" * 100_000,
         '{"format": "other"}',
         PLACE % '{"size": "1", "root": "%s", "state": {}}' % ("00" * 32),
         PLACE % '{"size": 1, "root": "00", "state": {}}',

@@ -1,6 +1,7 @@
 """`tallystick fsck` with a bare tlog-policy, over logs that another implementation wrote: the conformance suite's own."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,16 @@ def test_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         write(tmp_path, size)
         assert fsck(tmp_path, "--resume", str(tmp_path / "place")) == code
     assert "rolled back" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("saved", "size"), [(1, 2), (255, 256), (256, 600), (1_000, 2_000), (1_000, 1_024), (65_536, 131_073)])
+def test_resumed_without_the_tiles_of_the_saved_size(tmp_path: Path, saved: int, size: int) -> None:
+    """A log need not serve partial tiles of a size that it has outgrown, nor of one that a check merely passed."""
+    write(tmp_path, saved)
+    assert fsck(tmp_path, "--resume", str(tmp_path / "place")) == 0
+    shutil.rmtree(tmp_path / "log")
+    write(tmp_path, size)
+    assert fsck(tmp_path, "--resume", str(tmp_path / "place")) == 0
 
 
 def test_policy_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """`tallystick monitor-log`: growth is followed; forks and rollbacks raise an alarm that others can check."""
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import pytest
 
 from tallystick.cli.main import main
+from tallystick.cli.monitor_log import command, keeping
+from tallystick.cli.monitor_log.evidence import FORMAT
 
-from ..trust.helpers import DECISIONS, Log
+from ..trust.helpers import DECISIONS, Log, log_policy
 from .logs import publish
 
 SIZES = [1, 2, 3, 7, 255, 256, 257, 300, 512]
@@ -33,9 +37,9 @@ def monitor(folder: Path, *more: str) -> int:
     return main(["monitor-log", str(folder / "log"), "--policy", policy, "--state", state, "--once", "--json", *more])
 
 
-def check(folder: Path) -> int:
+def check(folder: Path, name: str = "head.evidence.json") -> int:
     """Check the evidence."""
-    return main(["monitor-log", "--policy", str(folder / "policy"), "--check", str(folder / "head.evidence.json")])
+    return main(["monitor-log", "--policy", str(folder / "policy"), "--check", str(folder / name)])
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -144,6 +148,188 @@ def test_evidence_that_proves_nothing_is_told(folder: Path, capsys: pytest.Captu
         file.write_text(json.dumps(document))
         assert check(folder) == 1, document
         assert capsys.readouterr().out.splitlines()[-1].startswith("NOT PROVEN: ")
+
+
+def test_evidence_is_never_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rollback after a fork leaves a file of its own, named by its heads; the same alarm again leaves no more."""
+    show(folder, 300)
+    assert monitor(folder) == 0
+    show(folder, 400, forked_at=100)
+    assert monitor(folder) == 1
+    proof = (folder / "head.evidence.json").read_bytes()
+    files = set()
+    for size, forked_at in [(200, None), (400, 100), (200, None), (250, None)]:
+        show(folder, size, forked_at)
+        assert monitor(folder) == 1
+        files.add(Path(told(capsys)["evidence"]).name)
+        assert (folder / "head.evidence.json").read_bytes() == proof
+    assert len(files) == 3
+    assert files == {path.name for path in folder.glob("*evidence*")}
+    for name in files - {"head.evidence.json"}:
+        assert re.fullmatch(r"head\.evidence-[0-9a-f]{16}\.json", name)
+        assert check(folder, name) == 0
+    assert check(folder) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"PROVEN: {DECISIONS} has signed two histories")
+
+
+def test_what_is_torn_is_not_taken_for_the_evidence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever has the name already is left as it is."""
+    show(folder, 300)
+    assert monitor(folder) == 0
+    show(folder, 400, forked_at=100)
+    for _ in range(3):
+        assert monitor(folder) == 1
+        file = Path(told(capsys)["evidence"])
+        assert check(folder, file.name) == 0
+        file.write_bytes(file.read_bytes()[:100])
+    assert file.name.endswith("-2.json")
+    assert {path.stat().st_size for path in folder.glob("*evidence*")} == {100}
+
+
+def test_an_alarm_whose_evidence_cannot_be_written_is_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said, with the reason, and the exit code is the alarm's."""
+    show(folder, 300)
+    assert monitor(folder) == 0
+    show(folder, 400, forked_at=100)
+    assert monitor(folder, "--evidence", str(folder / "nowhere" / "file")) == 1
+    said = told(capsys)
+    assert "is forked" in said["alarm"]
+    assert "cannot write" in said["alarm"]
+    assert said["evidence"] is None
+
+
+def test_what_is_kept_is_on_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and evidence are synced before anything is said of them, and so are their names."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    show(folder, 300)
+    assert monitor(folder) == 0
+    assert synced == [".head.new", folder.name]
+    show(folder, 400, forked_at=100)
+    assert monitor(folder) == 1
+    assert synced[2:] == ["head.evidence.json", folder.name]
+
+
+def unproven(folder: Path) -> list[str]:
+    """Return the files of heads that nothing proves yet."""
+    return sorted(path.name for path in folder.glob("head.unproven-*"))
+
+
+def withhold(folder: Path) -> None:
+    """Take the log's tiles away."""
+    shutil.rmtree(folder / "log/tile")
+
+
+@pytest.mark.parametrize("returned", [600, 700])
+def test_a_signed_head_without_its_tiles_is_kept(folder: Path, capsys: pytest.CaptureFixture[str], returned: int) -> None:
+    """A fork whose tiles are withheld is proven by the log's true history, once that has grown as far."""
+    show(folder, 300)
+    assert monitor(folder) == 0
+    for _ in range(2):
+        show(folder, 600, forked_at=400)
+        withhold(folder)
+        assert monitor(folder) == 2
+        said = told(capsys)
+        (name,) = unproven(folder)
+        assert name.startswith("head.unproven-600-")
+        assert f"the signed head of 600 entries is kept in {folder / name}" in said["trouble"]
+        assert said["unproven"] == [str(folder / name)]
+    show(folder, 500)
+    assert monitor(folder) == 0
+    assert unproven(folder) == [name]
+    assert told(capsys)["unproven"] == [str(folder / name)]
+    show(folder, returned)
+    assert monitor(folder) == 1
+    assert "is forked" in told(capsys)["alarm"]
+    assert unproven(folder) == [name]
+    shutil.rmtree(folder / "log")
+    assert check(folder) == 0
+    assert capsys.readouterr().out.startswith(f"PROVEN: {DECISIONS} has signed two ")
+
+
+def test_a_head_that_is_proven_later_is_no_longer_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Storage that was away for a while leaves nothing behind."""
+    show(folder, 300)
+    assert monitor(folder) == 0
+    for size in (310, 320):
+        show(folder, size)
+        withhold(folder)
+        assert monitor(folder) == 2
+    assert len(unproven(folder)) == 2
+    show(folder, 320)
+    assert monitor(folder) == 0
+    assert unproven(folder) == []
+    assert told(capsys)["size"] == 320
+
+
+def test_heads_without_proof_are_bounded(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that signs one after the other does not fill the disk, and that one is not kept is said."""
+    monkeypatch.setattr(command, "MAX_UNPROVEN", 2)
+    monkeypatch.setattr(keeping, "MAX_UNPROVEN", 2)
+    show(folder, 300)
+    assert monitor(folder) == 0
+    for size in (310, 320, 330):
+        show(folder, size)
+        withhold(folder)
+        assert monitor(folder) == 2
+    assert "the signed head of 330 entries is not kept: 2 such heads are" in told(capsys)["trouble"]
+    assert [name.split("-")[1] for name in unproven(folder)] == ["310", "320"]
+
+
+@pytest.mark.parametrize("data", [b"", bytes(31)])
+def test_a_rollback_with_tiles_of_another_length_alarms(folder: Path, capsys: pytest.CaptureFixture[str], data: bytes) -> None:
+    """Whoever rolls back may serve anything; that a tile is none is no way out."""
+    show(folder, 300)
+    assert monitor(folder) == 0
+    show(folder, 200)
+    (folder / "log/tile/0/000").write_bytes(data)
+    assert monitor(folder) == 1
+    assert "is rolled back" in told(capsys)["alarm"]
+
+
+def test_a_head_without_a_quorum_is_not_the_last(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What too few witnesses have signed continues the log, but is not what the next head is held to; it is kept apart."""
+    (folder / "policy/log.policy").write_bytes(log_policy("notary-clock"))
+    show(folder, 300)
+    assert monitor(folder) == 0
+    kept = (folder / "head").read_bytes()
+    show(folder, 400, cosigners=())
+    assert monitor(folder) == 2
+    assert "lacks the cosignatures" in told(capsys)["trouble"]
+    assert (folder / "head").read_bytes() == kept
+    assert len(unproven(folder)) == 1
+    show(folder, 350)
+    assert monitor(folder) == 0
+    show(folder, 400)
+    assert monitor(folder) == 0
+    assert unproven(folder) == []
+
+
+HOSTILE: list[dict[str, object]] = [
+    {"prefix": {"start": "AA==", "path": [1]}},
+    {"prefix": {"start": "AA==", "path": [None, "AA=="]}},
+    {"prefix": {"start": 1, "path": []}},
+    {"prefix": []},
+    {"first": "\ud800"},
+    {"kind": "rollback", "first": "—"},
+]
+
+
+@pytest.mark.parametrize("changed", HOSTILE)
+def test_hostile_evidence_proves_nothing(folder: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, object]) -> None:
+    """Values of other types are refused, not tripped over."""
+    sound = {"format": FORMAT, "kind": "fork", "first": "a", "second": "b", "seen_at": ""}
+    (folder / "head.evidence.json").write_text(json.dumps(sound | changed))
+    assert check(folder) == 1
+    assert capsys.readouterr().out.startswith("NOT PROVEN: ")
 
 
 def test_any_c2sp_log_can_be_followed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,8 @@
 """Which tiles a range of a log needs, and reading a log from a directory."""
 
+import asyncio
+import os
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import pytest
 
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.tiles import ENTRIES, TileBuilder, TilePath, encode_bundle, root_hash
-from tallystick.runtime.log_reader import LogNotFoundError, LogReader, tile_paths
+from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError, tile_paths
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,19 @@ async def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_bytes(bytes(1_000_000))
     with pytest.raises(ValueError, match="more than"):
         await LogReader(tmp_path.as_uri()).checkpoint()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "directory"])
+async def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe in a file's place, which nobody writes to, is told of by its path, and so is a directory."""
+    log = LogReader(tmp_path.as_uri())
+    make(tmp_path / "checkpoint")
+    (tmp_path / "tile/0").mkdir(parents=True)
+    make(tmp_path / "tile/0/000")
+    with pytest.raises(LogUnavailableError, match=f"{tmp_path}/checkpoint: not a regular file"):
+        await asyncio.wait_for(log.checkpoint(), 5)
+    with pytest.raises(LogUnavailableError, match=f"{tmp_path}/tile/0/000: not a regular file"):
+        await asyncio.wait_for(log.leaf_hashes(0, 256), 5)
 
 
 @pytest.mark.parametrize("url", ["", "/srv/log", "ftp://host/log", "file://host/log", "https://"])

@@ -1,5 +1,6 @@
 """Files in memory are read at once; what is not there to be read is left to others."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,12 @@ def test_too_large_a_file_is_left_to_others(tmp_path: Path) -> None:
 
 
 def test_no_file_is_no_file(tmp_path: Path) -> None:
-    """What is missing is told from what would have to be waited for; a directory is neither."""
+    """What is missing is told from what would have to be waited for; a directory, or a pipe, is neither."""
     with pytest.raises(FileNotFoundError):
         read_cached(tmp_path / "none", 10)
     assert read_cached(tmp_path, 10**9) is None
+    os.mkfifo(tmp_path / "pipe")
+    assert read_cached(tmp_path / "pipe", 10) is None
 
 
 def test_where_the_system_cannot_say_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,19 @@ ReadTile = Callable[[TilePath], bytes]
 """Returns the bytes of the hash tile at a path, exactly `32 * width` of them. What it raises goes through to the caller."""
 
 
+def read_within(size: int, read: ReadTile) -> ReadTile:
+    """Return how to read the tiles of any smaller tree out of those of the tree of `size`, which begin with the same hashes.
+
+    A log need not serve the partial tiles of a size that it has outgrown, or that no checkpoint ever had.
+    """
+
+    def cut(path: TilePath) -> bytes:
+        width = min(TILE_WIDTH, (size >> TILE_HEIGHT * path.level) - path.index * TILE_WIDTH)
+        return read_hashes(TilePath(path.level, path.index, width), read)[: path.width * HASH_SIZE]
+
+    return cut
+
+
 class TileNodes(Protocol):
     """The nodes of one tile: row 0 is its hashes, each row above has half as many, the roots over two of the row below."""
 

@@ -3,7 +3,7 @@
 from tallystick.merkle.bundles import MAX_ENTRY_SIZE, decode_bundle, encode_bundle
 from tallystick.merkle.tile_builder import TileBuilder
 from tallystick.merkle.tile_path import ENTRIES, TILE_HEIGHT, TILE_WIDTH, TileError, TilePath
-from tallystick.merkle.tile_reading import ReadTile, consistency_proof, frontier, inclusion_proof, root_hash
+from tallystick.merkle.tile_reading import ReadTile, consistency_proof, frontier, inclusion_proof, read_within, root_hash
 
 __all__ = [
     "ENTRIES",
@@ -19,5 +19,6 @@ __all__ = [
     "encode_bundle",
     "frontier",
     "inclusion_proof",
+    "read_within",
     "root_hash",
 ]

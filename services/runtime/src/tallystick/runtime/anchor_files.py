@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from tallystick.runtime.bucket import Bucket, ObjectChangedError, ObjectExistsError, ObjectNotFoundError
 from tallystick.runtime.log_reader import LogUnavailableError
+from tallystick.runtime.regular_files import open_regular
 from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
@@ -166,7 +167,7 @@ class _Directory:
 
     def read(self, path: str) -> bytes | None:
         try:
-            with (self._log / path).open("rb") as file:
+            with os.fdopen(open_regular(self._log / path), "rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except FileNotFoundError:
             return None

@@ -4,6 +4,7 @@ Gives bytes as they are served, unverified: whoever asks checks them against a c
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
@@ -19,12 +20,15 @@ from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
 from tallystick.runtime.content_coding import ACCEPT_ENCODING, Body, ContentCodingError
 from tallystick.runtime.page_cache import read_cached
+from tallystick.runtime.regular_files import open_regular
 from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
 MAX_CHECKPOINT_BYTES = 262_144  # 16 signatures must be accepted, and post-quantum ones have 5 kB (C2SP signed-note)
 MAX_BUNDLE_BYTES = TILE_WIDTH * (65_535 + 2)
 TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 60.0
+"""How long a whole answer may take; `TIMEOUT_S` bounds each part of it only, and there may be many."""
 CONCURRENCY = 8
 _DENIED = {
     401: ": it wants a bearer token, and none was given (--token-file), or not a right one",
@@ -162,7 +166,7 @@ class LogReader:
         patience_s = PATIENCE_S
         while True:
             try:
-                async with http.stream("GET", url) as response:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S), http.stream("GET", url) as response:
                     if response.status_code == httpx.codes.OK:
                         body = Body(response.headers.get("content-encoding", ""), limit)
                         async for piece in response.aiter_raw():
@@ -171,6 +175,8 @@ class LogReader:
                     wait_s = _wait_s(response)
             except ContentCodingError as error:
                 raise ValueError(f"{url}: {error}") from error
+            except TimeoutError as error:
+                raise LogUnavailableError(f"{url}: not answered in whole within {ANSWER_TIMEOUT_S:g} s") from error
             except httpx.HTTPError as error:
                 raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
             if response.status_code == httpx.codes.NOT_FOUND:
@@ -231,7 +237,7 @@ def _read_object(bucket: Bucket, key: str, limit: int) -> bytes:
 
 def _read_file(path: str, limit: int) -> bytes:
     try:
-        with Path(path).open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError as error:
         raise LogNotFoundError(f"{path}: not found") from error

@@ -7,11 +7,13 @@ A hand-over to a thread and back costs several times what reading 8 KiB from mem
 import os
 from pathlib import Path
 
+from tallystick.runtime.regular_files import open_regular
+
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
 def read_cached(path: str | Path, limit: int) -> bytes | None:
-    """Return a file's bytes; None if a disk would have to be waited for, or if they are more than `limit`.
+    """Return a file's bytes; None if a disk would have to be waited for, if they are more than `limit`, or if it is no file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -19,7 +21,7 @@ def read_cached(path: str | Path, limit: int) -> bytes | None:
     if not _NOWAIT:
         return None
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_regular(path)
     except FileNotFoundError:
         raise
     except OSError:

@@ -9,10 +9,9 @@ from tallystick.contracts import LogEntry
 from tallystick.merkle.bundles import MAX_ENTRY_SIZE
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.errors import MerkleError
-from tallystick.merkle.hashing import HASH_SIZE, leaf_hashes
+from tallystick.merkle.hashing import leaf_hashes
 from tallystick.merkle.proofs import verify_consistency
-from tallystick.merkle.tile_path import TILE_HEIGHT
-from tallystick.merkle.tiles import TILE_WIDTH, TileBuilder, TilePath, consistency_proof
+from tallystick.merkle.tiles import TILE_WIDTH, TileBuilder, consistency_proof, read_within
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
@@ -53,7 +52,7 @@ class Stretch:
         try:
             if self._builder is None:
                 self._builder = await self._reader.compute(
-                    lambda read: TileBuilder.load(self._start, _within(read, self._checkpoint.size))
+                    lambda read: TileBuilder.load(self._start, read_within(self._checkpoint.size, read))
                 )
             entries = await self._reader.entries(start, stop, self._checkpoint.size)
         except LogNotFoundError as error:
@@ -77,16 +76,6 @@ class Stretch:
             verify_consistency(builder.size, whole.size, builder.root(), whole.root, proof)
         except (MerkleError, LogNotFoundError) as error:
             raise BrokenError(f"the entries up to {builder.size:,} are not in its checkpoint's tree: {error}") from error
-
-
-def _within(read: Callable[[TilePath], bytes], size: int) -> Callable[[TilePath], bytes]:
-    """Return how to read tiles of any smaller tree out of those that a tree of `size` has: their hashes are the same."""
-
-    def cut(path: TilePath) -> bytes:
-        width = min(TILE_WIDTH, (size >> (TILE_HEIGHT * path.level)) - path.index * TILE_WIDTH)
-        return read(TilePath(path.level, path.index, width))[: path.width * HASH_SIZE]
-
-    return cut
 
 
 async def entry_at(reader: LogReader, size: int, time_ms: int) -> int:

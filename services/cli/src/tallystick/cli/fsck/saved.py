@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tallystick.cli.durable_files import replace_file
 from tallystick.merkle.hashing import HASH_SIZE
 
 FORMAT = "tallystick/fsck/v1"
@@ -45,7 +46,7 @@ class SavedPlaces:
                 if document["format"] != FORMAT:
                     raise ValueError(f"its format is {document['format']!r}")
                 self._places = {origin: _checked(Place(**place)) for origin, place in document["logs"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise self.refused(error) from None
             except OSError as error:
                 if isinstance(error, FileNotFoundError):
@@ -66,10 +67,8 @@ class SavedPlaces:
         if self._path is None:
             return
         document = {"format": FORMAT, "logs": {name: asdict(one) for name, one in self._places.items()}}
-        temporary = self._path.with_name(f".{self._path.name}.new")
         try:
-            temporary.write_text(json.dumps(document))
-            temporary.replace(self._path)
+            replace_file(self._path, json.dumps(document).encode())
         except OSError as error:
             raise SavedError(f"cannot write {self._path}: {error.strerror}") from None
 

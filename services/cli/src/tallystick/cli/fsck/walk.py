@@ -9,7 +9,16 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.hashing import HASH_SIZE, leaf_hashes
 from tallystick.merkle.proofs import verify_consistency
-from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, TileBuilder, TileError, TilePath, consistency_proof, decode_bundle
+from tallystick.merkle.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    TileBuilder,
+    TileError,
+    TilePath,
+    consistency_proof,
+    decode_bundle,
+    read_within,
+)
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader, tile_paths
 
 BUNDLES = 16
@@ -58,7 +67,7 @@ async def resumed(reader: LogReader, checkpoint: Checkpoint, size: int, root: by
     try:
         proof = await reader.compute(lambda read: consistency_proof(size, checkpoint.size, read))
         verify_consistency(size, checkpoint.size, root, checkpoint.root, proof)
-        builder = await reader.compute(lambda read: TileBuilder.load(size, read))
+        builder = await reader.compute(lambda read: TileBuilder.load(size, read_within(checkpoint.size, read)))
     except LogNotFoundError as error:
         raise BrokenError(f"a file is missing: {error}") from error
     except MerkleError as error:

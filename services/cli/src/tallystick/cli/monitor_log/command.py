@@ -4,15 +4,17 @@ import asyncio
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tallystick.cli.fsck.check import location_of
 from tallystick.cli.monitor_log.evidence import MAX_EVIDENCE_BYTES, Evidence
 from tallystick.cli.monitor_log.following import AlarmError, Head, UnprovenError, compare, open_head
+from tallystick.cli.monitor_log.keeping import MAX_UNPROVEN, KeptHeads, keep_evidence
 from tallystick.cli.verify.screen import print_refusal, visible
 from tallystick.merkle.policy import LogPolicy
-from tallystick.runtime.log_reader import MAX_CHECKPOINT_BYTES, LogReader, LogUnavailableError
+from tallystick.runtime.log_reader import LogReader, LogUnavailableError
 from tallystick.verifier.inputs import UnreadableError, read_file, read_log_policy, read_policy
 
 
@@ -20,9 +22,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("log", metavar="URL_OR_DIR", nargs="?", help="the log's prefix: where its `checkpoint` is")
     parser.add_argument("--policy", metavar="PATH", required=True, help="a trust policy's folder, or a tlog-policy file")
-    parser.add_argument("--state", metavar="FILE", type=Path, help="keeps the last head; the first one ever seen is believed")
     parser.add_argument(
-        "--evidence", metavar="FILE", type=Path, help="where an alarm's evidence goes (default: beside the state)"
+        "--state",
+        metavar="FILE",
+        type=Path,
+        help="keeps the last head, and beside it those that nothing proves yet; the first one ever seen is believed",
+    )
+    parser.add_argument(
+        "--evidence",
+        metavar="FILE",
+        type=Path,
+        help="where an alarm's evidence goes, never in place of another's (default: beside the state)",
     )
     parser.add_argument("--every", metavar="SECONDS", type=_seconds, default=10.0, help="time between two looks (default: 10)")
     parser.add_argument("--once", action="store_true", help="look once and end")
@@ -46,52 +56,87 @@ def run(args: Namespace) -> int:
 
 
 async def _follow(args: Namespace, policy: LogPolicy) -> int:
-    kept = _kept(args.state, policy)
+    kept = KeptHeads(args.state, policy)
     async with LogReader(location_of(args.log)) as reader:
         while True:
-            code, trouble = 0, None
+            trouble = None
             try:
-                shown = await _look(reader, policy, kept)
-                if shown.quorum:
-                    _keep(args.state, shown)
-                    kept = shown
-                else:
-                    trouble = "the head lacks the cosignatures that the policy asks for, and is not kept"
-                    code = 2
+                await _look(reader, policy, kept)
             except AlarmError as alarm:
-                file = args.evidence or args.state.with_name(f"{args.state.name}.evidence.json")
-                _write(file, alarm.evidence.encode())
-                _say(args.json, kept, alarm=str(alarm), evidence=str(file))
-                return 1
+                return _alarm(args, kept, alarm)
             except (UnprovenError, LogUnavailableError, ValueError) as error:
-                trouble, code = str(error), 2
+                trouble = str(error)
             _say(args.json, kept, trouble=trouble)
             if args.once:
-                return code
+                return 0 if trouble is None else 2
             await asyncio.sleep(args.every)
 
 
-async def _look(reader: LogReader, policy: LogPolicy, kept: Head | None) -> Head:
+async def _look(reader: LogReader, policy: LogPolicy, kept: KeptHeads) -> None:
+    """Look once, and keep what is shown if it continues all that was shown before.
+
+    Raises:
+        AlarmError: It does not.
+        UnprovenError: That cannot be told; the message says where the head is kept meanwhile.
+        LogUnavailableError, ValueError: The log shows no head.
+    """
     shown = open_head(await reader.checkpoint(), policy)
-    if kept is not None:
-        await compare(kept, shown, reader, datetime.now(UTC).isoformat(timespec="seconds"))
-    return shown
+    try:
+        proven = await _hold(shown, kept, reader)
+        if not shown.quorum:
+            raise UnprovenError("the head lacks the cosignatures that the policy asks for")
+    except (UnprovenError, LogUnavailableError) as error:
+        file = kept.set_aside(shown)
+        where = f"is kept in {file}" if file else f"is not kept: {MAX_UNPROVEN} such heads are"
+        raise UnprovenError(f"{error}; the signed head of {shown.checkpoint.size:,} entries {where}") from error
+    kept.keep(shown)
+    for file in proven:
+        file.unlink()
+
+
+async def _hold(shown: Head, kept: KeptHeads, reader: LogReader) -> Sequence[Path]:
+    """Hold a head to the last one and to the unproven ones that it is not smaller than; return their files.
+
+    Raises as `compare`.
+    """
+    seen_at = datetime.now(UTC).isoformat(timespec="seconds")
+    if kept.last is not None:
+        await compare(kept.last, shown, reader, seen_at)
+    begun = {file: head for file, head in kept.unproven().items() if head.checkpoint.size <= shown.checkpoint.size}
+    for head in begun.values():
+        await compare(head, shown, reader, seen_at)
+    return list(begun)
+
+
+def _alarm(args: Namespace, kept: KeptHeads, alarm: AlarmError) -> int:
+    """Leave the evidence and say so; that it cannot be left makes it no smaller an alarm."""
+    try:
+        file = keep_evidence(args.evidence or args.state.with_name(f"{args.state.name}.evidence.json"), alarm.evidence)
+    except UnreadableError as error:
+        _say(args.json, kept, alarm=f"{alarm}; {error}")
+    else:
+        _say(args.json, kept, alarm=str(alarm), evidence=str(file))
+    return 1
 
 
 def _say(
-    as_json: bool, kept: Head | None, trouble: str | None = None, alarm: str | None = None, evidence: str | None = None
+    as_json: bool, kept: KeptHeads, trouble: str | None = None, alarm: str | None = None, evidence: str | None = None
 ) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    size = None if kept is None else kept.checkpoint.size
+    last, unproven = kept.last, [str(file) for file in kept.unproven()]
     if as_json:
-        document = {"time": now, "size": size, "trouble": trouble, "alarm": alarm, "evidence": evidence}
+        size = None if last is None else last.checkpoint.size
+        document = {"time": now, "size": size, "trouble": trouble, "alarm": alarm, "evidence": evidence, "unproven": unproven}
         sys.stdout.write(json.dumps(document) + "\n")
     elif alarm:
-        print_refusal("ALARM", f"{alarm}. The evidence is in {evidence}; keep it, and show it to others.")
+        where = f" The evidence is in {evidence}; keep it, and show it to others." if evidence else ""
+        print_refusal("ALARM", f"{alarm}.{where}")
     elif trouble:
         sys.stdout.write(f"{now} ? {visible(trouble)}\n")
-    elif kept is not None:
-        sys.stdout.write(f"{now} ✓ {visible(kept.checkpoint.origin)} {kept.checkpoint.size:,} {kept.checkpoint.root.hex()}\n")
+    elif last is not None:
+        more = f", and {len(unproven)} signed heads that nothing proves yet" if unproven else ""
+        head = last.checkpoint
+        sys.stdout.write(f"{now} ✓ {visible(head.origin)} {head.size:,} {head.root.hex()}{more}\n")
     sys.stdout.flush()
 
 
@@ -107,28 +152,6 @@ def _check(path: str, policy: LogPolicy) -> int:
 
 def _policy(path: str) -> LogPolicy:
     return read_policy(path).log_policy if Path(path).is_dir() else read_log_policy(path)
-
-
-def _kept(path: Path, policy: LogPolicy) -> Head | None:
-    if not path.exists():
-        return None
-    try:
-        return open_head(read_file(str(path), MAX_CHECKPOINT_BYTES), policy)
-    except ValueError as error:
-        raise UnreadableError(f"the head kept in {path} is not one that this policy's logs have signed: {error}") from None
-
-
-def _keep(path: Path, head: Head) -> None:
-    _write(path, head.note)
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise UnreadableError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _seconds(text: str) -> float:

@@ -11,6 +11,7 @@ proof: a log's cache may be behind.
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.encoding import decode_base64, encode_base64
@@ -55,8 +56,19 @@ class Evidence:
         prefix = None
         if "prefix" in found:
             inside = fields(found["prefix"], "prefix", {"start": str, "path": list})
+            if not all(isinstance(node, str) for node in inside["path"]):
+                raise ValueError("prefix: 'path' must be an array of strings")
             prefix = PrefixProof(decode_base64(inside["start"]), tuple(map(decode_base64, inside["path"])))
         return cls(found["kind"], found["first"].encode(), found["second"].encode(), prefix, found["seen_at"])
+
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits of a digest of what it is about: its kind, and the two heads without their signatures.
+
+        Raises:
+            NoteError: A head is no signed note.
+        """
+        texts = [Note.parse(note).text for note in (self.first, self.second)]
+        return sha256(b"\n".join([self.kind.encode(), *texts])).hexdigest()[:16]
 
     def verdict(self, policy: LogPolicy) -> str:
         """Return what this proves, in a sentence. Raises ValueError if it proves nothing."""

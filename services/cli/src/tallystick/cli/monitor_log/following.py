@@ -7,8 +7,6 @@ from tallystick.merkle.checkpoints import Checkpoint, CheckpointError
 from tallystick.merkle.forks import PrefixProof, prefix_proof, proves_fork
 from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import LogPolicy, QuorumError
-from tallystick.merkle.proofs import ProofError
-from tallystick.merkle.tiles import TileError
 from tallystick.runtime.log_reader import LogReader
 
 
@@ -21,7 +19,7 @@ class AlarmError(Exception):
 
 
 class UnprovenError(Exception):
-    """The log's tiles do not prove the head that it shows: nothing follows from that yet, but the head is not believed."""
+    """The log's tiles do not prove a head that it has signed: nothing follows from that yet, but the head is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ async def _prefix(smaller: Checkpoint, larger: Checkpoint, reader: LogReader, *,
     try:
         proof = await reader.compute(lambda read: prefix_proof(smaller.size, larger.size, read))
         proves_fork(smaller.size, smaller.root, larger.size, larger.root, proof)
-    except (ProofError, TileError) as error:
+    except ValueError as error:  # MerkleError, and what a reader says of a tile that is too short or too long
         if needed:
             raise UnprovenError(f"the log's tiles are not those of its head of {larger.size:,} entries: {error}") from error
         return None
