@@ -203,6 +203,7 @@ def test_a_quorum_counts(page: Page) -> None:
 
 # --- the trust policy ---------------------------------------------------------------------------------------------------------
 
+CONTRACT = f'[[contracts]]\nname = "chain1"\nchain_id = 1\naddress = "0x{"ab" * 20}"\n'.encode()
 POLICIES = {
     "another version": (b"version = 1", b"version = 2"),
     "an unknown table": (b"[freshness]", b"[freshnest]"),
@@ -217,6 +218,20 @@ POLICIES = {
     "two of one name": (b'name = "bob"', b'name = "ada"'),
     "a value over two lines": (b'["approver"]', b'["approver"'),
     "words after a value": (b"version = 1", b"version = 1 2"),
+    "an unknown name of a contract": (b"[[receipt_keys]]", CONTRACT + b"foo = 1\n[[receipt_keys]]"),
+    "an unknown name of an authority": (
+        b"[[receipt_keys]]",
+        b'[[timestamp_authorities]]\nname = "tsa1"\nfoo = 1\n[[receipt_keys]]',
+    ),
+    "an unknown name of freshness": (b"max_age_s = 60", b"max_age_s = 60\nskew_s = 1"),
+    "an object of JSON": (
+        b"version = 1",
+        f'version = 1\ncontracts = [{{"name": "c", "chain_id": 1, "address": "0x{"ab" * 20}"}}]'.encode(),
+    ),
+    "null": (b"version = 1", b"version = 1\ntopics = null"),
+    "an escape of JSON": (b"test/governance", b"test\\/governance"),
+    "half a character": (b"[topics.transactions]", b'[topics."\\ud83d\\ude00"]'),
+    "a comment with a control character": (b"version = 1", b"version = 1 # \x07"),
 }
 
 

@@ -79,6 +79,7 @@ def contents(world: World, sequence: int = 0) -> Files:
         f"policies/{policy}.json": view(world.policy),
         f"lists/{sha256(LIST).hexdigest()}.list": LIST,
         f"reports/{index}.json": view(report),
+        f"reports/{index - 1}.json": view(Report()),  # what every governance log here ends with
         "trust-policy/log.policy": log_policy(),
         "trust-policy/trust.toml": trust_toml(),
     }
@@ -103,6 +104,7 @@ def test_a_sound_package_is_told(files: Files) -> None:
     assert (package.case.name, package.models, package.same_policy) == ("2026-17", 1, True)
     assert not [left for left in package.unchecked if "revoked" in left]
     assert any("complete" in left for left in package.unchecked)
+    assert package.absent == []
 
 
 def test_the_same_files_are_the_same_bytes(files: Files) -> None:

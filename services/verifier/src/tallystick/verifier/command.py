@@ -19,11 +19,11 @@ from tallystick.trust.log_proofs import (
     is_log_proof,
     verify_log_proof,
 )
-from tallystick.trust.packages.archive import is_archive
+from tallystick.trust.packages.archive import ArchiveError, is_headless
 from tallystick.trust.packages.verifying import verify_package
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier import log_report, package_report, report
-from tallystick.verifier.inputs import UnreadableError, read_file, read_policy, read_proof
+from tallystick.verifier.inputs import UnreadableError, is_package, read_file, read_policy, read_proof
 from tallystick.verifier.printing import PLAIN, Screen, write_json
 
 Ruler = Callable[[VerifiedBundle], str | None]
@@ -61,7 +61,7 @@ def run(args: Namespace, screen: Screen = PLAIN, ruler: Ruler | None = None) -> 
             told = _told_log_proof(data, policy, entry, older)
         elif args.entry is not None or args.older is not None:
             raise UnreadableError("it holds all that it is about: --entry and --older are for proof files and receipts")
-        elif is_archive(data):
+        elif is_package(args.file, data):
             told = _told_package(data, policy)
         else:
             told = _told_bundle(data, policy, ruler)
@@ -101,7 +101,12 @@ def _told_bundle(data: bytes, policy: TrustPolicy, ruler: Ruler | None) -> _Told
 
 
 def _told_package(data: bytes, policy: TrustPolicy) -> _Told:
-    package = verify_package(data, policy)
+    try:
+        package = verify_package(data, policy)
+    except ArchiveError as error:
+        if is_headless(data):
+            raise ArchiveError(f"the audit package is damaged, or is none: {error}") from None
+        raise
     return _Told(package_report.summary(package), package_report.rows(package), package.checks, package.unchecked)
 
 

@@ -33,23 +33,36 @@ def read_proof(path: str, max_bytes: int) -> bytes:
     """Return a proof's bytes, as `read_file` does; those of an audit package, which may be larger, to its own limit.
 
     Raises:
-        UnreadableError: It cannot be read.
+        UnreadableError: It cannot be read, or is empty.
     """
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
             data = file.read(max_bytes + 1)
-            return data + file.read(MAX_ARCHIVE_BYTES + 1 - len(data)) if is_archive(data) else data
+            if is_package(path, data):
+                data += file.read(MAX_ARCHIVE_BYTES + 1 - len(data))
     except OSError as error:
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from None
+    return _some(path, data)
+
+
+def is_package(path: str, data: bytes) -> bool:
+    """Tell whether a file is an audit package, sound or damaged: by what is in it, or by its name if that is no JSON."""
+    return is_archive(data) or (path.lower().endswith(".zip") and not data.startswith(b"{"))
+
+
+def _some(path: str, data: bytes) -> bytes:
+    if not data:
+        raise UnreadableError(f"{'standard input' if path == '-' else path} is empty: there is nothing to verify")
+    return data
 
 
 def read_bundle(path: str) -> bytes:
     """Return a bundle's bytes, not checked in any way.
 
     Raises:
-        UnreadableError: It cannot be read.
+        UnreadableError: It cannot be read, or is empty.
     """
-    return read_file(path, MAX_BUNDLE_BYTES)
+    return _some(path, read_file(path, MAX_BUNDLE_BYTES))
 
 
 def read_policy(path: str) -> TrustPolicy:

@@ -32,6 +32,7 @@ def summary(package: VerifiedPackage) -> dict[str, Any]:
             "without_effect": [{"index": index, "reason": reason} for index, reason in package.governance.rejected],
         },
         "models": package.models,
+        "absent": list(package.absent),
         "sealed": dict(package.sealed),
         "operators_trust_policy_is_the_same": package.same_policy,
         "checks": package.checks,
@@ -52,6 +53,9 @@ def rows(package: VerifiedPackage) -> list[tuple[str, str]]:
     if len(package.bundles) > TOLD:
         told.append(("", f"and {len(package.bundles) - TOLD:,} more"))
     told += [("left out", left) for left in package.case.left_out]
+    told += [("absent", f"{name}, which the package's own records name") for name in package.absent[:TOLD]]
+    if len(package.absent) > TOLD:
+        told.append(("", f"and {len(package.absent) - TOLD:,} more"))
     cosigned = f", cosigned by {', '.join(sorted(head.cosigned))}" if head.cosigned else ""
     told.append(("governance log", f"{head.checkpoint.origin}, {head.checkpoint.size:,} entries{cosigned}"))
     told += [("without effect", f"entry {index:,}: {reason}") for index, reason in package.governance.rejected]

@@ -29,8 +29,16 @@ class ArchiveError(TrustError):
 
 
 def is_archive(data: bytes) -> bool:
-    """Tell whether a file begins as a zip does."""
-    return data.startswith((_LOCAL_SIGNATURE, _END_SIGNATURE))
+    """Tell whether a file is a zip, or what is left of one: it has somewhere the mark with which a zip's parts begin.
+
+    No JSON or text has one, for the marks hold control characters.
+    """
+    return any(mark in data for mark in (_LOCAL_SIGNATURE, _CENTRAL_SIGNATURE, _END_SIGNATURE))
+
+
+def is_headless(data: bytes) -> bool:
+    """Tell whether a file does not even begin as a zip does."""
+    return not data.startswith((_LOCAL_SIGNATURE, _END_SIGNATURE))
 
 
 def write_archive(files: Mapping[str, bytes]) -> bytes:

@@ -30,6 +30,7 @@ from tallystick.trust.packages.contents import (
     check_sums,
     parse_case,
 )
+from tallystick.trust.packages.named import named_files
 from tallystick.trust.packages.sealed import check_seals
 from tallystick.trust.packages.views import says
 from tallystick.trust.policy import TrustPolicy
@@ -61,6 +62,7 @@ class VerifiedPackage:
         bundles: its decisions, by rising place.
         governance: what the governance log amounts to, and governance_head up to which checkpoint.
         models: how many model files there are.
+        absent: the files that its decisions and its governance log name, and that are not in it; by name.
         sealed: how many of the decisions each sealer of the policy has sealed.
         same_policy: whether the operator's copy of the trust policy says what one's own says.
         checks: what was checked, in plain words, and
@@ -72,6 +74,7 @@ class VerifiedPackage:
     governance: Governance
     governance_head: VerifiedCheckpoint
     models: int
+    absent: Sequence[str]
     sealed: Mapping[str, int]
     same_policy: bool
     checks: list[str]
@@ -103,6 +106,7 @@ def verify_package(data: bytes, policy: TrustPolicy) -> VerifiedPackage:
         governance=governance,
         governance_head=head,
         models=models,
+        absent=sorted(named_files(bundles, entries) - files.keys()),
         sealed=sealed,
         same_policy=_is_same_policy(files, own),
         checks=_checks(case, bundles, models, sealed),

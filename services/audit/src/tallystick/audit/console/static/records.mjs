@@ -10,6 +10,7 @@ export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padS
 export const distinct = (items) => new Set(items).size === items.length;
 
 export const OUTCOMES = ["", "APPROVE", "REVIEW", "DECLINE", "REJECTED"];
+export const ROLES = ["approver", "publisher"];
 export const GROUPS = ["", "identity", "transaction", "features", "explanation"];
 
 export function base64(text) {
@@ -52,20 +53,24 @@ export function parseJson(text) {
   return read(next());
 }
 
-// Of TOML what trust policies are written in: [table], [[table]], and a line for each value, written as in JSON.
+// Of TOML what trust policies are written in: [table], [[table]], and a line for each value, written as in JSON; what JSON
+// has and TOML has not (objects, null, two escapes) is refused.
+const STRING = String.raw`"(?:[^"\\\x7f]|\\(?:["\\bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}))*"`;
+const KEY = `([A-Za-z0-9_-]+|${STRING})`;
+const LINE = new RegExp(String.raw`^[ \t]*((?:[^"#{}]|${STRING})*?)[ \t]*(?:#[^\x00-\x08\x0a-\x1f\x7f]*)?$`);
+const FORM = new RegExp(String.raw`^(?:(\[\[?) *${KEY}(?: *\. *${KEY})? *(\]\]?)|${KEY}[ \t]*=(?![ \t]*null)[ \t]*(.+))$`);
 export function parseToml(text) {
-  const key = '([A-Za-z0-9_-]+|"(?:[^"\\\\]|\\\\.)*")';
-  const form = new RegExp(`^(?:(\\[\\[?) *${key}(?: *\\. *${key})? *(\\]\\]?)|${key}[ \\t]*=[ \\t]*(.+))$`);
   const name = (written) => (written.startsWith('"') ? JSON.parse(written) : written);
   const root = Object.create(null), lists = new Set();
   let table = root;
   for (const [at, line] of text.split(/\r?\n/).entries()) {
-    const content = /^[ \t]*((?:[^"#]|"(?:[^"\\]|\\.)*")*?)[ \t]*(?:#.*)?$/.exec(line)?.[1];
-    const found = form.exec(content), [, open, first, second, close, plain, value] = found ?? [];
+    const content = LINE.exec(line)?.[1];
+    const found = FORM.exec(content), [, open, first, second, close, plain, value] = found ?? [];
     need(content === "" || (found && open?.length === close?.length), `line ${at + 1} is not written as is read here`);
     if (!found) continue;
     const place = second === undefined ? root : (root[name(first)] ??= Object.create(null));
     const target = open ? place : table, last = name(second ?? first ?? plain);
+    need(typeof target === "object", `line ${at + 1}: ${first} is not a table`);
     const isNew = !Object.hasOwn(target, last) || (open === "[[" && lists.has(target[last]));
     need(isNew && !lists.has(target), `line ${at + 1}: ${last} is there already`);
     if (open) table = Object.create(null);
@@ -184,6 +189,76 @@ export function readBundle(bytes) {
   need(notes.every(({ checkpoint }) => checkpoint.isWellFormed()), "a checkpoint holds half a character");
   const anchors = (file.anchors ?? []).map((item) => fields(item, "an anchor", "size:bigint consistency:array receipt:object"));
   return { decision, checkpoint: encode(file.decision.checkpoint), governance, disclosures, anchors };
+}
+
+// --- the form of trust.toml; whose keys these are, and whether they fit log.policy and each other, is `verify.mjs`'s ---------
+const LOG_NAME = /^[a-z0-9][a-z0-9_.-]{0,63}$/, ANCHORER = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const PEM = /^\s*-----BEGIN CERTIFICATE-----\r?\n((?:[A-Za-z0-9+/=]+\r?\n)+)-----END CERTIFICATE-----\s*$/;
+const TABLES = {
+  signers: "name:string public_key:string roles:array", sealers: "name:string public_key:string",
+  receipt_keys: "origin:string public_key:string", retired_keys: "origin:string public_key:string last_size:bigint",
+  timestamp_authorities: "name:string roots:array", contracts: "name:string chain_id:bigint address:string",
+};
+
+export function readTrust(bytes) {
+  need(bytes.length <= 1_000_000, "it has more than 1,000,000 bytes");
+  const shape = "version:bigint logs:object freshness:object topics:object signers:array";
+  const optional = Object.keys(TABLES).slice(1).map((name) => ` ${name}?:array`).join("");
+  const file = fields(parseToml(decode(bytes)), "the file", shape + optional), tables = {};
+  need(file.version === 1n, "its version is not 1");
+  const logs = fields(file.logs, "[logs]", "decisions:string|array governance:string fallbacks?:string seals?:string");
+  const { max_age_s, witness } = fields(file.freshness, "[freshness]", "max_age_s:bigint witness?:string");
+  need(max_age_s > 0n && max_age_s <= MAX, "[freshness]: max_age_s must be 1 or more");
+  for (const [name, one] of Object.entries(TABLES)) {
+    tables[name] = (file[name] ?? []).map((item, at) => fields(item, `${name} ${at + 1}`, one));
+    for (const item of tables[name].filter(({ public_key }) => public_key !== undefined)) item.key = base64(item.public_key);
+  }
+  const { signers, sealers, retired_keys: retired, timestamp_authorities: authorities, contracts } = tables;
+  for (const { name, roles } of signers) {
+    printable(name, 64, "a signer's name");
+    const known = roles.length > 0 && distinct(roles) && roles.every((role) => ROLES.includes(role));
+    need(known, `${name}: roles must be some of ${ROLES.join(", ")}, each once`);
+  }
+  need(sealers.every(({ name }) => LOG_NAME.test(name)), "a sealer's name must be 1 to 64 of a-z, 0-9, '-', '_' and '.'");
+  need(distinct(sealers.map(({ name }) => name)), "two sealers have the same name");
+  need((sealers.length > 0) === (logs.seals !== undefined), "[[sealers]] and [logs].seals go together");
+  need(retired.every(({ last_size: size }) => size >= 0n && size <= MAX), "a retired key's last_size is out of range");
+  const anchorers = [...authorities, ...contracts].map(({ name }) => name);
+  need(anchorers.every((name) => ANCHORER.test(name)), "who anchors is named by 1 to 32 of a-z, 0-9 and hyphens");
+  need(distinct(anchorers), "two of timestamp_authorities and contracts have the same name");
+  for (const { name, roots } of authorities) need(roots.length && roots.every(isPem), `${name}: its roots are no certificates`);
+  for (const { name, chain_id: id, address } of contracts) {
+    need(id > 0n && id <= MAX && /^0x[0-9a-fA-F]{40}$/.test(address), `${name}: its chain_id or address is not one`);
+  }
+  return { ...tables, witness, governance: logs.governance, ...readPlaces(logs, file.topics) };
+}
+
+// A certificate's envelope: PEM around one DER sequence. What is in it only `tallystick verify` reads.
+function isPem(text) {
+  const body = typeof text === "string" ? PEM.exec(text)?.[1] : undefined, der = base64(body?.replace(/\s/g, ""));
+  const sized = der[1] - 128, size = Number(`0x0${hex(der.subarray(2, 2 + sized))}`);
+  return der[0] === 0x30 && sized >= 1 && sized <= 3 && der.length === 2 + sized + size;
+}
+
+// Returns the logs' origins, all and those of decisions, and by topic the origin of each partition's log.
+function readPlaces({ decisions: written, ...others }, tables) {
+  const decisions = [written].flat(), origins = [...decisions, ...Object.values(others)], topics = new Map();
+  need(decisions.length && origins.every((origin) => typeof origin === "string"), "[logs]: at least one decisions log");
+  const names = origins.map((origin) => origin.slice(origin.lastIndexOf("/") + 1));
+  need(distinct(names) && names.every((name) => LOG_NAME.test(name)), "[logs]: each log's origin ends in a name of its own");
+  for (const [name, table] of Object.entries(tables)) {
+    const where = `[topics.${name}]`, shape = "partitions:bigint partitioner:string logs?:array";
+    const { partitions, partitioner, logs } = fields(table, where, shape);
+    const sound = partitions > 0n && partitions <= 100_000n && partitioner === "murmur2";
+    need(sound, `${where}: its partitions are not 1 to 100,000, or its partitioner is not known`);
+    const held = logs ?? Array(Number(partitions)).fill(0n), whole = BigInt(held.length) === partitions;
+    const known = (logs || decisions.length === 1) && held.every((log) => typeof log === "bigint" && decisions[log]);
+    need(known && whole, `${where}: it does not say which log holds each partition`);
+    topics.set(name, held.map((log) => decisions[log]));
+  }
+  const used = new Set([...topics.values()].flat());
+  need(decisions.every((origin) => used.has(origin)), "[topics]: none gives a partition to one of the decisions logs");
+  return { decisions, origins, topics };
 }
 
 // Returns the features' names.

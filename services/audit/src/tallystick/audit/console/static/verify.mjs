@@ -5,8 +5,8 @@
 // It believes that trust policy and nothing else. It returns what is proven, or throws `Refused`: `message` says what does not
 // hold, `checks` what held until then. What it does not look at, `unchecked` says; anchors are among it.
 // Formats: C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy; RFC 6962, 8032; tallystick.trust.bundle_format.
-import { base64, checkModel, checkPolicy, decimal, decode, distinct, encode, fields, float32, GROUPS, hex, MAX, need, octets,
-  OUTCOMES, parseMessage, parseToml, printable, readBundle, Refused } from "./records.mjs";
+import { base64, checkModel, checkPolicy, decimal, decode, encode, float32, GROUPS, hex, MAX, need, octets, OUTCOMES,
+  parseMessage, readBundle, readTrust, Refused, ROLES } from "./records.mjs";
 
 const part = async (what, work) => {
   try { return await work(); } catch (error) { throw new Refused(`${what}: ${error.message}`); }
@@ -160,49 +160,34 @@ export async function climb(index, size, leaf, proof) {
 }
 
 // --- the trust policy, and who signed what under it -------------------------------------------------------------------------
-const ROLES = ["approver", "publisher"];
 export async function parseTrust(files) {
   const logs = await part("log.policy", () => parseLogPolicy(files["log.policy"]));
   return part("trust.toml", () => {
-    const optional = "receipt_keys?:array retired_keys?:array timestamp_authorities?:array contracts?:array sealers?:array";
-    const shape = `version:bigint logs:object freshness:object topics:object signers:array ${optional}`;
-    const file = fields(parseToml(decode(files["trust.toml"])), "the file", shape), topics = new Map(), people = new Map();
-    const named = "decisions:string|array governance:string fallbacks?:string seals?:string";
-    const { decisions, ...others } = fields(file.logs, "[logs]", named);
-    const origins = [decisions].flat(), all = [...origins, ...Object.values(others)], { governance } = others;
-    need(file.version === 1n, "its version is not 1");
-    need(origins.length && distinct(all), "[logs]: at least one decisions log, and each log once");
-    need(all.every((origin) => logs.logs.some(({ name }) => name === origin)), "[logs]: log.policy has no key for one of them");
-    for (const [name, topic] of Object.entries(file.topics)) {
-      const { partitions, logs: of } = fields(topic, `[topics.${name}]`, "partitions:bigint partitioner:string logs?:array");
-      const held = of ?? Array(Number(partitions)).fill(0n), whole = held.length > 0 && BigInt(held.length) === partitions;
-      const known = (of || origins.length === 1) && held.every((log) => typeof log === "bigint" && origins[log]);
-      need(known && whole, `[topics.${name}]: it does not say which log holds each partition`);
-      topics.set(name, held.map((log) => origins[log]));
-    }
-    for (const item of file.signers) {
-      const { name, public_key, roles } = fields(item, "a signer", "name:string public_key:string roles:array");
-      const key = base64(public_key), others = [...people.values()];
-      printable(name, 64, "a signer's name");
+    const { decisions, governance, origins, topics, witness, ...tables } = readTrust(files["trust.toml"]), people = new Map();
+    const machines = new Set([...logs.logs, ...logs.witnesses.values()].map(({ key }) => hex(key)));
+    const isLog = (origin) => logs.logs.some(({ name }) => name === origin);
+    need(origins.every(isLog), "[logs]: log.policy has no key for one of them");
+    const clock = witness === undefined ? logs.quorum !== "none" : logs.witnesses.has(String.fromCharCode(...encode(witness)));
+    need(clock, "[freshness]: it names no witness of log.policy, and without a name the quorum must not be none");
+    for (const { name, origin, key } of [...tables.receipt_keys, ...tables.sealers]) {
+      const who = name ?? `a receipt key of ${origin}`, isKnown = name !== undefined || isLog(origin);
       checkKey(key);
-      const known = roles.length > 0 && distinct(roles) && roles.every((role) => ROLES.includes(role));
-      need(known, `${name}: roles must be some of ${ROLES.join(", ")}, each once`);
+      need(isKnown, `${who}: log.policy has no such log`);
+      need(machines.size < machines.add(hex(key)).size, `${who}: the key is there twice, or is a log's or witness's`);
+    }
+    for (const { name, key, roles } of tables.signers) {
+      checkKey(key);
+      const others = [...people.values()];
       need(!people.has(name) && !others.some((other) => same(other.key, key)), `${name} or their key is there twice`);
+      need(!machines.has(hex(key)), `${name} has the key of a log, a witness, a sealer or receipts`);
       people.set(name, { key, roles });
     }
-    for (const item of file.retired_keys ?? []) {
-      fields(item, "a retired key", "origin:string public_key:string last_size:bigint");
-      const { origin, public_key, last_size } = item, retired = base64(public_key);
-      const known = logs.logs.find(({ name, key }) => name === origin && same(key, retired));
-      need(known && last_size >= 0n && last_size <= MAX, `a key of ${origin} is retired that log.policy does not have`);
-      logs.retired.set(hex(known.key), last_size);
+    for (const { origin, key, last_size } of tables.retired_keys) {
+      const known = logs.logs.some((log) => log.name === origin && same(log.key, key));
+      need(known, `a key of ${origin} is retired that log.policy does not have`);
+      logs.retired.set(hex(key), last_size);
     }
-    const receipts = (file.receipt_keys ?? []).map((item) => fields(item, "a receipt key", "origin:string public_key:string"));
-    const sealers = (file.sealers ?? []).map((item) => fields(item, "a sealer", "name:string public_key:string"));
-    const keys = [...logs.logs, ...logs.witnesses.values()].map(({ key }) => key);
-    const machines = new Set([...keys, ...[...receipts, ...sealers].map((item) => base64(item.public_key))].map(hex));
-    need([...people.values()].every(({ key }) => !machines.has(hex(key))), "a signer has a log's, witness's or sealer's key");
-    return { logs, decisions: origins, governance, topics, people, machines };
+    return { logs, decisions, governance, topics, people, machines };
   });
 }
 async function verifySignatures(kind, { statement, signatures }, people, role, least) {
