@@ -125,7 +125,8 @@ async def get_bundle_at(
 
 async def find(audit: Audit, transaction_id: str, caller: Caller) -> Found:
     """Return the newest decision on a transaction that the caller may see. Raises as `Finder` and `Owners`."""
-    return await audit.owners.shown(await audit.finder.by_transaction(transaction_id), caller)
+    known = await audit.owners.known_to(caller, await audit.finder.candidates(transaction_id))
+    return await audit.owners.shown(await audit.finder.newest(known), caller)
 
 
 def _groups(disclose: str | None) -> list[str]:
