@@ -71,3 +71,8 @@ async def http_error(_: Request, error: Exception) -> JSONResponse:
         phrase = http.HTTPStatus(status).phrase
         kind = Kind(phrase.lower().replace(" ", "-"), status, phrase, phrase)
     return problem(kind, kind.example, headers=headers)
+
+
+async def internal_error(_request: Request, _error: Exception) -> JSONResponse:
+    """Tell that something failed; an application's handler of `Exception`, or Starlette would tell it in plain text."""
+    return problem(INTERNAL, INTERNAL.example)
