@@ -154,7 +154,7 @@ async def test_a_log_that_nobody_serves_is_unavailable() -> None:
 
 
 async def test_an_unexpected_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Behind a real server: a problem for the caller, one line for the operator, without words; what is half sent is cut off."""
+    """Behind a real server: a problem for the caller, one line for the operator, without words; half an answer is cut off."""
 
     async def fails(_: Request) -> Response:
         raise RuntimeError(SENT)

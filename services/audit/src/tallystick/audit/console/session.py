@@ -33,7 +33,10 @@ async def reader(request: Request, audit: Served) -> Caller | None:
         caller = await audit.gate.caller(f"Bearer {token}")
     except (TokenRefusedError, ClosedError):
         return None
-    return None if caller is ANYBODY else caller
+    if caller is ANYBODY:
+        return None
+    audit.limits.caller(caller.subject)
+    return caller
 
 
 Reader = Annotated[Caller | None, Depends(reader)]
@@ -42,7 +45,9 @@ Reader = Annotated[Caller | None, Depends(reader)]
 def _needs(*scopes: Scope) -> Any:
     async def admitted(request: Request, audit: Served) -> Caller:
         token = request.cookies.get(COOKIE)
-        return await audit.gate.admit(None if token is None else f"Bearer {token}", scopes)
+        caller = await audit.gate.admit(None if token is None else f"Bearer {token}", scopes)
+        audit.limits.caller(caller.subject)
+        return caller
 
     return Depends(admitted)
 
