@@ -218,19 +218,26 @@ def test_a_reader_that_asks_too_often_waits_and_goes_on(world: World) -> None:
         assert api.stop() == 0
 
 
-@pytest.mark.parametrize("setting", ["caller_rate", "address_rate"])
-def test_who_asks_too_often_is_told(world: World, setting: str) -> None:
-    """Over real HTTP: 429 with when to come again; others, and health, go on."""
+PATHS = ["/v1/positions/0/0", "/decisions/tile/entries/000", "/console/positions/0/0", "/console/logs"]
+
+
+@pytest.mark.parametrize(("setting", "paths"), [("caller_rate", PATHS), ("address_rate", PATHS[:1])])
+def test_who_asks_too_often_is_told(world: World, setting: str, paths: list[str]) -> None:
+    """Over real HTTP: 429 with when to come again, whatever it is that a token opens; others, and health, go on."""
     burst = setting.replace("rate", "burst")
     api = api_process(world, **{setting: "0.01", burst: "2"})
     api.start()
     try:
         api.wait_ready()
-        with httpx.Client(base_url=api.health_url.removesuffix("/health"), headers=world.bearer(), timeout=15) as caller:
-            answers = [caller.get("/v1/positions/0/0") for _ in range(3)]
-            assert [answer.status_code for answer in answers] == [200, 200, 429]
-            problem(answers[2], 429, "too-many")
-            assert 1 <= int(answers[2].headers["retry-after"]) <= 100
+        with httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=15) as caller:
+            for path in paths:
+                token = world.bearer(sub=f"somebody who reads {path}")["Authorization"]
+                headers = {"Authorization": token, "Cookie": f"tallystick-token={token.removeprefix('Bearer ')}"}
+                answers = [caller.get(path, headers=headers) for _ in range(3)]
+                assert [answer.status_code for answer in answers] == [200, 200, 429], path
+                if not path.startswith("/console"):
+                    problem(answers[2], 429, "too-many")
+                assert 1 <= int(answers[2].headers["retry-after"]) <= 100
             assert caller.get("/health/live").status_code == 200
     finally:
         assert api.stop() == 0

@@ -11,7 +11,7 @@ from .test_api import problem
 from .world import World, database
 
 
-async def _customer(world: World, name: str) -> bytes:
+async def give_key(world: World, name: str) -> bytes:
     """Give a customer a key, and return its id."""
     token = secrets.token_bytes(16)
     bank = world.bank
@@ -34,7 +34,7 @@ async def test_only_privacy_officers_erase_and_hold(world: World, scope: str, me
 
 async def test_an_erasure_names_keys_and_is_done_once(world: World) -> None:
     """It answers the same when asked again, and is written down for the log; nothing of it names the customer."""
-    key_id = await _customer(world, "odd/name#1")
+    key_id = await give_key(world, "odd/name#1")
     async with httpx.AsyncClient(base_url=world.url, headers=world.bearer("privacy")) as officer:
         problem(await officer.get("/v1/customers/odd%2Fname%231"), 404, "unknown")
         first = await officer.delete("/v1/customers/odd%2Fname%231")
@@ -54,7 +54,7 @@ async def test_an_erasure_names_keys_and_is_done_once(world: World) -> None:
 
 async def test_a_hold_is_told_and_refuses(world: World) -> None:
     """Placed twice it is one; while it lasts nothing is erased."""
-    key_id = await _customer(world, "on-hold")
+    key_id = await give_key(world, "on-hold")
     async with httpx.AsyncClient(base_url=world.url, headers=world.bearer("privacy")) as officer:
         placed = [(await officer.put("/v1/holds/on-hold")).json() for _ in range(2)]
         assert placed[0] == placed[1] == (await officer.get("/v1/holds/on-hold")).json()

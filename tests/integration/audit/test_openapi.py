@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tallystick.audit.api.patterns import WORDS
+
 from .bank import MODEL_FILE
 from .world import PUBLISHED
 
@@ -20,6 +22,7 @@ def document(client: httpx.Client) -> dict[str, Any]:
     return read
 
 
+ONE_PLACE = {"places": [{"partition": 0, "sequence": 0}]}
 PRIVACY = [{"oidc": ["tallystick:privacy"]}]
 
 
@@ -49,6 +52,17 @@ def test_every_parameter_has_an_example(document: dict[str, Any]) -> None:
             bounds = [schema, *schema.get("anyOf", [])]
             assert any({"maxLength", "maximum", "enum", "const"} & set(bound) for bound in bounds), (path, parameter["name"])
             assert "examples" in schema or "examples" in parameter, (path, parameter["name"])
+
+
+def test_every_pattern_has_words(document: dict[str, Any]) -> None:
+    """Whoever sends something else is told in words what it may be."""
+    told = set()
+    for _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            told |= {
+                shape["pattern"] for shape in (parameter["schema"], *parameter["schema"].get("anyOf", [])) if "pattern" in shape
+            }
+    assert told == set(WORDS)
 
 
 def test_errors_are_problem_details(document: dict[str, Any]) -> None:
@@ -107,8 +121,8 @@ def test_what_the_document_calls_open_is_open(document: dict[str, Any], client: 
 def ask(caller: httpx.Client, path: str) -> httpx.Response:
     """Ask an operation for something that there is."""
     if path == "/v1/receipts":
-        return caller.post(path, json={"places": [{"partition": 0, "sequence": 0}]})
-    return caller.get(concrete(path), params=query(path))
+        return caller.post(path, json=ONE_PLACE)
+    return caller.get(path.format(**known()), params=query(path))
 
 
 def query(path: str) -> dict[str, str | int]:
@@ -117,21 +131,21 @@ def query(path: str) -> dict[str, str | int]:
     return wanted | ({"disclose": "features"} if "/evidence/" in path else {})
 
 
-def concrete(path: str) -> str:
-    """Return the address of something that an operation answers with."""
-    return path.format(
-        transaction_id="tx-plain",
-        partition=0,
-        sequence=0,
-        first=0,
-        batch=0,
-        customer_id="c-1",
-        log="decisions",
-        digest=hashlib.sha256(MODEL_FILE).hexdigest(),
-        file="log.policy",
-        tile="0/000.p/3",
-        size=PUBLISHED,
-    )
+def known() -> dict[str, str | int]:
+    """Return the parts of addresses of what there is."""
+    return {
+        "transaction_id": "tx-plain",
+        "partition": 0,
+        "sequence": 0,
+        "first": 0,
+        "batch": 0,
+        "customer_id": "c-1",
+        "log": "decisions",
+        "digest": hashlib.sha256(MODEL_FILE).hexdigest(),
+        "file": "log.policy",
+        "tile": "0/000.p/3",
+        "size": PUBLISHED,
+    }
 
 
 def test_every_operation_answers(document: dict[str, Any], auditor: httpx.Client) -> None:

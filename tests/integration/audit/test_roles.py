@@ -117,16 +117,47 @@ def test_a_customer_sees_their_own(customer: httpx.Client, world: World) -> None
         assert customer.get(f"/v1/decisions/tx-plain/{form}").status_code == 200
 
 
-@pytest.mark.parametrize("form", ["", "/bundle", "/bundle?disclose=identity", "/tlog-proof", "/receipt", "/entry"])
+FORMS = ["", "/bundle", "/bundle?disclose=identity", "/tlog-proof", "/receipt", "/entry"]
+ON_THEIR_WAY = {"tx-pending": (404, "not-yet-logged"), "tx-unpublished": (404, "not-yet-logged")}
+NOT_ANSWERED = {**ON_THEIR_WAY, "tx-misindexed": (500, "inconsistent"), "tx-ignored": (404, "unknown")}
+"""Transactions of the bank's customer that have no answer yet, or none at all, and what they are told of them."""
+THEIRS = ["tx-plain", "tx-twice", "tx%2Fwith%2Fslash", "tx-rescored", "tx-first-decided", "tx-erased", *NOT_ANSWERED]
+
+
+def told(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
+    """Return all that an answer tells by what it says, its time apart."""
+    return answer.status_code, answer.content, {name: value for name, value in answer.headers.items() if name != "date"}
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_another_customers_is_not_there(client: httpx.Client, world: World, form: str) -> None:
-    """Another's transaction is refused in the words for one that does not exist, and so is one that was erased."""
+    """Another's transaction is refused in the words for one that does not exist, wherever it is; so is an erased one."""
     other = world.bearer("customer", "c-2")
     nowhere = client.get(f"/v1/decisions/tx-nowhere{form}", headers=other)
-    theirs = client.get(f"/v1/decisions/tx-plain{form}", headers=other)
+    problem(nowhere, 404, "unknown")
+    for transaction_id in THEIRS:
+        theirs = client.get(f"/v1/decisions/{transaction_id}{form}", headers=other)
+        assert told(theirs) == told(nowhere), transaction_id
     erased = client.get(f"/v1/decisions/tx-erased{form}", headers=world.bearer("customer", CUSTOMER))
-    problem(theirs, 404, "unknown")
-    assert (theirs.status_code, theirs.content) == (nowhere.status_code, nowhere.content)
-    assert (erased.status_code, erased.content) == (nowhere.status_code, nowhere.content)
+    assert told(erased) == told(nowhere)
+
+
+@pytest.mark.parametrize("form", ["", "/bundle"])
+def test_another_customers_is_not_on_the_console(client: httpx.Client, world: World, form: str) -> None:
+    """Nor is it there on a page."""
+    cookie = {"Cookie": f"tallystick-token={world.bearer('customer', 'c-2')['Authorization'].removeprefix('Bearer ')}"}
+    nowhere = client.get(f"/console/decisions/tx-nowhere{form}", headers=cookie)
+    assert nowhere.status_code == 404
+    for transaction_id in THEIRS:
+        theirs = client.get(f"/console/decisions/{transaction_id}{form}", headers=cookie)
+        assert told(theirs) == told(nowhere), transaction_id
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("transaction_id", NOT_ANSWERED)
+def test_a_customer_is_told_how_far_their_own_is(customer: httpx.Client, transaction_id: str, form: str) -> None:
+    """What cannot be answered yet, or at all, is said to whose it is."""
+    problem(customer.get(f"/v1/decisions/{transaction_id}{form}"), *NOT_ANSWERED[transaction_id])
 
 
 def test_a_transaction_id_that_two_customers_used(client: httpx.Client, world: World) -> None:
@@ -138,5 +169,6 @@ def test_a_transaction_id_that_two_customers_used(client: httpx.Client, world: W
 
 
 def test_a_customer_whose_token_names_none(client: httpx.Client, world: World) -> None:
-    """The scope alone says not whose decisions they are."""
-    problem(client.get("/v1/decisions/tx-plain", headers=world.bearer("customer")), 403, "scope-missing")
+    """The scope alone says not whose decisions they are; so it is refused before anything is looked for."""
+    for transaction_id in ("tx-nowhere", *THEIRS):
+        problem(client.get(f"/v1/decisions/{transaction_id}", headers=world.bearer("customer")), 403, "scope-missing")

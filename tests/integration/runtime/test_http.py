@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -20,6 +21,9 @@ from tallystick.runtime.health import Health
 from tallystick.runtime.http import listen, serving
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError
 from tallystick.runtime.settings import SettingError
+from tallystick.runtime.shield import Shield
+
+SENT = "tx-of-somebody"
 
 
 async def test_health_is_served_until_the_block_ends() -> None:
@@ -147,3 +151,27 @@ async def test_a_log_that_nobody_serves_is_unavailable() -> None:
     async with LogReader(f"http://127.0.0.1:{free_port()}") as log:
         with pytest.raises(LogUnavailableError, match="ConnectError"):
             await log.checkpoint()
+
+
+async def test_an_unexpected_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Behind a real server: a problem for the caller, one line for the operator, without words; half an answer is cut off."""
+
+    async def fails(_: Request) -> Response:
+        raise RuntimeError(SENT)
+
+    async def fails_midway(_: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"a piece"
+            raise RuntimeError(SENT)
+
+        return StreamingResponse(pieces())
+
+    app = Shield(Health("test").app([Route("/fails", fails), Route("/fails-midway", fails_midway)]))
+    async with serving(app, "127.0.0.1", 0) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        answer = await client.get("/fails")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/fails-midway")
+    assert len([record for record in caplog.records if "trace" in vars(record)]) == 2
+    assert not any(record.exc_info or SENT in str(vars(record)) for record in caplog.records)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
-from tallystick.audit.database import Database
+from tallystick.audit.database import Candidate, Database
 from tallystick.audit.entries import EntryError, LoggedDecision, Place, parse_decision
 from tallystick.audit.errors import AuditError, InconsistentError, NotYetLoggedError, UnknownError
 from tallystick.audit.evidence import lookup_token
@@ -33,20 +33,21 @@ class Finder:
         self._database = database
         self._keys = keys
 
-    async def by_transaction(self, transaction_id: str) -> Found:
-        """Return the newest logged decision on a transaction id.
+    async def candidates(self, transaction_id: str) -> list[Candidate]:
+        """Return the evidence that is stored on a transaction id; rejected records have none. Raises UnavailableError."""
+        return await self._database.candidates(lookup_token(await self._keys.lookup_key(), transaction_id), self._topic)
+
+    async def newest(self, candidates: Sequence[Candidate]) -> Found:
+        """Return the newest logged decision of those that candidates on one transaction id may belong to.
 
         Evidence counts only if it is what the logged decision at its place names: a record scored twice leaves evidence that
-        no decision stands for.
+        no decision stands for. What is raised tells of any of the candidates: give none that the caller may not know of.
 
         Raises:
-            UnknownError: no decision on it is known; rejected records, for one, have no evidence to find them by.
-            NotYetLoggedError: there is evidence, and the published log does not hold the decision yet.
+            UnknownError: none of them leads to a decision.
+            NotYetLoggedError: one may, and the published log does not hold it yet.
+            InconsistentError, UnavailableError.
         """
-        lookup = lookup_token(await self._keys.lookup_key(), transaction_id)
-        candidates = await self._database.candidates(lookup, self._topic)
-        if not candidates:
-            raise UnknownError(UNKNOWN_TRANSACTION)
         found: dict[tuple[str, int], Found] = {}
         pending = False
         heads: dict[str, Head] = {}

@@ -8,7 +8,7 @@ from hashlib import sha256
 from google.protobuf.message import DecodeError
 
 from tallystick.audit.anchoring import Anchors
-from tallystick.audit.database import Database
+from tallystick.audit.database import Candidate, Database
 from tallystick.audit.entries import EntryError, LoggedDecision, parse_governance
 from tallystick.audit.errors import AuditError, EvidenceErasedError, EvidenceMissingError, InconsistentError, UnavailableError
 from tallystick.audit.evidence import EvidenceError, key_id, open_evidence, open_groups
@@ -118,6 +118,21 @@ class Opener:
         values = await self._database.evidence_at(asked)
         keys = await self._keys.customer_keys(_key_ids(values.values()))
         return [_opened(logged, groups, values, keys) for logged in decisions]
+
+    async def unchecked(self, candidates: Sequence[Candidate], group: str) -> list[Opening | None]:
+        """Return of each candidate's evidence a group, None where it does not open. Raises UnavailableError.
+
+        It is held against no decision, which there may not be yet: nothing of it may be shown.
+        """
+        values = await self._database.evidence_at([(candidate.place, candidate.digest) for candidate in candidates])
+        keys = await self._keys.customer_keys(_key_ids(values.values()))
+        openings: list[Opening | None] = []
+        for candidate in candidates:
+            value, opening = values.get(candidate.digest, b""), None
+            with suppress(EvidenceError, KeyError):  # a key that is not there was destroyed
+                opening = open_groups(value, keys[key_id(value)]).get(group)
+            openings.append(opening)
+        return openings
 
     async def openings(self, partition: int, first: int, count: int, groups: Collection[str]) -> list[Opened]:
         """Return what of `groups` can be opened of the evidence at `count` places of a partition from `first` on.

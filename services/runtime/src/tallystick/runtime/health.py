@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tallystick.runtime.problems import internal_error
+
 OK = "ok"
 STARTING = "starting"
 Detail = Callable[[], object]
@@ -141,7 +143,7 @@ class Health:
 
     def app(self, routes: Iterable[Route] = ()) -> Starlette:
         """Return an application of the health routes and the service's own."""
-        return Starlette(routes=[*self.routes(), *routes])
+        return Starlette(routes=[*self.routes(), *routes], exception_handlers={Exception: internal_error})
 
 
 def _utc(seconds: float) -> str:

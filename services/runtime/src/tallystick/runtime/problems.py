@@ -68,6 +68,12 @@ async def http_error(_: Request, error: Exception) -> JSONResponse:
     headers = dict((isinstance(error, HTTPException) and error.headers) or {})
     kind = {404: NO_ROUTE, 405: METHOD}.get(status)
     if kind is None:
-        phrase = http.HTTPStatus(status).phrase
-        kind = Kind(phrase.lower().replace(" ", "-"), status, phrase, phrase)
+        known = http.HTTPStatus(status)
+        detail = f"{known.description}." if known.description else "The request was not answered."
+        kind = Kind(known.phrase.lower().replace(" ", "-"), status, known.phrase, detail)
     return problem(kind, kind.example, headers=headers)
+
+
+async def internal_error(_request: Request, _error: Exception) -> JSONResponse:
+    """Tell that something failed; an application's handler of `Exception`, or Starlette would tell it in plain text."""
+    return problem(INTERNAL, INTERNAL.example)

@@ -1,6 +1,7 @@
-"""The outermost layer: security headers on every answer, and no exception's words to the caller."""
+"""The outermost layer: security headers on every answer; no exception's words to the caller, nor to the log."""
 
 import logging
+import traceback
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,22 +30,34 @@ class Shield:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started = ended = False
 
         async def send_shielded(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+            elif message["type"] == "http.response.body":
+                ended = not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, send_shielded)
-        except Exception as error:
-            # Not the path: it may hold a transaction's id.
-            _log.exception("a request failed", extra={"kind": type(error).__name__})
-            if started:
-                raise
-            await problem(INTERNAL, INTERNAL.example)(scope, receive, send_shielded)
+        except Exception as error:  # noqa: BLE001  whatever it is: it is logged, and told as a problem
+            # Not the path, which may hold a transaction's id, nor the error's words, which may repeat what was sent. Nothing is
+            # raised again, for the server would log it with them; an answer without its end it cuts off by itself.
+            _log.error(
+                "a request failed",
+                extra={"kind": type(error).__name__, "cut_off": started and not ended, "trace": _trace(error)},
+            )
+            if not started:
+                await problem(INTERNAL, INTERNAL.example)(scope, receive, send_shielded)
+
+
+def _trace(error: BaseException) -> str:
+    """Return where an error came from, and those that it came of, without their words."""
+    told = "".join([*traceback.format_tb(error.__traceback__), type(error).__qualname__])
+    before = error.__cause__ or error.__context__
+    return told if before is None else f"{_trace(before)}\n{told}"

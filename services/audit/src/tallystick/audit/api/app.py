@@ -29,7 +29,7 @@ from tallystick.audit.console.routes import PAGES
 from tallystick.audit.console.state import Console
 from tallystick.audit.errors import AuditError
 from tallystick.runtime.health import Health
-from tallystick.runtime.problems import Problem
+from tallystick.runtime.problems import Problem, internal_error
 
 _DESCRIPTION = """
 Decisions, and the proofs that they are in an append-only log. Nothing here asks to be believed: verify what you get with
@@ -71,6 +71,7 @@ def create_app(audit: Audit, health: Health, console: Console) -> FastAPI:
     app.add_exception_handler(AuditError, problems.audit_error)
     app.add_exception_handler(RequestValidationError, problems.invalid_request)
     app.add_exception_handler(HTTPException, problems.http_error)
+    app.add_exception_handler(Exception, internal_error)
     routes = [route for router in routers for route in router.routes]
     app.openapi = lambda: _document(app, routes)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     return app

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Response
 
-from tallystick.audit.api import examples, problems
+from tallystick.audit.api import examples, patterns, problems
 from tallystick.audit.api.access import AUDITOR, CUSTOMER
 from tallystick.audit.api.schemas import DecisionAnswer, OwnDecisionAnswer
 from tallystick.audit.api.state import Audit, Served
@@ -20,15 +20,13 @@ from tallystick.audit.owning import CUSTOMERS_GROUPS
 from tallystick.audit.tokens import Caller, Scope
 from tallystick.merkle.encoding import encode_base64
 from tallystick.trust.bundle_format import encode_bundle
-from tallystick.trust.decisions import GROUPS
 
-_GROUP = f"({'|'.join(GROUPS)})"
 TransactionId = Annotated[
     str,
     Path(
         min_length=1,
         max_length=64,
-        pattern="^[!-~]+$",
+        pattern=patterns.ID,
         description="As the bank gave it: visible ASCII, percent-encoded",
         examples=["tx-000001234"],
     ),
@@ -39,7 +37,7 @@ Disclose = Annotated[
     str | None,
     Query(
         max_length=64,
-        pattern=f"^{_GROUP}(,{_GROUP})*$",
+        pattern=patterns.SOME_GROUPS,
         description="Groups of the evidence to disclose, separated by commas: customers may have identity and transaction",
         examples=["features,transaction"],
     ),
@@ -49,7 +47,7 @@ Groups = Annotated[
     str,
     Query(
         max_length=64,
-        pattern=f"^{_GROUP}(,{_GROUP})*$",
+        pattern=patterns.SOME_GROUPS,
         description="Groups of the evidence to disclose, separated by commas",
         examples=["features,transaction"],
     ),
@@ -125,7 +123,8 @@ async def get_bundle_at(
 
 async def find(audit: Audit, transaction_id: str, caller: Caller) -> Found:
     """Return the newest decision on a transaction that the caller may see. Raises as `Finder` and `Owners`."""
-    return await audit.owners.shown(await audit.finder.by_transaction(transaction_id), caller)
+    known = await audit.owners.known_to(caller, await audit.finder.candidates(transaction_id))
+    return await audit.owners.shown(await audit.finder.newest(known), caller)
 
 
 def _groups(disclose: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from tallystick.audit.api import examples, problems
+from tallystick.audit.api import examples, patterns, problems
 from tallystick.audit.api.access import PRIVACY
 from tallystick.audit.api.schemas import ErasureAnswer, HoldAnswer
 from tallystick.audit.api.state import Served
@@ -19,7 +19,7 @@ CustomerId = Annotated[
     Path(
         min_length=1,
         max_length=64,
-        pattern="^[!-~]+$",
+        pattern=patterns.ID,
         description="As the bank gave it: visible ASCII, percent-encoded",
         examples=["c-000001234"],
     ),

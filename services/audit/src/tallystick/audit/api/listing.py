@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from tallystick.audit.api import examples, problems
+from tallystick.audit.api import examples, patterns, problems
 from tallystick.audit.api.access import AUDITOR
 from tallystick.audit.api.schemas import DecisionList, ListedDecision
 from tallystick.audit.api.state import Served
@@ -39,7 +39,7 @@ async def get_decisions(
         Query(
             min_length=27,
             max_length=27,
-            pattern="^[A-Za-z0-9_-]{26}[AEIMQUYcgkosw048]$",  # 20 bytes in base64url
+            pattern=patterns.CURSOR,
             description="`next` of the page before",
             examples=["AAABogZutWgAAAADAAAAAAAAATc"],
         ),

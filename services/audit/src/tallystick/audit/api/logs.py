@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 
-from tallystick.audit.api import examples, problems
+from tallystick.audit.api import examples, patterns, problems
 from tallystick.audit.api.schemas import (
     AnchoredSizes,
     AnchorsAnswer,
@@ -23,7 +23,7 @@ from tallystick.merkle.encoding import encode_base64
 from tallystick.trust.anchors.receipts import receipt_to_json
 
 LogName = Annotated[
-    str, Path(max_length=64, pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="Which log, by name", examples=["decisions"])
+    str, Path(max_length=64, pattern=patterns.LOG_NAME, description="Which log, by name", examples=["decisions"])
 ]
 Size = Annotated[int, Query(ge=1, le=2**53 - 1, description="A tree size", examples=[1024])]
 

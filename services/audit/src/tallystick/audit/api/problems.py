@@ -2,6 +2,7 @@
 
 import logging
 import math
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from tallystick.audit.api import faults
 from tallystick.audit.errors import (
     AuditError,
     ClosedError,
@@ -136,19 +138,17 @@ def _told(error: Exception) -> tuple[Kind, str, list[InvalidParameter] | None]:
 
 
 async def http_error(request: Request, error: Exception) -> JSONResponse:
-    """Tell what the framework found, and a body that was found too large while it was read."""
+    """Tell what the framework found, and what was found of a body while it was read: too large, or not to be parsed."""
     if isinstance(error, HTTPException) and error.status_code == TOO_LARGE.status:
         return problem(TOO_LARGE, TOO_LARGE.example)
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.BAD_REQUEST:
+        return problem(INVALID, INVALID.example, [faults.tell_unreadable(error.__cause__)])
     return await framework_error(request, error)
 
 
 async def invalid_request(_: Request, error: Exception) -> JSONResponse:
     """Tell what is wrong with a request, without repeating what was sent."""
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [
-        InvalidParameter(location=".".join(str(part) for part in fault["loc"]), detail=str(fault["msg"])) for fault in faults
-    ]
-    return problem(INVALID, INVALID.example, errors)
+    return problem(INVALID, INVALID.example, faults.tell(error) if isinstance(error, RequestValidationError) else [])
 
 
 class _Grouped(NamedTuple):

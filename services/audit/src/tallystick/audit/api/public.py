@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
 
-from tallystick.audit.api import examples, problems
+from tallystick.audit.api import examples, patterns, problems
 from tallystick.audit.api.access import AUDITOR
 from tallystick.audit.api.state import Served
 
 Digest = Annotated[
     str,
-    Path(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$", description="SHA-256 of the file", examples=["9f86d081" * 8]),
+    Path(min_length=64, max_length=64, pattern=patterns.DIGEST, description="SHA-256 of the file", examples=["9f86d081" * 8]),
 ]
 PolicyFile = Annotated[Literal["log.policy", "trust.toml"], Path(description="Which file", examples=["log.policy"])]
 router = APIRouter(prefix="/v1", tags=["models and policy"])

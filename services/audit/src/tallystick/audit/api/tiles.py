@@ -70,7 +70,8 @@ def tiles_router(name: str, *, closed: bool) -> APIRouter:
             raise UnknownError("This is not the path of a tile.") from error
         private = closed and path.level == ENTRIES
         if private:
-            await audit.gate.admit(request.headers.get("authorization"), [Scope.AUDITOR])
+            caller = await audit.gate.admit(request.headers.get("authorization"), [Scope.AUDITOR])
+            audit.limits.caller(caller.subject)
         data = await audit.logs[name].tile(path)
         caching = "private, no-store" if private else IMMUTABLE if path.is_full else PARTIAL
         return cached(data, "application/octet-stream", caching, if_none_match)

@@ -64,8 +64,12 @@ class PageRoute(APIRoute):
                 reason = "" if isinstance(error, TokenMissingError) else str(error)
                 return page("sign_in.html", 401, reason=reason, after=request.url.path)
             except AuditError as error:
-                told = json.loads(bytes((await audit_error(request, error)).body))
-                return page("trouble.html", told["status"], title=told["title"], words=told["detail"])
+                answer_of_api = await audit_error(request, error)
+                told = json.loads(bytes(answer_of_api.body))
+                said = page("trouble.html", told["status"], title=told["title"], words=told["detail"])
+                if after := answer_of_api.headers.get("retry-after"):
+                    said.headers["Retry-After"] = after
+                return said
             except FormError as error:
                 return page("trouble.html", HTTPStatus.BAD_REQUEST, title="Not taken", words=str(error))
             except RequestValidationError:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.requests import ClientDisconnect
 
 from tallystick.audit.api.state import Served
 from tallystick.audit.console.pages import PREFIX, FormError, PageRoute, page
@@ -17,6 +18,7 @@ from tallystick.audit.tokens import ANYBODY, Caller, Scope
 
 COOKIE = "tallystick-token"
 MAX_FORM_BYTES = 16_384
+MAX_FORM_FIELDS = 8
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 router = APIRouter(prefix=PREFIX, route_class=PageRoute, include_in_schema=False)
@@ -31,7 +33,10 @@ async def reader(request: Request, audit: Served) -> Caller | None:
         caller = await audit.gate.caller(f"Bearer {token}")
     except (TokenRefusedError, ClosedError):
         return None
-    return None if caller is ANYBODY else caller
+    if caller is ANYBODY:
+        return None
+    audit.limits.caller(caller.subject)
+    return caller
 
 
 Reader = Annotated[Caller | None, Depends(reader)]
@@ -40,7 +45,9 @@ Reader = Annotated[Caller | None, Depends(reader)]
 def _needs(*scopes: Scope) -> Any:
     async def admitted(request: Request, audit: Served) -> Caller:
         token = request.cookies.get(COOKIE)
-        return await audit.gate.admit(None if token is None else f"Bearer {token}", scopes)
+        caller = await audit.gate.admit(None if token is None else f"Bearer {token}", scopes)
+        audit.limits.caller(caller.subject)
+        return caller
 
     return Depends(admitted)
 
@@ -85,14 +92,28 @@ async def post_sign_out(request: Request) -> Response:
 async def _form(request: Request) -> dict[str, str]:
     """Return a form's fields; only this site's own forms are read, or whoever else could sign a reader in as somebody else."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _host(origin) != request.headers.get("host"):
         raise FormError("This form was sent from another site.")
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_FORM_BYTES:
-            raise FormError("The form is too long.")
-    return {name: values[-1] for name, values in parse_qs(body.decode("ascii", "replace"), max_num_fields=8).items()}
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_FORM_BYTES:
+                raise FormError("The form is too long.")
+    except ClientDisconnect:
+        raise FormError("The form ended early.") from None
+    try:
+        fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise FormError("The form has more fields than this page's own.") from None
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None  # such as http://[
 
 
 def _inside(address: str) -> str:
