@@ -9,7 +9,7 @@ from pathlib import Path
 from tallystick.cli.activate.command import parse_time_ms
 from tallystick.cli.approval import GovernanceLogError, read_governance_entries
 from tallystick.cli.audit import AuditClient, read_token
-from tallystick.cli.export.gathering import Gathered, gather
+from tallystick.cli.export.gathering import Gathered, NothingFoundError, gather
 from tallystick.cli.export.sealing import seals_over
 from tallystick.cli.export.selecting import Chosen, TooManyError, parse_places, places_of_a_time
 from tallystick.cli.export.writing import is_list, package, wanted_lists
@@ -52,7 +52,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--lists", type=Path, metavar="DIR", help="the policies' lists, <SHA-256>.list, to put in")
     parser.add_argument("--json", action="store_true", help="write the finding as JSON")
     parser.set_defaults(refuse=parser.error)
-    parser.epilog = "Exit codes: 0 written and sound, 1 what was gathered is not sound, 2 something cannot be read or written."
+    parser.epilog = (
+        "Exit codes: 0 written and sound, 1 what was gathered is not sound, 2 nothing was found, or cannot be read or written."
+    )
 
 
 def _groups(text: str) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ def _groups(text: str) -> tuple[str, ...]:
 
 
 def run(args: Namespace) -> int:
-    """Export; return 0 if the package is written and sound, 1 if what was gathered is not, 2 if it could not be tried."""
+    """Export; return 0 if a package is written, 1 if what was gathered is not sound, 2 if nothing is there or can be tried."""
     if not (args.transaction or args.place or args.from_ms is not None):
         args.refuse("say which decisions: --transaction, --place, or --from and --to")
     if (args.from_ms is None) != (args.to_ms is None) or (args.customer is not None and args.from_ms is None):
@@ -76,7 +78,7 @@ def run(args: Namespace) -> int:
         return 1
     except (
         *(UnreadableError, GovernanceLogError, LogUnavailableError, EvidenceUnavailableError),
-        *(TooManyError, OSError, ValueError),
+        *(NothingFoundError, TooManyError, OSError, ValueError),
     ) as error:
         sys.stderr.write(f"tallystick export: {error}\n")
         return 2
@@ -105,6 +107,8 @@ async def _export(args: Namespace) -> tuple[bytes, VerifiedPackage]:
             gathered.left_out.append(
                 f"{chosen.unknown:,} decisions of the time whose customer cannot be told: rejected, erased, or not at hand"
             )
+        if not gathered.bundles:
+            raise NothingFoundError(_missing(args, gathered))
         # After the bundles, so that it covers whatever they name.
         signed, entries = await read_governance_entries(governance_url, policy)
         policy_files = await audit.trust_policy()
@@ -142,6 +146,15 @@ def _asked(args: Namespace) -> list[str]:
         whose = "" if args.customer is None else f" of the customer {args.customer}"
         asked.append(f"everything{whose} from {args.from_ms} to {args.to_ms}, in milliseconds since 1970")
     return asked
+
+
+def _missing(args: Namespace, gathered: Gathered) -> str:
+    """Return why there is nothing to write: a sentence for each thing that was asked for."""
+    said = list(gathered.left_out)
+    if args.from_ms is not None:
+        said.insert(0, f"{_asked(args)[-1]}: no decision")
+    more = f"; and {len(said) - package_report.TOLD:,} more" if len(said) > package_report.TOLD else ""
+    return f"nothing that was asked for is there, so nothing was written: {'; '.join(said[: package_report.TOLD])}{more}"
 
 
 def _write(path: Path, data: bytes) -> None:

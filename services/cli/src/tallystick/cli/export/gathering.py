@@ -12,6 +12,10 @@ Place = tuple[int, int]
 """A partition of the input, and a sequence there."""
 
 
+class NothingFoundError(Exception):
+    """There is no decision to export; the message says what was asked for, and what became of it."""
+
+
 @dataclass(slots=True)
 class Gathered:
     """What a case has come to: each bundle by its place, with what it amounts to, and sentences about what is missing."""
