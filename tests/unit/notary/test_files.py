@@ -135,6 +135,59 @@ def test_a_directory_is_prepared(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["file"]
 
 
+Done = list[tuple[str, str]]
+"""What was done, in its order: "sync" or "rename", and the path (a rename's new one)."""
+
+
+@pytest.fixture
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Done:
+    """Return what is synced and renamed from now on; an empty file is not synced before it is written."""
+    steps: Done = []
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(descriptor: int) -> None:
+        assert os.fstat(descriptor).st_size > 0
+        fsync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(("sync", str(path.relative_to(tmp_path))))
+
+    def renamed(path: Path, target: Path) -> Path:
+        steps.append(("rename", str(target.relative_to(tmp_path))))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    return steps
+
+
+def test_a_staging_object_is_on_disk_before_it_has_its_name(tmp_path: Path, done: Done) -> None:
+    """Its bytes, then its name, and the name is durable when the method returns."""
+    directory(tmp_path).stage("one", b"bytes")
+    assert done == [("sync", "staging/one.tmp"), ("rename", "staging/one"), ("sync", "staging")]
+
+
+def test_files_are_on_disk_before_they_have_their_names(tmp_path: Path, done: Done) -> None:
+    """All bytes, then all names, and every directory up to that which holds the log, which may be new as well."""
+    log = directory(tmp_path)
+    log.publish({TilePath(0, 0): b"a" * 8192, TilePath(ENTRIES, 0, 3): b"abc"})
+    scratch, names = "public/.tmp-00000001", {"public/tile/0/000", "public/tile/entries/000.p/3"}
+    assert {path for what, path in done[:2]} == {f"{scratch}/tile_0_000", f"{scratch}/tile_entries_000.p_3"}
+    assert {path for what, path in done[2:4]} == names
+    above = {"public/tile/0", "public/tile/entries/000.p", "public/tile/entries", "public/tile", "public", "."}
+    assert {path for what, path in done[4:]} == above
+    assert [what for what, _ in done] == ["sync"] * 2 + ["rename"] * 2 + ["sync"] * len(above)
+    done.clear()
+    log.publish({TilePath(0, 0): b"a" * 8192})
+    assert sorted(done) == [("sync", "."), ("sync", "public"), ("sync", "public/tile"), ("sync", "public/tile/0")]
+
+
+def test_a_checkpoint_is_on_disk_before_it_is_public(tmp_path: Path, done: Done) -> None:
+    """Its bytes, then its name, which is durable when the method returns."""
+    checkpoint = Checkpoint("example.com/log", 1, bytes(32))
+    directory(tmp_path).replace_checkpoint(checkpoint, b"note")
+    assert done == [("sync", "public/.tmp-00000001/checkpoint"), ("rename", "public/checkpoint"), ("sync", "public")]
+
+
 @pytest.mark.parametrize("path", ["/proc/tallystick", "/proc", "/dev/null", "/dev/null/x", "/" + "x" * 300])
 def test_a_directory_that_cannot_be_is_refused(tmp_path: Path, path: str) -> None:
     """No such place, a place for no files, a file: by the setting's name."""

@@ -88,6 +88,11 @@ REFUSED: dict[str, tuple[int, bytes, Head | None]] = {
         note(LOG.sign(text := LOG.text(0).replace(b"47DE", b"57DE")), text=text),
         None,
     ),
+    "an empty tree of another root after an empty tree": (
+        422,
+        note(LOG.sign(text), text=text),
+        head(0),
+    ),
     "a proof from nothing": (422, body(0, 5, proof=(root("true", 0, 1),)), None),
     "a proof from an empty tree": (422, body(0, 5, proof=(root("true", 0, 1),)), head(0)),
     "a proof from an empty tree to itself": (422, body(0, 0, proof=(root("true", 0, 1),)), head(0)),
@@ -133,10 +138,10 @@ def test_what_does_not_is_refused(name: str) -> None:
 
 
 def test_two_trees_of_one_size_are_told_from_a_bad_proof() -> None:
-    """Only the first is evidence against the log; the second anybody can send."""
+    """Only the first is evidence against the log, of two signed trees; the second anybody can send."""
     shown = {name: answer(request, stored) for name, (_, request, stored) in REFUSED.items()}
     forks = {name for name, refused in shown.items() if isinstance(refused, Refused) and refused.forked}
-    assert forks == {"another history, no larger", "an empty tree of another root"}
+    assert forks == {"another history, no larger", "an empty tree of another root after an empty tree"}
 
 
 def test_extension_lines_are_cosigned() -> None:

@@ -127,9 +127,8 @@ def decide(submission: Submission, stored: Head | None, now_s: int) -> Accepted 
     try:
         _check_extends(submission, stored)
     except ProofError as error:
-        forked = submission.checkpoint.size == recorded and submission.checkpoint.root != (
-            stored.root if stored else EMPTY_ROOT
-        )
+        shown = submission.checkpoint
+        forked = stored is not None and shown.size == stored.size and shown.root != stored.root
         return Refused(422, f"the checkpoint is not shown to extend the one that was cosigned last: {error}\n", forked=forked)
     if now_s < last_s - CLOCK_TOLERANCE_S or now_s < 1:
         return Refused(503, "this witness's clock stands before the time of its last cosignature for this log\n")
