@@ -302,6 +302,28 @@ def test_method_not_allowed(client: httpx.Client, path: str) -> None:
         assert "GET" in answer.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/decisions/checkpoint", 200),
+        ("/decisions/tile/0/000", 200),
+        ("/decisions/tile/entries/002.p/88", 200),
+        ("/decisions/tile/0/003", 404),
+        (f"/v1/models/{hashlib.sha256(MODEL_FILE).hexdigest()}", 200),
+        ("/v1/trust-policy/log.policy", 200),
+        ("/v1/decisions/tx-plain/bundle", 200),
+        ("/v1/receipts", 405),
+        ("/console/verifier.html", 200),
+    ],
+)
+def test_head(auditor: httpx.Client, path: str, status: int) -> None:
+    """What a GET would say of the answer, without the answer."""
+    head, get = auditor.head(path), auditor.get(path)
+    assert (head.status_code, head.content) == (status, b"")
+    assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
+    assert head.headers["content-length"] or get.headers["content-encoding"]
+
+
 def test_security_headers(client: httpx.Client) -> None:
     """Every answer, an error included, forbids sniffing, framing and scripts."""
     for path in ("/v1/logs", "/nowhere", "/health", "/decisions/checkpoint"):
@@ -452,6 +474,8 @@ def test_model(auditor: httpx.Client) -> None:
     answer = auditor.get(f"/v1/models/{digest}")
     assert answer.content == MODEL_FILE
     assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    again = auditor.get(f"/v1/models/{digest}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
     problem(auditor.get(f"/v1/models/{'1' * 64}"), 404, "unknown")
     problem(auditor.get(f"/v1/models/{'ba5e' * 16}"), 500, "inconsistent")
 

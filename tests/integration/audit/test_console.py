@@ -353,6 +353,17 @@ def test_headers(client: httpx.Client) -> None:
     assert not any(path.startswith("/console") for path in client.get("/openapi.json").json()["paths"])
 
 
+def test_addresses_that_are_no_page(client: httpx.Client) -> None:
+    """Without its slash the console is found all the same; what is nowhere is said on a page, with the search on it."""
+    answer = client.get("/console")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/console/")
+    for address in ("/console/nothing", "/console/nothing/at/all", "/console/logs/"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "no page at this address" in answer.text
+    assert client.get("/consoles").headers["content-type"] == "application/problem+json"
+
+
 def test_files_are_kept_while_they_are_the_same(client: httpx.Client) -> None:
     """The console's own files have a tag; asked for again with it there is nothing to send, and there are no others."""
     answer = client.get("/console/static/verify.mjs")

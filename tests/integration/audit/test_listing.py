@@ -68,6 +68,13 @@ def test_what_is_listed_is_there(auditor: httpx.Client, world: World) -> None:
     assert (told["log_index"], told["outcome"]) == (listed["log_index"], "DECLINE")
 
 
+@pytest.mark.parametrize("query", [{"from_ms": 5, "to_ms": 5}, {"from_ms": 6, "to_ms": 5}, {"to_ms": 0}])
+def test_no_time(auditor: httpx.Client, query: dict[str, int]) -> None:
+    """A time without a moment in it is a mistake, and not a day on which nothing was decided."""
+    [error] = problem(auditor.get("/v1/decisions", params=query), 422, "invalid-request")["errors"]
+    assert error["location"] == "query.from_ms"
+
+
 @pytest.mark.parametrize("cursor", ["AA", "B" * 27, "A" * 28, "!", "", "A" * 65])
 def test_no_cursor(auditor: httpx.Client, cursor: str) -> None:
     """What no page had in `next` is refused."""

@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from .bank import CUSTOMER
 from .test_erasing import give_key
@@ -61,6 +62,8 @@ def ask_soundly(operation: Any, headers: Mapping[str, Mapping[str, str]]) -> Non
 def ask_anything(operation: Any, headers: Mapping[str, Mapping[str, str]]) -> None:
     """Ask for whatever Schemathesis makes up, mostly as somebody whose request is looked at at all."""
     welcome = sorted(entitled(operation))
+    # That one parameter must be less than another, a schema cannot say.
+    said_in_words = [positive_data_acceptance] if operation.path == "/v1/decisions" else []
 
     @given(case=operation.as_strategy(), who=st.sampled_from([*welcome, *welcome, *headers]))
     @settings(
@@ -72,7 +75,7 @@ def ask_anything(operation: Any, headers: Mapping[str, Mapping[str, str]]) -> No
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any, who: str) -> None:
-        case.call_and_validate(headers=headers[who], timeout=30)
+        case.call_and_validate(headers=headers[who], timeout=30, excluded_checks=said_in_words)
 
     ask()
 

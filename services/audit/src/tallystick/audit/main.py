@@ -15,6 +15,7 @@ from tallystick.audit.anchoring import Anchors
 from tallystick.audit.api.access import Gate
 from tallystick.audit.api.app import create_app
 from tallystick.audit.api.compression import Compressed
+from tallystick.audit.api.heading import Headed
 from tallystick.audit.api.limits import Bounded, Limits
 from tallystick.audit.api.state import Audit
 from tallystick.audit.console.history import History
@@ -105,7 +106,7 @@ async def _run(settings: AuditSettings, policy_files: dict[str, bytes]) -> None:
             probes[issuers.COMPONENT] = issuer.probe
         probes |= {log.component: log.head for log in logs.values()}
         health = Health("audit", probes, loops=("main", "index"))
-        app = Shield(Compressed(Bounded(create_app(audit, health, console), audit.limits)))
+        app = Shield(Headed(Compressed(Bounded(create_app(audit, health, console), audit.limits))))
         proxies = {"forwarded_allow_ips": settings.proxies, "proxy_headers": bool(settings.proxies)}
         async with serving(app, settings.http_host, settings.http_port, proxies), asyncio.TaskGroup() as tasks:
             tasks.create_task(watch(probes, health), name="watch")

@@ -36,7 +36,7 @@ Decisions, and the proofs that they are in an append-only log. Nothing here asks
 `tallystick verify` and a trust policy that you did not get from here.
 
 Errors are problem details (RFC 9457); their `type` tells them apart. `/health`, `/health/live`, `/health/ready` and `/metrics`
-are for operators.
+are for operators. HEAD is answered wherever GET is.
 
 Checkpoints, hash tiles and the governance log are for everybody. What holds decisions needs an access token of the operator's
 OIDC issuer: a customer's (`tallystick:customer`) for their own decisions, an auditor's (`tallystick:auditor`) for all of them,

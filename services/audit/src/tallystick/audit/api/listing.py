@@ -31,7 +31,9 @@ router = APIRouter(prefix="/v1", tags=["decisions"])
 async def get_decisions(
     audit: Served,
     from_ms: Annotated[int, Query(ge=0, le=_MAX_MS, description="Decided then or later, ms since 1970", examples=[0])] = 0,
-    to_ms: Annotated[int, Query(ge=0, le=_MAX_MS, description="Decided before, ms since 1970", examples=[_MAX_MS])] = _MAX_MS,
+    to_ms: Annotated[
+        int, Query(ge=0, le=_MAX_MS, description="Decided before, ms since 1970; more than from_ms", examples=[_MAX_MS])
+    ] = _MAX_MS,
     outcome: Annotated[OutcomeName | None, Query(description="Of this outcome alone", examples=["DECLINE"])] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at the most", examples=[100])] = 100,
     cursor: Annotated[
@@ -50,6 +52,8 @@ async def get_decisions(
     The list is made of an index and only says where to look: what it names is asked for, and proven, by its place. `indexed`
     says how many entries of each log it covers. That nothing is left out, the log shows and not the list (`tallystick fsck`).
     """
+    if from_ms >= to_ms:
+        raise InvalidError("query.from_ms", "from_ms must be less than to_ms: what was decided at to_ms is not in the list.")
     try:
         after = None if cursor is None else read_cursor(cursor)
     except ValueError:

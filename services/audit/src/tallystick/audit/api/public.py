@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Response
 from tallystick.audit.api import examples, patterns, problems
 from tallystick.audit.api.access import AUDITOR
 from tallystick.audit.api.state import Served
+from tallystick.audit.api.tiles import IfNoneMatch, cached
 
 Digest = Annotated[
     str,
@@ -25,13 +26,14 @@ router = APIRouter(prefix="/v1", tags=["models and policy"])
             "description": "The model's exact bytes (XGBoost JSON)",
             "content": {"application/json": {"schema": {"type": "object"}, "example": examples.MODEL}},
         },
+        304: {"description": "The one you have"},
         **problems.declared(problems.UNKNOWN, problems.INCONSISTENT, problems.UNAVAILABLE),
     },
 )
-async def get_model(audit: Served, digest: Digest) -> Response:
+async def get_model(audit: Served, digest: Digest, if_none_match: IfNoneMatch = None) -> Response:
     """Return a model's file, whose SHA-256 decisions and the governance log name. For auditors."""
-    headers = {"Cache-Control": "private, max-age=31536000, immutable", "ETag": f'"{digest}"'}
-    return Response(await audit.models.read(digest), media_type="application/json", headers=headers)
+    caching = "private, max-age=31536000, immutable"
+    return cached(await audit.models.read(digest), "application/json", caching, if_none_match)
 
 
 @router.get(

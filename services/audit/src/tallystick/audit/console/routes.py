@@ -1,5 +1,6 @@
 """All routes of the console."""
 
-from tallystick.audit.console import decisions, governance, overview, session, verifying
+from tallystick.audit.console import decisions, governance, nowhere, overview, session, verifying
 
-PAGES = (overview.router, session.router, decisions.router, governance.router, verifying.router)
+# What is nowhere else comes last.
+PAGES = (overview.router, session.router, decisions.router, governance.router, verifying.router, nowhere.router)
