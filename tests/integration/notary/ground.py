@@ -43,7 +43,8 @@ class Ground:
         self.made += 1
         name = f"{place}-{self.made}"
         with vault_client(self.stack) as vault:
-            vault.secrets.transit.create_key(name=f"notary-{name}", key_type="ed25519")
+            for key in (f"notary-{name}", f"receipts-{name}"):
+                vault.secrets.transit.create_key(name=key, key_type="ed25519")
         (self.home / name).mkdir()
         return Life(
             log=name,

@@ -27,6 +27,7 @@ from tallystick.notary.directory import LogDirectory
 from tallystick.notary.errors import UnavailableError
 from tallystick.notary.intake import Batch, DecisionIntake
 from tallystick.notary.pipeline import Pipeline
+from tallystick.notary.receipts import ReceiptSigner
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.storage import LogStorage
 from tallystick.notary.world import World
@@ -85,6 +86,11 @@ class Life:
     def key(self) -> str:
         """The signing key's name in Vault."""
         return f"notary-{self.log}"
+
+    @property
+    def receipt_key(self) -> str:
+        """The name in Vault of the key that signs for receipts."""
+        return f"receipts-{self.log}"
 
     @property
     def topic(self) -> str:
@@ -280,6 +286,7 @@ async def _live(life: Life, reaper: Reaper, words: list[str]) -> None:
         Nobody(),
         Health("notary"),
         "main",
+        receipts=ReceiptSigner(vault, life.receipt_key, life.origin),
     )
     pipeline = Pipeline(life.origin, DecisionIntake(life.topic), world, topic, clock=time.monotonic)
     if life.kill_at or life.trouble_at or life.lines_file:

@@ -24,7 +24,7 @@ from .mortal import Life, Line, first_line_of
 LIVES_AT_ONCE = 3
 BATCH = 2  # the phase that fills tiles
 SOME = 8
-EFFECTS = {"pipeline.py", "world.py", "intake.py", "directory.py", "database.py", "signer.py"}
+EFFECTS = {"pipeline.py", "world.py", "intake.py", "directory.py", "database.py", "signer.py", "receipts.py"}
 
 
 @pytest.fixture

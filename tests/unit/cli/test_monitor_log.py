@@ -173,17 +173,21 @@ def test_evidence_is_never_replaced(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def test_what_is_torn_is_not_taken_for_the_evidence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever has the name already is left as it is."""
+    """Whatever has the name already is left as it is, a directory too."""
     show(folder, 300)
     assert monitor(folder) == 0
     show(folder, 400, forked_at=100)
-    for _ in range(3):
+    torn = []
+    for _ in range(2):
         assert monitor(folder) == 1
-        file = Path(told(capsys)["evidence"])
-        assert check(folder, file.name) == 0
-        file.write_bytes(file.read_bytes()[:100])
-    assert file.name.endswith("-2.json")
-    assert {path.stat().st_size for path in folder.glob("*evidence*")} == {100}
+        torn.append(Path(told(capsys)["evidence"]))
+        torn[-1].write_bytes(torn[-1].read_bytes()[:100])
+    torn[-1].with_stem(f"{torn[-1].stem}-2").mkdir()
+    assert monitor(folder) == 1
+    whole = Path(told(capsys)["evidence"])
+    assert whole.stem == f"{torn[-1].stem}-3"
+    assert check(folder, whole.name) == 0
+    assert [path.stat().st_size for path in torn] == [100, 100]
 
 
 def test_an_alarm_whose_evidence_cannot_be_written_is_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

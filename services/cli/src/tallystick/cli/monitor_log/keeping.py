@@ -91,7 +91,7 @@ def _places(path: Path, digest: str) -> Iterator[Path]:
 def _holds(path: Path, evidence: Evidence) -> bool:
     try:
         return Evidence.parse(read_file(str(path), MAX_EVIDENCE_BYTES)).digest() == evidence.digest()
-    except ValueError:
+    except (ValueError, UnreadableError):
         return False
 
 
