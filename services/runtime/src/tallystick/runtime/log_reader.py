@@ -152,7 +152,7 @@ class LogReader:
 
     async def _get(self, path: str, limit: int) -> bytes:
         if self._http is not None:
-            return await self._fetch(self._http, f"{self.url}/{path}", limit)
+            return await fetch(self._http, f"{self.url}/{path}", limit)
         if self._bucket is not None:
             return await asyncio.to_thread(_read_object, self._bucket, path, limit)
         file = f"{self._root}/{path}"  # as text: pathlib takes as long as the reading
@@ -161,31 +161,6 @@ class LogReader:
         except FileNotFoundError as error:
             raise LogNotFoundError(f"{file}: not found") from error
         return await asyncio.to_thread(_read_file, file, limit) if data is None else data
-
-    async def _fetch(self, http: httpx.AsyncClient, url: str, limit: int) -> bytes:
-        patience_s = PATIENCE_S
-        while True:
-            try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S), http.stream("GET", url) as response:
-                    if response.status_code == httpx.codes.OK:
-                        body = Body(response.headers.get("content-encoding", ""), limit)
-                        async for piece in response.aiter_raw():
-                            body.add(piece)
-                        return body.end()
-                    wait_s = _wait_s(response)
-            except ContentCodingError as error:
-                raise ValueError(f"{url}: {error}") from error
-            except TimeoutError as error:
-                raise LogUnavailableError(f"{url}: not answered in whole within {ANSWER_TIMEOUT_S:g} s") from error
-            except httpx.HTTPError as error:
-                raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
-            if response.status_code == httpx.codes.NOT_FOUND:
-                raise LogNotFoundError(f"{url}: not found")
-            if wait_s is None or wait_s > patience_s:
-                why = _DENIED.get(response.status_code, "")
-                raise LogUnavailableError(f"{url}: HTTP status {response.status_code}{why}")
-            patience_s -= wait_s
-            await asyncio.sleep(wait_s)
 
 
 @cache
@@ -200,6 +175,33 @@ def _wait_s(response: httpx.Response) -> int | None:
     if response.status_code != httpx.codes.TOO_MANY_REQUESTS or not (wait.isascii() and wait.isdigit() and len(wait) < 5):
         return None
     return max(1, int(wait))
+
+
+async def fetch(http: httpx.AsyncClient, url: str, limit: int) -> bytes:
+    """Return what is at an address, at most `limit` bytes of it, within a bounded time. Raises as `LogReader` does."""
+    patience_s = PATIENCE_S
+    while True:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S), http.stream("GET", url) as response:
+                if response.status_code == httpx.codes.OK:
+                    body = Body(response.headers.get("content-encoding", ""), limit)
+                    async for piece in response.aiter_raw():
+                        body.add(piece)
+                    return body.end()
+                wait_s = _wait_s(response)
+        except ContentCodingError as error:
+            raise ValueError(f"{url}: {error}") from error
+        except TimeoutError as error:
+            raise LogUnavailableError(f"{url}: not answered in whole within {ANSWER_TIMEOUT_S:g} s") from error
+        except httpx.HTTPError as error:
+            raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise LogNotFoundError(f"{url}: not found")
+        if wait_s is None or wait_s > patience_s:
+            why = _DENIED.get(response.status_code, "")
+            raise LogUnavailableError(f"{url}: HTTP status {response.status_code}{why}")
+        patience_s -= wait_s
+        await asyncio.sleep(wait_s)
 
 
 def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:

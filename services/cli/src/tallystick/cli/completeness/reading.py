@@ -12,7 +12,8 @@ from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.hashing import leaf_hashes
 from tallystick.merkle.proofs import verify_consistency
 from tallystick.merkle.tiles import TILE_WIDTH, TileBuilder, consistency_proof, read_within
-from tallystick.runtime.log_reader import LogNotFoundError, LogReader, LogUnavailableError
+from tallystick.runtime.content_coding import ACCEPT_ENCODING
+from tallystick.runtime.log_reader import MAX_BUNDLE_BYTES, LogNotFoundError, LogReader, fetch
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.seals import SealError, SealHistory, SealLog, SignedSeal, open_seal
@@ -127,7 +128,7 @@ async def served_seals(url: str, name: str, policy: TrustPolicy, topic_partition
         LogUnavailableError: The sealer does not answer.
     """
     history, number = SealHistory(), 0
-    async with httpx.AsyncClient(timeout=TIMEOUT_S) as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, headers={"accept-encoding": ACCEPT_ENCODING}) as http:
         while bundle := await _get(http, f"{url.rstrip('/')}/seals?first={number}"):
             for value in _split(bundle, url):
                 seal = open_seal(value, policy)
@@ -140,14 +141,9 @@ async def served_seals(url: str, name: str, policy: TrustPolicy, topic_partition
 
 async def _get(http: httpx.AsyncClient, url: str) -> bytes | None:
     try:
-        answer = await http.get(url)
-    except httpx.HTTPError as error:
-        raise LogUnavailableError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
+        return await fetch(http, url, MAX_BUNDLE_BYTES)
+    except LogNotFoundError:
         return None
-    if answer.status_code != httpx.codes.OK:
-        raise LogUnavailableError(f"{url}: HTTP status {answer.status_code}")
-    return answer.content
 
 
 def _split(bundle: bytes, url: str) -> Iterable[bytes]:
