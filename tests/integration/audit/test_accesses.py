@@ -218,7 +218,8 @@ def test_a_reader_that_asks_too_often_waits_and_goes_on(world: World) -> None:
         assert api.stop() == 0
 
 
-PATHS = ["/v1/positions/0/0", "/decisions/tile/entries/000", "/console/positions/0/0", "/console/logs"]
+PATHS = ["/v1/positions/0/0", "/decisions/tile/entries/000", "/console/positions/1/1", "/console/logs"]
+"""Of which none shows evidence: what is recorded is another test's."""
 
 
 @pytest.mark.parametrize(("setting", "paths"), [("caller_rate", PATHS), ("address_rate", PATHS[:1])])
