@@ -52,7 +52,7 @@ class Gateway:
 
     def health(self) -> dict[str, Any]:
         """Return what it says of itself."""
-        answer: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=5).json()
+        answer: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=30).json()
         return answer
 
 

@@ -41,7 +41,7 @@ def stopped(pid: int) -> Iterator[None]:
         _signal(pids, signal.SIGCONT)
 
 
-def wait_gone(pids: list[int], timeout_s: float = 10.0) -> list[int]:
+def wait_gone(pids: list[int], timeout_s: float = 60.0) -> list[int]:
     """Wait until none of them runs; return those that still do."""
     deadline = time.monotonic() + timeout_s
     while (left := alive(pids)) and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick.cli.demo.platform import Platform
+from tallystick.cli.demo.steps import wait_until
 from tallystick.contracts import Outcome, ReasonCode, Transaction
 
 from .bank import DAY_MS, Sent, now_ms, partition_of, send, sent, sound
@@ -98,7 +99,9 @@ def test_before_any_activation_nothing_is_scored(tmp_path_factory: pytest.TempPa
     at_ms = now_ms()
     with running(tmp_path_factory.mktemp("bare"), None, partitions=1) as bare:
         asyncio.run(send(bare.kafka, [sound("early", at_ms - 2), sound("late", at_ms)]))
-        assert "activates no model" in bare.health("scoring")["components"]["governance"]
+        wait_until(
+            lambda: "activates no model" in bare.health("scoring")["components"]["governance"], "scoring to read the log"
+        )
         assert not bare.health("scoring")["decisions"]
         install(bare, release, effective_at_ms=at_ms - 1)
         run = read_run(bare)

@@ -60,7 +60,7 @@ def test_it_ends_on_the_console(serving: Serving) -> None:
     _, said, folder = serving
     address = said[-1].strip()
     token = (folder / "build/demo/auditor-token").read_text()
-    with httpx.Client(timeout=10) as reader:
+    with httpx.Client(timeout=30) as reader:
         assert reader.get(address).status_code == 401
         form = f"{address.partition('/console/')[0]}/console/sign-in"
         assert reader.post(form, data={"token": token}).status_code == 303
@@ -116,7 +116,7 @@ def test_a_second_one_is_refused(serving: Serving) -> None:
         out, errors = other.communicate(timeout=30)
     assert (other.returncode, out) == (1, "")
     assert f"(process {demo.pid}); stop it first" in errors
-    assert httpx.get(said[-1].strip(" '").partition("?")[0], timeout=10).status_code == 401
+    assert httpx.get(said[-1].strip(" '").partition("?")[0], timeout=30).status_code == 401
     assert (folder / "build/demo.json").exists()
 
 
@@ -126,7 +126,7 @@ def test_a_run_that_ends_early_leaves_no_figures(tmp_path: Path) -> None:
     figures.parent.mkdir()
     figures.write_text("{}")
     with _demo(tmp_path) as demo:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(started := descendants(demo.pid)) < 4 and time.monotonic() < deadline:
             time.sleep(0.05)
         demo.terminate()
@@ -170,7 +170,7 @@ def _fetch(command: str, folder: Path) -> httpx.Response:
         name, _, value = words[1].partition(": ")
         scheme, _, file = value.partition(" ")
         headers[name] = f"{scheme} {(folder / file).read_text()}"
-    deadline = time.monotonic() + 15
-    while (answer := httpx.get(words[-1], headers=headers, timeout=10)).status_code != 200 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while (answer := httpx.get(words[-1], headers=headers, timeout=30)).status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.2)
     return answer

@@ -205,14 +205,14 @@ def _token(platform: Platform) -> dict[str, str]:
 
 
 def _ask(platform: Platform, method: str, name: str, kind: str = "customers") -> dict[str, Any]:
-    answer = httpx.request(method, f"{platform.url('audit')}/v1/{kind}/{name}", headers=_token(platform), timeout=15)
+    answer = httpx.request(method, f"{platform.url('audit')}/v1/{kind}/{name}", headers=_token(platform), timeout=30)
     assert answer.status_code in (200, 204), answer.text
     return answer.json() if answer.content else {}
 
 
 def _disclosed(platform: Platform, name: str) -> int:
     url = f"{platform.url('audit')}/v1/decisions/{name}/bundle"
-    return httpx.get(url, params={"disclose": "features"}, headers=_token(platform), timeout=15).status_code
+    return httpx.get(url, params={"disclose": "features"}, headers=_token(platform), timeout=30).status_code
 
 
 def _vector(platform: Platform, transaction_id: str) -> tuple[bytes, bytes]:

@@ -109,9 +109,9 @@ def test_while_scoring_is_down_the_bank_s_stated_answer_is_given_and_logged(plat
     logged = len(_fallbacks(platform))
     platform.services["scoring"].kill()
     try:
-        told = one.post("down", body, deadline_ms=200)
-        closed = one.post("down-closed", refused, deadline_ms=200, token=CLOSED_TOKEN)
-        again = two.post("down", body, deadline_ms=200)
+        told = one.post("down", body, deadline_ms=2_000)
+        closed = one.post("down-closed", refused, deadline_ms=2_000, token=CLOSED_TOKEN)
+        again = two.post("down", body, deadline_ms=2_000)
         # The spool goes to the log at once, whether or not scoring is back.
         wait_until(lambda: len(_fallbacks(platform)) > logged, "the fallback to be logged")
     finally:
@@ -126,7 +126,7 @@ def test_while_scoring_is_down_the_bank_s_stated_answer_is_given_and_logged(plat
     assert _decisions(platform)[place].outcome == Outcome.OUTCOME_DECLINE
     assert two.post("down", body).json() == told.json()
     # Where no fallback was given, whoever asks again gets the decision.
-    wait_until(lambda: one.post("down-closed", refused, token=CLOSED_TOKEN).status_code == 200, "the decision", 20)
+    wait_until(lambda: one.post("down-closed", refused, token=CLOSED_TOKEN).status_code == 200, "the decision")
     fsck = json.loads(command(["tallystick", "fsck", str(platform.log_dir), "--policy", str(platform.policy), "--json"]))
     counts = next(log["counts"] for log in fsck["logs"] if log["origin"].endswith("/fallbacks"))
     assert counts["APPROVE"] >= 1
@@ -139,8 +139,9 @@ def test_what_was_answered_without_kafka_survives_a_kill(platform: Platform, pai
     logged = len(_fallbacks(platform))
     bodies = {f"full-{number}": payment(f"gw-full-{number}") for number in range(12)}
     with stopped(platform.stack.kafka.pid), ThreadPoolExecutor(12) as pool:
-        told = list(pool.map(lambda key: one.post(key, bodies[key], deadline_ms=300), bodies))
-        assert [(answer.json()["basis"], answer.json()["outcome"]) for answer in told] == [JSON_FALLBACK] * len(bodies)
+        told = list(pool.map(lambda key: one.post(key, bodies[key], deadline_ms=2_000), bodies))
+        assert [answer.status_code for answer in told] == [200] * len(bodies), [answer.text for answer in told]
+        assert {(answer.json()["basis"], answer.json()["outcome"]) for answer in told} == {JSON_FALLBACK}
         spooled = one.spool.joinpath("spool").stat().st_size
         one.process.kill()
     assert spooled > 12 * 100
@@ -167,7 +168,7 @@ def test_another_replica_takes_over_what_a_killed_one_left(platform: Platform, p
         wait_until(lambda: len(_sent_by(platform, "gw-left")) == 1, "the transaction to be sent")
         one.process.kill()
         asked.result()
-    wait_until(lambda: two.post("left", body, deadline_ms=1_000).status_code == 200, "the answer", 20)
+    wait_until(lambda: two.post("left", body, deadline_ms=1_000).status_code == 200, "the answer")
     answer = two.post("left", body).json()
     assert answer["basis"] == "BASIS_DECISION"
     (offset,) = _sent_by(platform, "gw-left")
@@ -183,7 +184,7 @@ def test_a_full_disk_gives_no_answer(platform: Platform, tmp_path: Path) -> None
         # Room for an entry's beginning only: a limit that the kernel keeps, on this process alone.
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (60, 60))
         with stopped(platform.services["scoring"].pid):
-            told = gateway.post("full-disk", payment("gw-full-disk"), deadline_ms=200)
+            told = gateway.post("full-disk", payment("gw-full-disk"), deadline_ms=2_000)
         assert (told.status_code, told.json()["type"]) == (503, "urn:tallystick:problem:no-answer")
         assert gateway.health()["components"]["spool"].startswith("refuses")
     finally:
@@ -235,7 +236,7 @@ def _fallbacks(platform: Platform) -> list[Fallback]:
     for start in range(0, size, 256):
         width = min(256, size - start)
         name = f"{start // 256:03}" + ("" if width == 256 else f".p/{width}")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         file = platform.log_dir / "fallbacks" / "tile" / "entries" / name
         while not file.exists() and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -54,7 +54,7 @@ def _member(platform: Platform, name: str) -> Iterator[ServiceProcess]:
 
 
 def _health(process: ServiceProcess) -> dict[str, dict[str, object]]:
-    body: dict[str, dict[str, object]] = httpx.get(process.health_url, timeout=5).json()
+    body: dict[str, dict[str, object]] = httpx.get(process.health_url, timeout=30).json()
     return body
 
 

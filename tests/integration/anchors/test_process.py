@@ -19,13 +19,13 @@ from .world import DECISIONS, Bank, Chain, authority_toml, contract_toml, log_po
 
 def health(service: ServiceProcess) -> dict[str, Any]:
     """Return what the process says of itself."""
-    answer: dict[str, Any] = httpx.get(service.health_url, timeout=5).json()
+    answer: dict[str, Any] = httpx.get(service.health_url, timeout=30).json()
     return answer
 
 
 def scrape(service: ServiceProcess) -> str:
     """Return the process's metrics."""
-    return httpx.get(f"{service.health_url.removesuffix('/health')}/metrics", timeout=5).text
+    return httpx.get(f"{service.health_url.removesuffix('/health')}/metrics", timeout=30).text
 
 
 async def wait_for(files: AnchorFiles, size: int, by: set[str], timeout_s: float = 60) -> None:

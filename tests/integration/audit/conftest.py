@@ -34,19 +34,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="package")
 def client(world: World) -> Iterator[httpx.Client]:
     """Yield a caller without a token."""
-    with httpx.Client(base_url=world.url, timeout=15) as anybody:
+    with httpx.Client(base_url=world.url, timeout=30) as anybody:
         yield anybody
 
 
 @pytest.fixture(scope="package")
 def auditor(world: World) -> Iterator[httpx.Client]:
     """Yield an auditor."""
-    with httpx.Client(base_url=world.url, timeout=15, headers=world.bearer()) as entitled:
+    with httpx.Client(base_url=world.url, timeout=30, headers=world.bearer()) as entitled:
         yield entitled
 
 
 @pytest.fixture(scope="package")
 def customer(world: World) -> Iterator[httpx.Client]:
     """Yield the bank's only customer."""
-    with httpx.Client(base_url=world.url, timeout=15, headers=world.bearer("customer", CUSTOMER)) as own:
+    with httpx.Client(base_url=world.url, timeout=30, headers=world.bearer("customer", CUSTOMER)) as own:
         yield own

@@ -79,7 +79,7 @@ def test_what_cannot_be_recorded_is_not_shown(world: World) -> None:
 
     asyncio.run(run(_FULL))
     try:
-        with httpx.Client(base_url=world.url, headers=world.bearer(), timeout=15) as caller:
+        with httpx.Client(base_url=world.url, headers=world.bearer(), timeout=30) as caller:
             refused = caller.get("/v1/positions/0/0/bundle?disclose=features")
             problem(refused, 503, "unavailable")
             problem(caller.get("/v1/evidence/0/0?disclose=features"), 503, "unavailable")
@@ -230,7 +230,7 @@ def test_who_asks_too_often_is_told(world: World, setting: str, paths: list[str]
     api.start()
     try:
         api.wait_ready()
-        with httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=15) as caller:
+        with httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=30) as caller:
             for path in paths:
                 token = world.bearer(sub=f"somebody who reads {path}")["Authorization"]
                 headers = {"Authorization": token, "Cookie": f"tallystick-token={token.removeprefix('Bearer ')}"}

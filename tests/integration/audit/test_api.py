@@ -399,7 +399,7 @@ def test_entry_bundles(client: httpx.Client, auditor: httpx.Client, world: World
 def test_tiles_that_are_none(world: World, tile: str) -> None:
     """Whatever is not the path of a tile within the published tree is not served, wherever it points."""
     # Not httpx, which would tidy the path up.
-    connection = http.client.HTTPConnection(world.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(world.url.removeprefix("http://"), timeout=30)
     connection.putrequest("GET", f"/decisions/tile/{tile}")
     connection.endheaders()
     answer = connection.getresponse()

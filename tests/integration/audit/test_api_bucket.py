@@ -34,7 +34,7 @@ def test_the_api_serves_from_a_bucket_what_it_serves_from_a_directory(
         try:
             api.wait_ready()
             headers = world.bearer()
-            with httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=15, headers=headers) as caller:
+            with httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=30, headers=headers) as caller:
                 found = {path: caller.get(path) for path in PATHS}
         finally:
             assert api.stop() == 0

@@ -68,7 +68,7 @@ def own_api(world: World) -> Iterator[Callable[..., tuple[ServiceProcess, httpx.
         api = api_process(world, **settings)
         api.start()
         api.wait_ready(url=f"{api.health_url}/live")
-        entitled = httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=15, headers=world.bearer())
+        entitled = httpx.Client(base_url=api.health_url.removesuffix("/health"), timeout=30, headers=world.bearer())
         started.append((api, entitled))
         return started[-1]
 

@@ -116,7 +116,7 @@ def expected(sent: list[tuple[int, bytes | None]]) -> set[tuple[int, int, bytes,
 
 def health(process: ServiceProcess, path: str = "") -> httpx.Response:
     """Ask for health."""
-    return httpx.get(f"{process.health_url}{path}", timeout=10)
+    return httpx.get(f"{process.health_url}{path}", timeout=30)
 
 
 def test_killed_and_restarted(copying: Copying) -> None:
@@ -149,7 +149,7 @@ def test_what_is_no_evidence(copying: Copying) -> None:
 
 def metrics(process: ServiceProcess) -> str:
     """Ask for metrics."""
-    return httpx.get(process.health_url.removesuffix("/health") + "/metrics", timeout=10).text
+    return httpx.get(process.health_url.removesuffix("/health") + "/metrics", timeout=30).text
 
 
 def test_servers_that_stop(copying: Copying) -> None:

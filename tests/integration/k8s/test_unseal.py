@@ -57,7 +57,7 @@ def test_a_restart_keeps_the_keys(server: OpenBao, tmp_path: Path) -> None:
 
 
 def _wait_authenticated(client: hvac.Client) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if client.is_authenticated():

@@ -41,7 +41,7 @@ async def test_heads_are_signed_for_receipts(installation: Installation) -> None
     await installation.says_receipts(notary, "ok")
     connection = await installation.connect()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # The file is public before the row is there.
             while not (rows := await connection.fetch(_NEWEST_RECEIPT, checkpoint.size)):  # noqa: ASYNC110  another process's
                 await asyncio.sleep(0.05)

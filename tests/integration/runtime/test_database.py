@@ -33,12 +33,12 @@ async def test_a_cut_connection_is_waited_for_and_said_in_health(stack: Provisio
         asking = asyncio.create_task(
             retry(lambda: pool.fetchval("SELECT 2"), health=health, component="database", backoff=Backoff(cap_s=0.1))
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not health.state("database").startswith("not answering since"):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
         proxy.restore()
-        assert await asyncio.wait_for(asking, 15) == 2
+        assert await asyncio.wait_for(asking, 60) == 2
         assert health.ready
         pool.terminate()
 

@@ -1,6 +1,7 @@
 """Header names that are not UTF-8: brokers take them, so consumers must."""
 
 import secrets
+import time
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ async def test_bytes_that_are_no_text(stack: ProvisionedStack, codec: str | None
         await producer.send_and_wait(topic, b"before", partition=0)
         batch = producer.create_batch()
         for value in (b"first", b"second"):
-            batch.append(timestamp=1, key=b"k", value=value, headers=[("plain", b"1"), ("XYZ", None)])
+            batch.append(timestamp=time.time_ns() // 1_000_000, key=b"k", value=value, headers=[("plain", b"1"), ("XYZ", None)])
         # No client writes such names, so they are put in by hand, and the batch's checksum is made right again.
         batch._build()
         data = bytearray(bytes(batch._buffer).replace(b"XYZ", b"\xff\xfeZ"))

@@ -63,7 +63,7 @@ async def test_an_empty_partition_ends_at_once(consumer: AIOKafkaConsumer, parti
     started = time.monotonic()
     assert await kafka.read_to_end(consumer, partition, 0) == []
     assert await kafka.last_record(consumer, partition) is None
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < kafka.READ_TIMEOUT_S / 2
 
 
 async def test_sees_what_was_acknowledged_before_the_call(
@@ -124,7 +124,7 @@ async def test_a_consumer_stops_right_after_a_new_assignment(stack: ProvisionedS
             await asyncio.sleep(0)
         await reader.stop()
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(assign_and_stop(turns) for turns in range(8)))
 
 

@@ -46,7 +46,7 @@ def test_a_signal_stops_it_cleanly(number: signal.Signals) -> None:
     """What is open is closed, and the exit code is 0."""
     process = _start(_WAIT)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (0, "cleaned up\n")
     assert [(line["message"], line["signal"]) for line in _lines(stderr)] == [("stopping", number.name)]
 
@@ -54,14 +54,14 @@ def test_a_signal_stops_it_cleanly(number: signal.Signals) -> None:
 def test_a_service_that_is_done_ends_with_0() -> None:
     """Returning is success."""
     process = _start("pass")
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (0, "")
 
 
 def test_an_unhandled_error_is_one_line_and_exit_code_1() -> None:
     """The line says what and where; nothing else is on stderr."""
     process = _start("raise ValueError('the root differs')")
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     (line,) = _lines(stderr)
     assert process.returncode == 1
     assert (line["level"], line["error"]) == ("critical", "ValueError: the root differs")
@@ -70,7 +70,7 @@ def test_an_unhandled_error_is_one_line_and_exit_code_1() -> None:
 def test_an_error_in_a_task_group_is_told_by_its_cause() -> None:
     """Not as "unhandled errors in a TaskGroup"."""
     process = _start("async with asyncio.TaskGroup() as group: group.create_task(asyncio.to_thread(lambda: 1 / 0))")
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert [line["error"] for line in _lines(stderr)] == ["ZeroDivisionError: division by zero"]
 
@@ -80,9 +80,9 @@ def test_a_stop_that_takes_too_long_is_cut_short() -> None:
     process = _start("\n    try: await asyncio.Event().wait()\n    finally: await asyncio.sleep(60)")
     process.send_signal(signal.SIGTERM)
     started = time.monotonic()
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 45
     assert "took longer than 0.5 s" in stderr
 
 
@@ -95,7 +95,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "stopping\n"
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "second signal" in stderr
 
@@ -114,7 +114,7 @@ def test_a_setting_that_only_use_shows_to_be_wrong_ends_it_with_2(body: str) -> 
     """One line that begins with its name, wherever in the service it was found, and no trace."""
     call = "serve(None, '999.9.9.9', 0)"
     process = _start(body.format(f"await {call}" if body == "{}" else call))
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
     (line,) = stderr.splitlines()
     assert line.startswith("TALLYSTICK_HTTP_HOST: cannot listen on 999.9.9.9:0")
@@ -124,5 +124,5 @@ def test_the_http_servers_own_chatter_is_not_in_the_log() -> None:
     """From start to stop a service says what it does, in lines of its own."""
     process = _start("\n    async with serving(None, '127.0.0.1', 0):" + _WAIT.replace("\n", "\n    "))
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=60)
     assert [line["message"] for line in _lines(stderr)] == ["stopping"]

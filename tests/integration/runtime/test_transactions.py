@@ -87,8 +87,9 @@ def name() -> str:
 
 def _batch(*values: bytes) -> BatchBuilder:
     builder = BatchBuilder(900_000, 0, is_transactional=True)
+    now_ms = time.time_ns() // 1_000_000  # an old one, and Kafka would soon delete the segment
     for value in values:
-        builder.append(timestamp=1, key=None, value=value, headers=[])
+        builder.append(timestamp=now_ms, key=None, value=value, headers=[])
     return builder
 
 

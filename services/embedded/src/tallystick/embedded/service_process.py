@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tallystick.embedded.process import Child, StartError
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 
 
 class ServiceProcess:
