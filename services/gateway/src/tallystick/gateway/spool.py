@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tallystick.contracts import SpooledFallback
+from tallystick.runtime.durable_files import replace_file
 
 _MAGIC = b"TALLYSTICK-SPOOL-1\n"
 _HEADER = struct.Struct(">16sQ")
@@ -182,17 +183,7 @@ class Spool:
 
 def _replace(path: Path, spool_id: bytes, first: int) -> None:
     """Put an empty spool in place of what is there, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(_MAGIC + _HEADER.pack(spool_id, first))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_file(path, _MAGIC + _HEADER.pack(spool_id, first))
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, int]:

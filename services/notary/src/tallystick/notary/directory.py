@@ -10,7 +10,6 @@ What is written is synced before it is renamed, and so are the names after.
 
 import errno
 import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import ENTRIES, TilePath
 from tallystick.notary.staging import is_stale
 from tallystick.notary.storage import missing, other_bytes, refuse_if_after
+from tallystick.runtime.durable_files import sync
 from tallystick.runtime.settings import SettingError
 
 PASSING_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
@@ -67,7 +67,7 @@ class LogDirectory:
         temporary = self._staging / f"{name}.tmp"
         _write(temporary, data)
         temporary.rename(self._staging / name)
-        _sync(self._staging)
+        sync(self._staging)
 
     def read_staged(self, name: str) -> bytes | None:
         """See `LogStorage`."""
@@ -89,11 +89,11 @@ class LogDirectory:
         temporaries = {path: self._temporary(target) for path, target in targets.items()}
         for path, temporary in temporaries.items():
             temporary.write_bytes(files[path])
-        list(self._syncers.map(_sync, temporaries.values()))
+        list(self._syncers.map(sync, temporaries.values()))
         for path, target in targets.items():
             temporaries[path].rename(target)
         # All the way up, though most of it is old: a directory may have been made by an attempt that died before its fsync.
-        list(self._syncers.map(_sync, self._ancestors(self._public / path.path() for path in files)))
+        list(self._syncers.map(sync, self._ancestors(self._public / path.path() for path in files)))
         for path in files:
             if path.is_full:
                 shutil.rmtree(f"{self._public / path.path()}.p", ignore_errors=True)
@@ -124,7 +124,7 @@ class LogDirectory:
             temporary = self._temporary(target)
             _write(temporary, note)
             temporary.rename(target)
-        _sync(self._public)
+        sync(self._public)
 
     def _holds(self, path: TilePath, data: bytes) -> bool:
         """Whether a file is public already. Raises CorruptLogError if it is, with other bytes."""
@@ -166,13 +166,4 @@ def _try_out(directory: Path) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    """Make a file's content, or a directory's names, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)

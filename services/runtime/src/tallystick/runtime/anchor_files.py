@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from tallystick.runtime.bucket import Bucket, ObjectChangedError, ObjectExistsError, ObjectNotFoundError
+from tallystick.runtime.durable_files import replace_file, sync
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.runtime.regular_files import open_regular
 from tallystick.runtime.settings import S3Settings
@@ -178,17 +179,9 @@ class _Directory:
     def write(self, path: str, data: bytes) -> None:
         target = self._log / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.tmp")
-        with temporary.open("wb") as file:
-            file.write(data)
-            os.fsync(file.fileno())
-        temporary.rename(target)
-        for directory in (target.parent, target.parent.parent, self._log):  # any of them may be new
-            descriptor = os.open(directory, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        replace_file(target, data)
+        for directory in (target.parent.parent, self._log):  # any of them may be new
+            sync(directory)
 
     def delete(self, path: str) -> None:
         (self._log / path).unlink(missing_ok=True)

@@ -31,7 +31,7 @@ ANSWER_TIMEOUT_S = 60.0
 """How long a whole answer may take; `TIMEOUT_S` bounds each part of it only, and there may be many."""
 CONCURRENCY = 8
 _DENIED = {
-    401: ": it wants a bearer token, and none was given (--token-file), or not a right one",
+    401: ": it wants a bearer token, and none was given, or not a right one",
     403: ": the bearer token that was given does not entitle to it",
 }
 PATIENCE_S = 30.0
@@ -169,7 +169,7 @@ def authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _wait_s(response: httpx.Response) -> int | None:
+def retry_after_s(response: httpx.Response) -> int | None:
     """Return how long a service that is asked too often wants to be left alone, None if it does not say so."""
     wait = response.headers.get("retry-after", "")
     if response.status_code != httpx.codes.TOO_MANY_REQUESTS or not (wait.isascii() and wait.isdigit() and len(wait) < 5):
@@ -188,7 +188,7 @@ async def fetch(http: httpx.AsyncClient, url: str, limit: int) -> bytes:
                     async for piece in response.aiter_raw():
                         body.add(piece)
                     return body.end()
-                wait_s = _wait_s(response)
+                wait_s = retry_after_s(response)
         except ContentCodingError as error:
             raise ValueError(f"{url}: {error}") from error
         except TimeoutError as error:

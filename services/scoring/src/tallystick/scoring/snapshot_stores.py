@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tallystick.runtime.bucket import Bucket
+from tallystick.runtime.durable_files import sync
 
 _PIECE_BYTES = 1 << 20
 _TEMPORARY = ".tmp-"
@@ -72,7 +73,7 @@ class DirectoryStore:
                 temporary.unlink()
             raise
         for above in (target.parent, *target.parent.relative_to(self._directory).parents):
-            _sync(self._directory / above)
+            sync(self._directory / above)
 
     def read(self, name: str) -> Iterator[bytes]:
         """See `SnapshotStore`."""
@@ -118,11 +119,3 @@ class BucketStore:
 
     def sweep(self, prefix: str) -> None:
         """See `SnapshotStore`; nothing to be seen."""
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,5 @@
 """Publishing a release: the model's file where scoring finds it, then the signed statements to the governance log's topic."""
 
-import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -8,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tallystick.contracts import ModelVersion, PolicyVersion, Signature
+from tallystick.runtime.durable_files import replace_file
 from tallystick.runtime.kafka import producer
 from tallystick.runtime.settings import KafkaSettings
 from tallystick.trainer.release import Release
@@ -62,12 +62,7 @@ def store_model(release: Release, models_url: str) -> Path:
     folder = Path(unquote(parts.path))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{release.model.digest.hex()}.json"
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        file.write(release.model_file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    replace_file(path, release.model_file)
     return path
 
 

@@ -11,11 +11,10 @@ from urllib.parse import quote
 import httpx
 
 from tallystick.merkle.encoding import decode_base64
+from tallystick.runtime.log_reader import PATIENCE_S, retry_after_s
 from tallystick.trust.packages.contents import POLICY_FILES
 
 TIMEOUT_S = 60.0
-MAX_WAIT_S = 30.0
-"""A service that wants one to wait for longer counts as not answering."""
 PLACES = 10_000
 Format = Literal["bundle", "tlog-proof", "receipt"]
 
@@ -168,9 +167,9 @@ class AuditClient:
             await self._wait_or_refuse(response)
 
     async def _wait_or_refuse(self, response: httpx.Response) -> None:
-        wait = response.headers.get("retry-after", "")
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS and wait.isdigit() and int(wait) <= MAX_WAIT_S:
-            await asyncio.sleep(int(wait))
+        wait_s = retry_after_s(response)
+        if wait_s is not None and wait_s <= PATIENCE_S:
+            await asyncio.sleep(wait_s)
             return
         _refuse(self._url, response)
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tallystick.cli.durable_files import replace_file
 from tallystick.merkle.hashing import HASH_SIZE
+from tallystick.runtime.durable_files import replace_file
 
 FORMAT = "tallystick/fsck/v1"
 

@@ -13,10 +13,10 @@ from glob import escape
 from itertools import count
 from pathlib import Path
 
-from tallystick.cli.durable_files import create_file, replace_file
 from tallystick.cli.monitor_log.evidence import MAX_EVIDENCE_BYTES, Evidence
 from tallystick.cli.monitor_log.following import Head, open_head
 from tallystick.merkle.policy import LogPolicy
+from tallystick.runtime.durable_files import create_file, replace_file
 from tallystick.runtime.log_reader import MAX_CHECKPOINT_BYTES
 from tallystick.verifier.inputs import UnreadableError, read_file
 

@@ -16,6 +16,7 @@ from tallystick.cli.policy.file import Draft, PolicyFileError, read_policy_file
 from tallystick.cli.policy.lookup_key import read_lookup_key
 from tallystick.contracts import PolicyStatement, PolicyVersion, Signature
 from tallystick.rules.language import RuleError, parse_rules
+from tallystick.runtime.durable_files import replace_file
 from tallystick.runtime.settings import KafkaSettings
 from tallystick.trust.errors import TrustError
 from tallystick.trust.features import FeatureSchema
@@ -89,9 +90,4 @@ def write_files(folder: Path, files: Mapping[str, bytes], mode: int = 0o644) -> 
     """Write files into a folder, each whole or not at all. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        unfinished = folder / f"{name}.part"
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(folder / name)
+        replace_file(folder / name, data, mode)
