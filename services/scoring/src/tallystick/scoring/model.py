@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from tallystick.scoring.lean_import import hidden
+from tallystick.runtime.lean_import import hidden
 from tallystick.scoring.vectors import Matrix
 
 # XGBoost imports scikit-learn where there is one, for wrappers that nobody uses here: two seconds of CPU at every start.
