@@ -28,6 +28,7 @@ FIELDS = {
 }
 PROCESSES = 9
 """Services, witnesses and the sealer."""
+pytestmark = pytest.mark.timeout(600)  # a busy machine takes minutes to train and to stream
 Serving: TypeAlias = "tuple[subprocess.Popen[str], list[str], Path]"
 """The demo's process, the lines it said, and the folder that it was started in."""
 
