@@ -17,8 +17,9 @@ from statistics import fmean
 
 from rich.console import Console
 
+from tallystick.cli.approval.flow import send
 from tallystick.cli.demo.platform import Platform
-from tallystick.cli.demo.steps import activate, publish, published_decisions, wait_until
+from tallystick.cli.demo.steps import publish, published_decisions, sign_activation, wait_until
 from tallystick.cli.stream import Shift, StreamSettings, stream_table
 from tallystick.contracts import Decision
 from tallystick.embedded.process import Child
@@ -36,7 +37,7 @@ PEER_LIMIT_S = 20.0
 
 SWAP_PER_S = 2_000
 _ACTIVATED_S, _EFFECTIVE_S = 6.0, 12.0
-"""When people begin to activate, which takes them some seconds, and when it is effective."""
+"""When what people signed is sent, and when it is effective."""
 
 _OWN_LIMIT_S = 120.0
 _READY_S = 30.0
@@ -52,7 +53,7 @@ def latency_records(per_s: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """The longest times without a decision: while a model is proposed, approved, loaded and takes over, and just before."""
+    """The longest times without a decision: while a model is logged, loaded and takes over, and just before."""
 
     longest_ms: float
     before_ms: float
@@ -161,6 +162,8 @@ class Stage:
     def swap(self, release: Release, first: int) -> Swap:
         """Put another release into force in mid-stream, while everything works, and see how long decisions stand still.
 
+        People propose and approve before, since their computers are not the bank's; what they signed is sent in mid-stream.
+
         Args:
             release: another one than the one in force.
             first: the first of the material's transactions to send; those before may have been sent.
@@ -171,10 +174,11 @@ class Stage:
         table = self.material.table.slice(first, latency_records(SWAP_PER_S))
         records = outgoing(table, self.running.partitions)
         effective_ms = records[int(_EFFECTIVE_S * SWAP_PER_S)].timestamp_ms
+        signed = sign_activation(self.running, release.model_digest, release.policy_digest, effective_ms, publish=False)
 
         def swap() -> None:
             time.sleep(_ACTIVATED_S)
-            activate(self.running, release.model_digest, release.policy_digest, effective_ms)
+            asyncio.run(send(self.running.kafka, b"activation/swap", signed.read_bytes()))
 
         with ThreadPoolExecutor(1) as pool:
             swapped = pool.submit(swap)

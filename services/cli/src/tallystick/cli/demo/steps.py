@@ -94,13 +94,19 @@ def publish(platform: Platform, release: Path, publisher: str) -> None:
     )
 
 
-def activate(
-    platform: Platform, model_digest: str, policy_digest: str, effective_at_ms: int, people: tuple[str, str] = ("ada", "grace")
-) -> None:
+def activate(platform: Platform, model_digest: str, policy_digest: str, effective_at_ms: int) -> None:
     """Propose an activation as one person, approve it as another, and wait until it is logged."""
     logged = platform.health("notary")["logs"]["governance"]["published_size"]
-    file = platform.directory / f"activation-{logged}.bin"
-    first, second = (platform.people[name] for name in people)
+    sign_activation(platform, model_digest, policy_digest, effective_at_ms, publish=True)
+    wait_until(
+        lambda: platform.health("notary")["logs"]["governance"]["published_size"] > logged, "the activation to be logged"
+    )
+
+
+def sign_activation(platform: Platform, model_digest: str, policy_digest: str, effective_at_ms: int, *, publish: bool) -> Path:
+    """Propose an activation as ada and approve it as grace; return the file, which is sent if it is to be published."""
+    file = platform.directory / f"activation-{model_digest[:16]}-{effective_at_ms}.bin"
+    first, second = platform.people["ada"], platform.people["grace"]
     common = ["--log", f"{platform.log_url}/governance", "--trust", str(platform.policy)]
     command(
         [
@@ -112,12 +118,11 @@ def activate(
     command(
         [
             *("tallystick", "activate", "approve", str(file), *common, "--key", str(second.key_file)),
-            *("--signer", second.name, "--yes", "--publish", "--kafka", platform.stack.kafka.address),
+            *("--signer", second.name, "--yes"),
+            *(("--publish", "--kafka", platform.stack.kafka.address) if publish else ()),
         ]
     )
-    wait_until(
-        lambda: platform.health("notary")["logs"]["governance"]["published_size"] > logged, "the activation to be logged"
-    )
+    return file
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = _STALLED_S) -> None:
