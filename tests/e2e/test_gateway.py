@@ -163,17 +163,19 @@ def test_another_replica_takes_over_what_a_killed_one_left(platform: Platform, p
     """Killed after it had sent and before it answered: asked again elsewhere, the first decision is the answer."""
     one, two = pair
     body = payment("gw-left")
-    with stopped(platform.services["scoring"].pid), ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(_unanswered, one, "left", body)
-        wait_until(lambda: len(_sent_by(platform, "gw-left")) == 1, "the transaction to be sent")
-        one.process.kill()
-        asked.result()
-    wait_until(lambda: two.post("left", body, deadline_ms=1_000).status_code == 200, "the answer")
-    answer = two.post("left", body).json()
+    try:
+        with stopped(platform.services["scoring"].pid), ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(_unanswered, one, "left", body)
+            wait_until(lambda: len(_sent_by(platform, "gw-left")) == 1, "the transaction to be sent")
+            one.process.kill()
+            asked.result()
+        wait_until(lambda: two.post("left", body, deadline_ms=1_000).status_code == 200, "the answer")
+        answer = two.post("left", body).json()
+    finally:
+        one.start()
     assert answer["basis"] == "BASIS_DECISION"
     (offset,) = _sent_by(platform, "gw-left")
     assert int(answer["sourceOffset"]) == offset
-    one.start()
     assert one.post("left", body).json() == answer
 
 
@@ -193,7 +195,7 @@ def test_a_full_disk_gives_no_answer(platform: Platform, tmp_path: Path) -> None
 
 def _unanswered(gateway: Gateway, key: str, body: dict[str, Any]) -> None:
     try:
-        gateway.post(key, body)
+        gateway.post(key, body, deadline_ms=10_000)
     except httpx.TransportError:
         return
     raise AssertionError("the gateway was killed, and answered")

@@ -18,7 +18,7 @@ from tallystick.runtime.settings import KafkaSettings
 
 _SHORT = "was the topic made anew, or a broker restored that had lost records?"
 MAX_BATCH_RECORDS = 16_384
-FETCH_WAIT_MS, BUSY_FETCH_WAIT_MS = 500, 20
+FETCH_WAIT_MS, BUSY_FETCH_WAIT_MS = 500, 50
 """For topics of a record now and then, and for one whose records are waited for."""
 FETCH_OPTIONS: dict[str, Any] = {
     "max_partition_fetch_bytes": 4 * 2**20,
