@@ -8,9 +8,10 @@ VENV   := .venv
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input
 PARTS  := contracts merkle trust runtime rules verifier embedded scoring profiles gateway notary witness audit trainer cli
 
-# protoc's plugins, uv_build and kubectl are looked up on PATH; a PYTHONPATH of yours would shadow the environment.
+# protoc's plugins, uv_build and kubectl are looked up on PATH; a PYTHONPATH of yours would shadow the environment, and without
+# bytecode each of many processes would compile all that it imports.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
