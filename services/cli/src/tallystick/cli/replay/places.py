@@ -36,7 +36,7 @@ class Reason(StrEnum):
     LATE_LABEL = "a label came late"
     LATE_TRANSACTION = "a transaction in its windows came late"
     UPDATES_MISSING = "the updates up to its profile's version are not at hand"
-    OUT_OF_RANGE = "its profile was stale for another reason than its time"
+    UNKNOWN_STATE = "its profile was stale, and its evidence does not tell the state"
 
 
 class Look(NamedTuple):
@@ -173,7 +173,7 @@ class _Shard:
         last_s = look.second_s - self._rule.delay_s
         first_s = last_s - max(look.spans_s, default=0)
         if look.seen.stale and (look.second_s <= look.seen.watermark_s or not look.seen.HasField("offset")):
-            return Reason.OUT_OF_RANGE
+            return Reason.UNKNOWN_STATE
         if first_s < complete_from_s:
             return Reason.NOT_RETAINED
         place = self._places.get(look.key)
