@@ -1,7 +1,7 @@
 """`tallystick completeness` on logs as files: all of it, a time of it, and logs that are not sound."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,26 @@ import pytest
 from tallystick.cli.completeness.reading import Stretch, believed, entry_at
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.main import main
-from tallystick.contracts import Decision, EntryKind, LogEntry, Seal
+from tallystick.contracts import Decision, EntryKind, Fallback, LogEntry, Outcome, Seal
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.runtime.log_reader import LogReader
 
 from ..sealer.input import PARTITIONS, POLICY, POLICY_FILES, SEALS, Record, Sealing, decided, records
-from ..trust.helpers import DECISIONS, NOW_MS, Log, World
+from ..trust.helpers import DECISIONS, GOVERNANCE, NOW_MS, Log, World, log_policy
+from ..trust.test_fallbacks import fallback
 from .logs import publish
 
+FALLBACKS = "tallystick.example/test/fallbacks"
+ANSWERED_POLICY = (
+    log_policy(logs=(DECISIONS, FALLBACKS, SEALS, GOVERNANCE)),
+    POLICY_FILES[1].replace(b"governance =", f'fallbacks = "{FALLBACKS}"\ngovernance ='.encode()),
+)
 SECONDS = 40
 EACH = 10
 """Records of each partition a second."""
 
 
-def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal]) -> None:
+def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal], fallbacks: Sequence[Fallback] | None = None) -> None:
     """Write a trust policy and its logs; a decision is logged in the second of its record."""
     log = Log(DECISIONS)
     for decision in made:
@@ -42,8 +48,14 @@ def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal]) -> None
         sealed.append(EntryKind.ENTRY_KIND_SEAL, seal.SerializeToString(), topic="seals")
     publish(sealed, folder / "logs/seals")
     publish(World().governance_log(), folder / "logs/governance")
+    if fallbacks is not None:
+        answered = Log(FALLBACKS)
+        for one in fallbacks:
+            answered.append(EntryKind.ENTRY_KIND_FALLBACK, one.SerializeToString(), topic="fallbacks")
+        publish(answered, folder / "logs/fallbacks")
     (folder / "policy").mkdir()
-    for file, data in zip(("log.policy", "trust.toml"), POLICY_FILES, strict=True):
+    files = POLICY_FILES if fallbacks is None else ANSWERED_POLICY
+    for file, data in zip(("log.policy", "trust.toml"), files, strict=True):
         (folder / "policy" / file).write_bytes(data)
 
 
@@ -193,3 +205,67 @@ async def test_a_stretch_of_a_log_is_verified_without_the_rest(tmp_path: Path) -
                     await stretch.verify()
             else:
                 await stretch.verify()
+
+
+def answered_world(folder: Path, *fallbacks: Fallback) -> Path:
+    """Write logs in which everything is approved but one record of partition 3, and what gateways had answered."""
+    made = decisions(stream())
+    for decision in made:
+        odd = (decision.source_partition, decision.source_offset) == (3, 17)
+        decision.outcome = Outcome.OUTCOME_DECLINE if odd else Outcome.OUTCOME_APPROVE
+    write(folder, made, seals(stream())[:-2], fallbacks)
+    return folder
+
+
+def test_answers_without_a_decision_are_held_against_those_that_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Same, otherwise and not decided yet are told apart, and complete all the same; withdrawn and missing ones are counted."""
+    reach = SECONDS * EACH
+    folder = answered_world(
+        tmp_path,
+        fallback(0),
+        fallback(1, source_partition=2),
+        fallback(2, withdrawn=True, source_partition=1),
+        fallback(5, source_offset=18),
+        fallback(5, source_offset=18),
+        fallback(6, source_offset=reach + 5),
+    )
+    code, said = told(folder, capsys)
+    assert (code, said["complete"], said["fallbacks_decided_since"]) == (0, True, 3)
+    otherwise = {"partition": 3, "sequence": 17, "offset": 17, "answered": "APPROVE", "decided": "DECLINE"}
+    assert said["fallbacks"] == {
+        "decided_as_answered": 2,
+        "decided_otherwise": 1,
+        "never_decided": 0,
+        "not_decided_yet": 1,
+        "otherwise": [otherwise],
+    }
+    paths = [str(folder / "logs"), "--policy", str(folder / "policy")]
+    assert main(["completeness", *paths, "--json"]) == 0
+    log = json.loads(capsys.readouterr().out)["fallback_log"]
+    assert log == {"APPROVE": 4, "WITHDRAWN": 1, "MISSING": 2, "REPEATED": 1}
+    assert main(["completeness", *paths]) == 0
+    out = capsys.readouterr().out
+    assert "3 answers that gateways gave without a decision have one since: 2 as they were answered, 1 otherwise" in out
+    assert "answered APPROVE and decided DECLINE: 1 (partition 3, sequence 17)" in out
+    assert "2 fallbacks were written down by a gateway and never came here" in out
+    assert "answered by a gateway, and not decided yet: 1" in out
+
+
+def test_an_earlier_answer_is_not_missed_in_a_later_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its decision is before the time that is compared: it counts there, and is none that was never made here."""
+    folder = answered_world(tmp_path, fallback(0), fallback(1, source_offset=30 * EACH + 1))
+    second = NOW_MS + 30 * 1000
+    for start, count in ((second, 1), (second + 5_000, 0)):
+        code, said = told(folder, capsys, "--from", str(start), "--to", str(start + 5_000), "--patience", "1")
+        assert (code, said["fallbacks_decided_since"], said["fallbacks"]["decided_otherwise"]) == (0, count, 0)
+
+
+def test_a_log_of_fallbacks_that_is_no_copy_of_its_topic_is_not_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands in it is checked as `fsck` does: an entry that cannot be there is named."""
+    folder = answered_world(tmp_path, fallback(0), fallback(1, source_partition=9))
+    assert main(["completeness", str(folder / "logs"), "--policy", str(folder / "policy")]) == 1
+    assert "fallbacks: entry 1: 'transactions'/9 is not in the trust policy" in capsys.readouterr().out

@@ -15,6 +15,7 @@ import pytest
 from tallystick.cli.main import main
 from tallystick.cli.replay import ranges
 from tallystick.cli.replay.places import Gathered
+from tallystick.cli.replay.profile_topics import ProfileTopics
 from tallystick.cli.replay.profiled import History
 from tallystick.cli.replay.raw import Recomputed, Recomputing
 from tallystick.cli.replay.records import FileRecords
@@ -377,7 +378,7 @@ def test_labels_of_which_nothing_comes_are_incomplete(
         return History(Gathered(1, lambda key: 0), [[]], lambda days: Rule(days, 1, 0))
 
     monkeypatch.setattr(ranges, "_records", lambda _: FileRecords(folder / "sent.jsonl"))
-    monkeypatch.setattr(ranges.ProfileTopics, "read", read)
+    monkeypatch.setattr(ProfileTopics, "read", read)
     kafka = ("--transactions=kafka", "--kafka=x:1", "--labels=labels")
     assert replay(folder, "--json", *kafka) == 2
     not_recomputed = found(capsys)["transactions"]["profiles"]["not_recomputed"]

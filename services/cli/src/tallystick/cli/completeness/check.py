@@ -8,12 +8,13 @@ from tallystick.cli.approval import read_governance
 from tallystick.cli.completeness.reading import Advance, Stretch, believed, entry_at, logged_seals, served_seals
 from tallystick.cli.fsck.check import in_log
 from tallystick.cli.fsck.walk import BrokenError
-from tallystick.contracts import Decision, EntryKind, LogEntry, SealedSource
+from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome, SealedSource
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.runtime.log_reader import LogReader
-from tallystick.trust.completeness import Comparison, Difference
+from tallystick.trust.completeness import NEVER_DECIDED, Answers, Comparison, Difference
 from tallystick.trust.completeness import Stretch as Sequences
-from tallystick.trust.fallbacks import open_fallback
+from tallystick.trust.errors import TrustError
+from tallystick.trust.fallbacks import FallbackLog, open_fallback
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealError, SealLog, SignedSeal
@@ -43,6 +44,7 @@ class Finding:
         known_ms: when it sealed first and last, in any time; None if never.
         seals: how many are of the time that was asked for; `first_ms`, `last_ms`: their first and last.
         broken: why its statements are not sound, None if they are.
+        answers: what gateways had answered of it without a decision; `waiting`: how many of those are not decided yet.
     """
 
     sealer: str
@@ -51,7 +53,8 @@ class Finding:
     first_ms: int = 0
     last_ms: int = 0
     compared: int = 0
-    answered: int = 0
+    answers: Answers = field(default_factory=Answers)
+    waiting: int = 0
     broken: str | None = None
     unlogged: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -64,6 +67,11 @@ class Finding:
     def complete(self) -> bool:
         """True if every record that was sealed has its decision, in order."""
         return self.seals > 0 and self.broken is None and not self.differences
+
+    @property
+    def never_decided(self) -> int:
+        """How many transactions gateways answered that scoring passed over."""
+        return sum(one.reason == NEVER_DECIDED for one in self.differences)
 
     def take(self, seal: SignedSeal) -> None:
         """Count a seal that is compared."""
@@ -83,6 +91,9 @@ class Check:
         wanted: what to compare.
         advance: told of progress.
         token: a bearer token for the entries, which are not served to everybody.
+
+    Attributes:
+        fallbacks: the log of fallbacks as it was read, None if the trust policy names none.
     """
 
     def __init__(
@@ -93,7 +104,8 @@ class Check:
         self._readers: dict[str, LogReader] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
         self._incidents: Sequence[SignedIncident] = ()
-        self._answered: dict[int, list[int]] = {}
+        self._answered: dict[int, list[tuple[int, Outcome]]] = {}
+        self.fallbacks: FallbackLog | None = None
 
     async def run(self) -> list[Finding]:
         """Return what there is to say by each sealer of the policy.
@@ -118,15 +130,26 @@ class Check:
 
     async def _read_fallbacks(self, origin: str) -> None:
         stretch = Stretch(self._readers[origin], self._checkpoints[origin], 0)
+        self.fallbacks = FallbackLog(self._policy)
         with in_log(origin):
             while not stretch.exhausted:
-                for data in await stretch.pull():
-                    entry = LogEntry.FromString(data)
-                    if entry.kind == EntryKind.ENTRY_KIND_FALLBACK:
-                        fallback = open_fallback(entry.value, self._policy)
-                        if fallback.source_topic == self._topic and not fallback.withdrawn:
-                            self._answered.setdefault(fallback.source_partition, []).append(fallback.source_offset)
+                first = stretch.reached
+                for place, data in enumerate(await stretch.pull(), start=first):
+                    self._take_fallback(self.fallbacks, data, place)
             await stretch.verify()
+
+    def _take_fallback(self, log: FallbackLog, data: bytes, place: int) -> None:
+        repeated = log.counts.get("REPEATED", 0)
+        try:
+            log.take(data)
+        except TrustError as error:
+            raise BrokenError(f"entry {place:,}: {error}") from error
+        entry = LogEntry.FromString(data)
+        if entry.kind == EntryKind.ENTRY_KIND_FALLBACK and log.counts.get("REPEATED", 0) == repeated:
+            fallback = open_fallback(entry.value, self._policy)
+            if fallback.source_topic == self._topic and not fallback.withdrawn:
+                answer = fallback.source_offset, fallback.outcome
+                self._answered.setdefault(fallback.source_partition, []).append(answer)
 
     async def _check(self, sealer: str) -> Finding:
         step = 0
@@ -168,7 +191,10 @@ class Check:
         if self._wanted.to_ms is None:
             await streams.drain(comparison)
         await streams.verify()
-        finding.compared, finding.answered = comparison.compared, comparison.decided_since
+        if self._wanted.to_ms is None:
+            comparison.take_tail()
+            finding.waiting = comparison.waiting()
+        finding.compared, finding.answers = comparison.compared, comparison.answers
         finding.incidents = streams.passed
         finding.differences = comparison.differences(self._wanted.patience_ms)
         finding.undecided = comparison.undecided()
