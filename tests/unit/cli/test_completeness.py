@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.cli.completeness import answering
 from tallystick.cli.completeness.reading import Stretch, believed, entry_at
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.main import main
@@ -217,11 +218,20 @@ def answered_world(folder: Path, *fallbacks: Fallback) -> Path:
     return folder
 
 
+def all_told(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Return the exit code, what is said as JSON, and to people."""
+    capsys.readouterr()
+    paths = ["completeness", str(folder / "logs"), "--policy", str(folder / "policy"), *arguments]
+    code = main([*paths, "--json"])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert main(paths) == code
+    return code, document, capsys.readouterr().out
+
+
 def test_answers_without_a_decision_are_held_against_those_that_followed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Same, otherwise and not decided yet are told apart, and complete all the same; withdrawn and missing ones are counted."""
-    reach = SECONDS * EACH
     folder = answered_world(
         tmp_path,
         fallback(0),
@@ -229,37 +239,58 @@ def test_answers_without_a_decision_are_held_against_those_that_followed(
         fallback(2, withdrawn=True, source_partition=1),
         fallback(5, source_offset=18),
         fallback(5, source_offset=18),
-        fallback(6, source_offset=reach + 5),
+        fallback(6, source_offset=SECONDS * EACH + 5),
+        fallback(7, source_offset=SECONDS * EACH - 5, source_partition=1),  # which is decided, and not sealed yet
     )
-    code, said = told(folder, capsys)
-    assert (code, said["complete"], said["fallbacks_decided_since"]) == (0, True, 3)
+    code, said, out = all_told(folder, capsys)
+    assert (code, said["complete"]) == (0, True)
     otherwise = {"partition": 3, "sequence": 17, "offset": 17, "answered": "APPROVE", "decided": "DECLINE"}
     assert said["fallbacks"] == {
-        "decided_as_answered": 2,
+        "decided_as_answered": 3,
         "decided_otherwise": 1,
         "never_decided": 0,
         "not_decided_yet": 1,
         "otherwise": [otherwise],
+        "never": [],
+        "log": {"APPROVE": 5, "WITHDRAWN": 1, "MISSING": 2, "REPEATED": 1},
     }
-    paths = [str(folder / "logs"), "--policy", str(folder / "policy")]
-    assert main(["completeness", *paths, "--json"]) == 0
-    log = json.loads(capsys.readouterr().out)["fallback_log"]
-    assert log == {"APPROVE": 4, "WITHDRAWN": 1, "MISSING": 2, "REPEATED": 1}
-    assert main(["completeness", *paths]) == 0
-    out = capsys.readouterr().out
-    assert "3 answers that gateways gave without a decision have one since: 2 as they were answered, 1 otherwise" in out
-    assert "answered APPROVE and decided DECLINE: 1 (partition 3, sequence 17)" in out
+    assert "answered without a decision: 3 decided as answered, 1 otherwise, 0 never; 1 not decided yet" in out
+    assert "1 answered APPROVE by a gateway and decided DECLINE: partition 3, sequence 17" in out
     assert "2 fallbacks were written down by a gateway and never came here" in out
-    assert "answered by a gateway, and not decided yet: 1" in out
+    assert "1 answers of gateways, in any time, were written down and withdrawn" in out
 
 
-def test_an_earlier_answer_is_not_missed_in_a_later_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its decision is before the time that is compared: it counts there, and is none that was never made here."""
-    folder = answered_world(tmp_path, fallback(0), fallback(1, source_offset=30 * EACH + 1))
-    second = NOW_MS + 30 * 1000
-    for start, count in ((second, 1), (second + 5_000, 0)):
-        code, said = told(folder, capsys, "--from", str(start), "--to", str(start + 5_000), "--patience", "1")
-        assert (code, said["fallbacks_decided_since"], said["fallbacks"]["decided_otherwise"]) == (0, count, 0)
+def test_an_answer_that_was_never_decided_is_not_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its partition's decisions passed over it: said whatever the seals say, and the first place named."""
+    some = [record._replace(offset=record.offset + (record.offset > 17)) for record in stream()]
+    write(tmp_path, decisions(some), seals(some), [fallback(0, source_offset=18), fallback(1, source_offset=19)])
+    code, said, out = all_told(tmp_path, capsys)
+    assert (code, said["complete"], said["sealers"][0]["complete"]) == (1, False, True)
+    assert said["fallbacks"]["never"] == [{"partition": 3, "offset": 18, "answered": "APPROVE"}]
+    words = "partition 3, offset 18: a gateway answered APPROVE without a decision, and none was made since"
+    assert said["reason"] == words
+    assert f"✗ {words}" in out
+    assert out.startswith("NOT COMPLETE")
+
+
+def test_an_answer_is_of_the_time_in_which_it_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its decision is found wherever it is: long before that time, in it, or after its end."""
+    monkeypatch.setattr(answering, "EARLIER_MS", 0)  # or this log would be too short for one to lie far back
+    at_ms = NOW_MS + 20 * 1000
+    offsets = (1, 25 * EACH + 1, SECONDS * EACH - 1)
+    folder = answered_world(
+        tmp_path,
+        *(fallback(number, source_offset=offset, answered_at_ms=at_ms) for number, offset in enumerate(offsets)),
+        fallback(3, answered_at_ms=at_ms + 10_000),
+    )
+    for start_s, count in ((20, 3), (25, 1), (31, 0), (0, 0)):
+        start = NOW_MS + start_s * 1000
+        _, said, _ = all_told(folder, capsys, "--from", str(start), "--to", str(start + 6_000), "--patience", "1")
+        fallbacks = said["fallbacks"]
+        assert fallbacks["decided_as_answered"] + fallbacks["decided_otherwise"] == count
+        assert (fallbacks["never_decided"], fallbacks["not_decided_yet"]) == (0, 0)
 
 
 def test_a_log_of_fallbacks_that_is_no_copy_of_its_topic_is_not_sound(

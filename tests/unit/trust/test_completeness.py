@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tallystick.contracts import Decision, Outcome
-from tallystick.trust.completeness import Answer, Comparison, Difference, Stretch
+from tallystick.contracts import Decision
+from tallystick.trust.completeness import Comparison, Difference, Stretch
 
 from ..sealer.input import PARTITIONS, Record, Sealing, decided, records
 
@@ -164,77 +164,32 @@ def test_a_range_begins_at_the_seal_before_it() -> None:
         assert comparison.compared == (0 if late else 10)
 
 
-APPROVED, DECLINED = Outcome.OUTCOME_APPROVE, Outcome.OUTCOME_DECLINE
-
-
-def test_a_fallback_wants_its_decision() -> None:
-    """What a gateway answered without a decision is on the topic, and is decided; else it is named."""
-    real, made = records(COUNT), decided(records(COUNT))
-    for answered, waiting in (([(3, APPROVED), (40, APPROVED)], 1), ([(3, APPROVED)], 0)):
-        comparison = Comparison(PARTITIONS, None, {0: answered})
-        sealing = Sealing()
-        sealing.read(*real)
-        for decision in made:
-            comparison.decide(decision)
-        comparison.seal(sealing.signed())
-        assert (comparison.answers.decided, comparison.waiting()) == (1, waiting)
-        assert comparison.differences(PATIENCE_MS) == []
-    skipping = Comparison(PARTITIONS, None, {0: [(3, APPROVED)]})
-    for decision in decided([record for record in real if record.offset != 3]):
-        skipping.decide(decision)
-    assert [(one.offset, one.reason) for one in skipping.differences(PATIENCE_MS)] == [
-        (3, "a gateway answered without a decision, and none was made since")
-    ]
-
-
-def test_an_answer_is_held_against_its_decision() -> None:
-    """By what was answered and what was decided, with the places of those that were decided otherwise."""
-    made = decided(records(COUNT))
-    made[4].outcome = made[5].outcome = DECLINED
-    sealing = Sealing()
-    sealing.read(*records(COUNT))
-    answered = [(3, made[3].outcome), (4, APPROVED), (5, DECLINED), (5, APPROVED)]  # two spools may have answered one
-    comparison = Comparison(PARTITIONS, None, {0: answered})
+def test_a_gap_does_not_hide_what_differs_before_it() -> None:
+    """Sealed, lost to everybody, and passed: what is named is the first record that was not decided, not the gap behind it."""
+    sealing, comparison = Sealing(), Comparison(PARTITIONS)
+    sealing.read(*records(10))
     comparison.seal(sealing.signed())
+    sealing.partitions[0].lose("the last sealed record was deleted", 10)
+    comparison.seal(sealing.signed())
+    made = decided([*records(5), *records(3, first=10)])
     for decision in made:
         comparison.decide(decision)
-    assert (comparison.answers.decided, comparison.answers.same) == (4, 2)
-    assert comparison.answers.otherwise == [Answer(0, 4, 4, APPROVED, DECLINED), Answer(0, 5, 5, APPROVED, DECLINED)]
+    assert [(one.sequence, one.offset) for one in comparison.differences(PATIENCE_MS)] == [(5, 10)]
 
 
-def test_an_answer_is_of_the_time_in_which_its_record_was_sealed() -> None:
-    """Each belongs to one time: not to the one before, nor is an earlier one missed where nobody looked for its decision."""
-    made, counted = decided(records(30)), []
-    sealing, seals = Sealing(), []
-    for first in (0, 10, 20):
-        sealing.read(*records(10, first=first))
-        seals.append(sealing.signed())
-    answered = {0: [(offset, made[offset].outcome) for offset in (2, 12, 15, 22)]}
-    for before, compared in ((None, seals[:1]), (seals[0], seals[1:2]), (seals[1], seals[2:])):
-        comparison = Comparison(PARTITIONS, before, answered)
-        for seal in compared:
-            comparison.seal(seal)
-        for decision in made:
-            comparison.decide(decision)
-        assert comparison.differences(PATIENCE_MS) == []
-        counted.append(comparison.answers.decided)
-        comparison.take_tail()
-    assert counted == [1, 2, 1]
-    assert comparison.answers.decided == 1
-    late = Comparison(PARTITIONS, seals[0], answered, counted_from_ms=seals[2].statement.sealed_at_ms)
-    for seal in seals[1:]:
-        late.seal(seal)
-    for decision in made:
-        late.decide(decision)
-    assert late.answers.decided == 1
-
-
-def test_answers_on_the_tail_count_where_nothing_is_sealed_later() -> None:
-    """What is decided and not sealed yet was answered all the same."""
-    made = decided(records(COUNT))
-    comparison = Comparison(PARTITIONS, None, {0: [(3, APPROVED)]})
-    for decision in made:
+def test_after_a_gap_nothing_is_kept() -> None:
+    """Once what was sealed before it is compared, the decisions behind it prove nothing and are not held."""
+    sealing, comparison = Sealing(), Comparison(PARTITIONS)
+    sealing.read(*records(5))
+    comparison.seal(sealing.signed())
+    sealing.partitions[0].lose("offsets 5 to 7 were deleted before they were read", 8)
+    comparison.seal(sealing.signed())
+    made = decided([*records(5), *records(20, first=8)])
+    for decision in made[:5]:
         comparison.decide(decision)
-    assert comparison.answers.decided == 0
-    comparison.take_tail()
-    assert comparison.answers.decided == 1
+    assert comparison.compared == 5
+    for decision in made[5:]:
+        comparison.decide(decision)
+    assert comparison.wanting() == []
+    assert not comparison._sides[0].decisions
+    assert [one.sequence for one in comparison.differences(PATIENCE_MS)] == [5]

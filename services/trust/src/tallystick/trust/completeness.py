@@ -5,18 +5,16 @@ one sequence, they agree on every record before it. Seals and decisions are take
 side is ahead of the other.
 """
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections import deque
 from dataclasses import dataclass, field
 
-from tallystick.contracts import Decision, Outcome, SealedPartition
+from tallystick.contracts import Decision, SealedPartition
 from tallystick.trust.seals import TRAIL_STEP, SignedSeal
 
 DIFFERENT = (
     "from here on the decisions are not on the records that were sealed: one was left out, put in, moved, altered or given"
     " another key"
 )
-NEVER_DECIDED = "a gateway answered without a decision, and none was made since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,49 +39,6 @@ class Stretch:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A transaction that a gateway answered without a decision, and that was decided since."""
-
-    partition: int
-    sequence: int
-    offset: int
-    answered: Outcome
-    decided: Outcome
-
-
-MAX_OTHERWISE = 100
-
-
-@dataclass(slots=True)
-class Answers:
-    """Fallbacks held against the decisions on the same places.
-
-    Attributes:
-        counts: by what was answered and what was decided.
-        otherwise: the first that were decided otherwise than answered.
-    """
-
-    counts: Counter[tuple[Outcome, Outcome]] = field(default_factory=Counter)
-    otherwise: list[Answer] = field(default_factory=list)
-
-    @property
-    def decided(self) -> int:
-        """How many have a decision."""
-        return self.counts.total()
-
-    @property
-    def same(self) -> int:
-        """How many of those are as answered."""
-        return sum(count for (answered, decided), count in self.counts.items() if answered == decided)
-
-    def take(self, one: Answer) -> None:
-        """Count one."""
-        self.counts[one.answered, one.decided] += 1
-        if one.answered != one.decided and len(self.otherwise) < MAX_OTHERWISE:
-            self.otherwise.append(one)
-
-
 @dataclass(slots=True)
 class _Side:
     """One partition: `compared` is the first sequence not compared yet, `decided` the first that is not decided."""
@@ -95,8 +50,8 @@ class _Side:
     passing: int | None = None
     decisions: deque[tuple[int, int, bytes]] = field(default_factory=deque)
     points: deque[tuple[int, SealedPartition]] = field(default_factory=deque)
-    answers: deque[Answer] = field(default_factory=deque)
     difference: Difference | None = None
+    gap: Difference | None = None
 
 
 class Comparison:
@@ -105,41 +60,30 @@ class Comparison:
     Args:
         partitions: how many the topic has.
         before: the sealer's last seal before those that are compared; None if they are compared from sequence 0 on.
-        answered: by partition, offsets of transactions that gateways answered without a decision, and what they answered.
-        counted_from_ms: what was sealed before is compared as well, and not in `compared` and `answers`.
-
-    Attributes:
-        compared: decisions on what was sealed.
-        answers: of those that were sealed, what gateways had answered.
+        counted_from_ms: what was sealed before is compared as well, and not in `compared`.
     """
 
     def __init__(
         self,
         partitions: int,
         before: SignedSeal | None = None,
-        answered: Mapping[int, Iterable[tuple[int, Outcome]]] | None = None,
         counted_from_ms: int = 0,
     ) -> None:
         self._sides = {partition: _Side() for partition in range(partitions)}
         for one in before.statement.partitions if before else ():
             self._sides[one.partition] = _Side(one.next_sequence, one.next_sequence, one.next_sequence, one.next_offset - 1)
-        self._answered: dict[int, dict[int, list[Outcome]]] = defaultdict(dict)
-        for partition, some in (answered or {}).items():
-            for offset, outcome in some:
-                if offset > self._sides[partition].offset:  # what is before has its decision before, or missed it there
-                    self._answered[partition].setdefault(offset, []).append(outcome)
         self._newest_ms, self._counted_from_ms = 0, counted_from_ms
         self.compared = 0
-        self.answers = Answers()
 
     def seal(self, seal: SignedSeal) -> None:
         """Take the sealer's next seal."""
         self._newest_ms = seal.statement.sealed_at_ms
         for one in seal.statement.partitions:
             side = self._sides[one.partition]
-            if one.gap:
-                self._differ(one.partition, side.sealed, None, f"a gap in what {seal.sealer} could read: {one.gap}")
-            if side.difference is None and one.next_sequence > side.sealed:
+            if one.gap and side.gap is None:  # what was sealed before it may differ before it
+                reason = f"a gap in what {seal.sealer} could read: {one.gap}"
+                side.gap = Difference(one.partition, side.sealed, None, reason)
+            if side.difference is None and side.gap is None and one.next_sequence > side.sealed:
                 side.points.append((self._newest_ms, one))
             side.sealed = max(side.sealed, one.next_sequence)
             self._settle(one.partition)
@@ -165,8 +109,6 @@ class Comparison:
             return
         side.decided, side.offset, side.passing = sequence + 1, offset, None
         side.decisions.append((sequence, offset, decision.chain))
-        for answered in self._answered[partition].pop(offset, ()):
-            side.answers.append(Answer(partition, sequence, offset, answered, decision.outcome))
         if side.points and side.decided >= side.points[0][1].next_sequence:
             self._settle(partition)
 
@@ -203,22 +145,9 @@ class Comparison:
                 found.append(side.difference)
             elif late is not None:
                 found.append(Difference(partition, side.decided, None, "sealed, and the log has no decision on it"))
-            found += [
-                Difference(partition, side.decided, offset, NEVER_DECIDED)
-                for offset in sorted(self._answered.get(partition, ()))
-                if offset <= side.offset and side.difference is None
-            ]
+            elif side.gap is not None:
+                found.append(side.gap)
         return found
-
-    def take_tail(self) -> None:
-        """Count answers on what is decided and not sealed yet, too: there are no later seals."""
-        for side in self._sides.values():
-            while side.answers:
-                self.answers.take(side.answers.popleft())
-
-    def waiting(self) -> int:
-        """Return how many answered transactions lie behind the last decision of their partition."""
-        return sum(offset > self._sides[partition].offset for partition, some in self._answered.items() for offset in some)
 
     def undecided(self) -> list[Stretch]:
         """Return what is sealed and not decided yet."""
@@ -245,11 +174,9 @@ class Comparison:
                 taken.append(side.decisions.popleft())
             self._compare(partition, side, point, taken)
             self.compared += len(taken) if at_ms >= self._counted_from_ms else 0
-            while side.answers and side.answers[0].sequence < point.next_sequence:
-                answer = side.answers.popleft()
-                if at_ms >= self._counted_from_ms:
-                    self.answers.take(answer)
             side.compared = point.next_sequence
+        if side.gap is not None and not side.points and side.difference is None:
+            self._end(side, side.gap)
 
     def _compare(self, partition: int, side: _Side, point: SealedPartition, taken: list[tuple[int, int, bytes]]) -> None:
         trail = point.trail
@@ -268,7 +195,10 @@ class Comparison:
     def _differ(self, partition: int, sequence: int, offset: int | None, reason: str) -> None:
         side = self._sides[partition]
         if side.difference is None:
-            side.difference = Difference(partition, sequence, offset, reason)
-            side.points.clear()
-            side.decisions.clear()
-            side.answers.clear()
+            self._end(side, Difference(partition, sequence, offset, reason))
+
+    @staticmethod
+    def _end(side: _Side, difference: Difference) -> None:
+        side.difference = difference
+        side.points.clear()
+        side.decisions.clear()

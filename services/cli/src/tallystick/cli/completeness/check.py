@@ -5,21 +5,19 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 
 from tallystick.cli.approval import read_governance
+from tallystick.cli.completeness.answering import FIRST_STEP, Answering, Given
 from tallystick.cli.completeness.reading import Advance, Stretch, believed, entry_at, logged_seals, served_seals
 from tallystick.cli.fsck.check import in_log
 from tallystick.cli.fsck.walk import BrokenError
-from tallystick.contracts import Decision, EntryKind, LogEntry, Outcome, SealedSource
+from tallystick.contracts import Decision, EntryKind, LogEntry, SealedSource
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.runtime.log_reader import LogReader
-from tallystick.trust.completeness import NEVER_DECIDED, Answers, Comparison, Difference
+from tallystick.trust.completeness import Comparison, Difference
 from tallystick.trust.completeness import Stretch as Sequences
-from tallystick.trust.errors import TrustError
-from tallystick.trust.fallbacks import FallbackLog, open_fallback
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealError, SealLog, SignedSeal
 
-FIRST_STEP = 1 << 12
 _DECISION, _INCIDENT = EntryKind.ENTRY_KIND_DECISION, EntryKind.ENTRY_KIND_INCIDENT
 
 
@@ -44,7 +42,6 @@ class Finding:
         known_ms: when it sealed first and last, in any time; None if never.
         seals: how many are of the time that was asked for; `first_ms`, `last_ms`: their first and last.
         broken: why its statements are not sound, None if they are.
-        answers: what gateways had answered of it without a decision; `waiting`: how many of those are not decided yet.
     """
 
     sealer: str
@@ -53,8 +50,6 @@ class Finding:
     first_ms: int = 0
     last_ms: int = 0
     compared: int = 0
-    answers: Answers = field(default_factory=Answers)
-    waiting: int = 0
     broken: str | None = None
     unlogged: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -67,11 +62,6 @@ class Finding:
     def complete(self) -> bool:
         """True if every record that was sealed has its decision, in order."""
         return self.seals > 0 and self.broken is None and not self.differences
-
-    @property
-    def never_decided(self) -> int:
-        """How many transactions gateways answered that scoring passed over."""
-        return sum(one.reason == NEVER_DECIDED for one in self.differences)
 
     def take(self, seal: SignedSeal) -> None:
         """Count a seal that is compared."""
@@ -93,7 +83,7 @@ class Check:
         token: a bearer token for the entries, which are not served to everybody.
 
     Attributes:
-        fallbacks: the log of fallbacks as it was read, None if the trust policy names none.
+        given: what gateways answered without a decision, None if the trust policy names no log of it.
     """
 
     def __init__(
@@ -104,8 +94,7 @@ class Check:
         self._readers: dict[str, LogReader] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
         self._incidents: Sequence[SignedIncident] = ()
-        self._answered: dict[int, list[tuple[int, Outcome]]] = {}
-        self.fallbacks: FallbackLog | None = None
+        self.given: Given | None = None
 
     async def run(self) -> list[Finding]:
         """Return what there is to say by each sealer of the policy.
@@ -125,31 +114,9 @@ class Check:
                     with in_log(origin):
                         self._checkpoints[origin] = await believed(reader, policy, origin)
             if policy.fallbacks_origin is not None:
-                await self._read_fallbacks(policy.fallbacks_origin)
+                answering = Answering(policy, self._topic, self._readers, self._checkpoints, self._advance)
+                self.given = await answering.run(self._wanted.from_ms, self._wanted.to_ms)
             return [await self._check(sealer.name) for sealer in policy.sealers]
-
-    async def _read_fallbacks(self, origin: str) -> None:
-        stretch = Stretch(self._readers[origin], self._checkpoints[origin], 0)
-        self.fallbacks = FallbackLog(self._policy)
-        with in_log(origin):
-            while not stretch.exhausted:
-                first = stretch.reached
-                for place, data in enumerate(await stretch.pull(), start=first):
-                    self._take_fallback(self.fallbacks, data, place)
-            await stretch.verify()
-
-    def _take_fallback(self, log: FallbackLog, data: bytes, place: int) -> None:
-        repeated = log.counts.get("REPEATED", 0)
-        try:
-            log.take(data)
-        except TrustError as error:
-            raise BrokenError(f"entry {place:,}: {error}") from error
-        entry = LogEntry.FromString(data)
-        if entry.kind == EntryKind.ENTRY_KIND_FALLBACK and log.counts.get("REPEATED", 0) == repeated:
-            fallback = open_fallback(entry.value, self._policy)
-            if fallback.source_topic == self._topic and not fallback.withdrawn:
-                answer = fallback.source_offset, fallback.outcome
-                self._answered.setdefault(fallback.source_partition, []).append(answer)
 
     async def _check(self, sealer: str) -> Finding:
         step = 0
@@ -176,7 +143,7 @@ class Check:
                         before = seal
                         continue
                     if streams is None:
-                        comparison = Comparison(partitions, before, self._answered, from_ms)
+                        comparison = Comparison(partitions, before, from_ms)
                         streams = await self._streams(before, back)
                     if at_ms >= from_ms:
                         finding.take(seal)
@@ -191,10 +158,7 @@ class Check:
         if self._wanted.to_ms is None:
             await streams.drain(comparison)
         await streams.verify()
-        if self._wanted.to_ms is None:
-            comparison.take_tail()
-            finding.waiting = comparison.waiting()
-        finding.compared, finding.answers = comparison.compared, comparison.answers
+        finding.compared = comparison.compared
         finding.incidents = streams.passed
         finding.differences = comparison.differences(self._wanted.patience_ms)
         finding.undecided = comparison.undecided()

@@ -10,15 +10,15 @@ from typing import Any
 from tallystick.cli.activate.command import parse_time_ms
 from tallystick.cli.approval import GovernanceLogError
 from tallystick.cli.audit import read_token
+from tallystick.cli.completeness.answering import Given
 from tallystick.cli.completeness.check import Check, Finding, Wanted
+from tallystick.cli.completeness.telling import answer_remarks, answer_rows, answers_as_json, never_decided
 from tallystick.cli.fsck.check import location_of, told
 from tallystick.cli.fsck.command import Bars
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.verify.screen import print_refusal, print_rows
-from tallystick.contracts import Outcome
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.completeness import Stretch
-from tallystick.trust.fallbacks import FallbackLog
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier.inputs import UnreadableError, read_policy
 from tallystick.verifier.printing import write_json
@@ -85,13 +85,14 @@ def run(args: Namespace) -> int:
     except (UnreadableError, LogUnavailableError, GovernanceLogError, OSError, ValueError) as error:
         sys.stderr.write(f"tallystick completeness: {error}\n")
         return 2
-    complete = all(finding.complete for finding in findings)
+    given = check.given or Given()
+    complete = all(finding.complete for finding in findings) and not given.answers.never
     if args.json:
-        counts = None if check.fallbacks is None else check.fallbacks.counts
-        said = {"complete": complete, "reason": _first_reason(findings), "fallback_log": counts}
-        write_json({**said, "sealers": [_as_json(one) for one in findings]})
+        reason = next(iter([*(one for finding in findings for one in _reasons(finding)), *never_decided(given)]), None)
+        said = {"complete": complete, "reason": reason, "sealers": [_as_json(one) for one in findings]}
+        write_json({**said, "fallbacks": None if check.given is None else answers_as_json(given)})
     else:
-        _print(complete, topic, findings, check.fallbacks)
+        _print(complete, topic, findings, given)
     return 0 if complete else 1
 
 
@@ -110,10 +111,6 @@ def _topic(policy: TrustPolicy, wanted: str | None) -> str:
     return str(wanted)
 
 
-def _first_reason(findings: Sequence[Finding]) -> str | None:
-    return next((reason for finding in findings for reason in _reasons(finding)), None)
-
-
 def _reasons(finding: Finding) -> list[str]:
     reasons = [f"the statements of the sealer {finding.sealer} are not sound: {finding.broken}"] if finding.broken else []
     if not finding.seals and not finding.broken:
@@ -125,18 +122,17 @@ def _reasons(finding: Finding) -> list[str]:
     return reasons
 
 
-def _print(complete: bool, topic: str, findings: Sequence[Finding], fallbacks: FallbackLog | None) -> None:
+def _print(complete: bool, topic: str, findings: Sequence[Finding], given: Given) -> None:
     rows: list[tuple[str, str]] = []
-    notes: list[tuple[str, str]] = [("!", note) for note in fallbacks.notes()] if fallbacks else []
+    notes: list[tuple[str, str]] = []
     for finding in findings:
         rows.append((finding.sealer, f"{finding.seals:,} seals on {topic}, {finding.compared:,} decisions compared"))
         if finding.seals:
             rows.append(("", f"sealed from {utc(finding.first_ms)} to {utc(finding.last_ms)}"))
         notes += [("✗", reason) for reason in _reasons(finding)]
         notes += [("!", f"by {finding.sealer}: {line}") for line in _remarks(finding)]
-    if fallbacks is not None and fallbacks.counts:
-        counted = ", ".join(f"{what} {count:,}" for what, count in sorted(fallbacks.counts.items()))
-        rows.append(("answered without a decision, ever", counted))
+    rows += answer_rows(given)
+    notes += [*(("✗", reason) for reason in never_decided(given)), *(("!", line) for line in answer_remarks(given))]
     if complete:
         but = ", but for the newest, which are named below" if any(finding.undecided for finding in findings) else ""
         notes.insert(0, ("✓", f"every record that was sealed has one decision{but}, in its order; none was put in or altered"))
@@ -151,7 +147,6 @@ def _print(complete: bool, topic: str, findings: Sequence[Finding], fallbacks: F
 def _remarks(finding: Finding) -> list[str]:
     """Return what is worth knowing though it breaks nothing."""
     lines = [told(incident) for incident in finding.incidents]
-    lines += _answers(finding)
     if finding.unlogged > 0:
         lines.append(f"{finding.unlogged:,} of its newest seals are not in the log yet")
     if finding.undecided:
@@ -164,32 +159,6 @@ def _remarks(finding: Finding) -> list[str]:
         if source.missing
     ]
     return lines
-
-
-def _answers(finding: Finding) -> list[str]:
-    """Return what became of transactions that gateways had answered without a decision."""
-    lines, answers = [], finding.answers
-    if answers.decided:
-        of_which = f"{answers.same:,} as they were answered, {answers.decided - answers.same:,} otherwise"
-        lines.append(f"{answers.decided:,} answers that gateways gave without a decision have one since: {of_which}")
-    for (answered, decided), count in sorted(answers.counts.items()):
-        if answered != decided:
-            places = [
-                f"partition {one.partition}, sequence {one.sequence:,}"
-                for one in answers.otherwise
-                if (one.answered, one.decided) == (answered, decided)
-            ]
-            more = ", …" if count > _SHOWN else ""
-            said = f"answered {_name_of(answered)} and decided {_name_of(decided)}"
-            lines.append(f"{said}: {count:,} ({'; '.join(places[:_SHOWN])}{more})")
-    if finding.waiting:
-        lines.append(f"answered by a gateway, and not decided yet: {finding.waiting:,}")
-    return lines
-
-
-def _name_of(outcome: Outcome) -> str:
-    """Return what people call an outcome."""
-    return Outcome.Name(outcome).removeprefix("OUTCOME_")
 
 
 def _places(stretches: Sequence[Stretch]) -> str:
@@ -212,17 +181,6 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "unsealed": [asdict(one) for one in finding.unsealed],
         "unlogged_seals": finding.unlogged,
         "incidents": [incident.index for incident in finding.incidents],
-        "fallbacks_decided_since": finding.answers.decided,
-        "fallbacks": {
-            "decided_as_answered": finding.answers.same,
-            "decided_otherwise": finding.answers.decided - finding.answers.same,
-            "never_decided": finding.never_decided,
-            "not_decided_yet": finding.waiting,
-            "otherwise": [
-                {**asdict(one), "answered": _name_of(one.answered), "decided": _name_of(one.decided)}
-                for one in finding.answers.otherwise
-            ],
-        },
         "sources": [
             {"source": one.source, "next_sequence": one.next_sequence, "missing": one.missing} for one in finding.sources
         ],
