@@ -222,6 +222,12 @@ class _Decisions:
         self._incidents, self._checkpoints, self._advance = incidents, checkpoints, advance
         self.begins_late = any(stretch.reached > 0 for stretch in stretches.values())
         self.passed: list[SignedIncident] = []
+        # Where no decision is missing, as where input was lost unscored, the decisions' log has nothing of an incident.
+        self._unlogged = {
+            (one.statement.partition, one.statement.to_sequence): one
+            for one in incidents
+            if one.statement.from_sequence == one.statement.to_sequence
+        }
 
     async def feed(self, comparison: Comparison) -> None:
         """Pull until the seals taken so far are compared, or there is no more."""
@@ -256,6 +262,8 @@ class _Decisions:
                     if self._origins.get(decision.source_partition) != origin:
                         raise BrokenError(f"it holds a decision on partition {decision.source_partition}, which is not its own")
                     comparison.decide(decision)
+                    if incident := self._unlogged.get((decision.source_partition, decision.sequence)):
+                        self._note(incident)
                 elif entry.kind == _INCIDENT:
                     self._pass(data, comparison)
         self._advance(origin, stretch.reached, self._checkpoints[origin].size)
@@ -265,4 +273,8 @@ class _Decisions:
         if incident is None:
             raise BrokenError("it holds an incident that the governance log does not have")
         comparison.pass_over(incident.statement.partition, incident.statement.to_sequence)
-        self.passed.append(incident)
+        self._note(incident)
+
+    def _note(self, incident: SignedIncident) -> None:
+        if incident not in self.passed:
+            self.passed.append(incident)
