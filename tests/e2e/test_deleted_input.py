@@ -8,6 +8,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -86,6 +87,8 @@ def test_input_that_was_deleted_unscored(platform: Platform, tmp_path: Path) -> 
     assert "one was left out" in sealer["differences"][0]["reason"]
     assert f"offsets 0 to {EARLY - 1} were deleted before they were read" in sealer["differences"][1]["reason"]
     assert sealer["incidents"] == [incident.index]
+    shown = httpx.get(f"{platform.url('audit')}/console/completeness").text
+    assert f"found a gap in partition {OLDER} of transactions: offsets 0 to {EARLY - 1} were deleted" in shown
     fallbacks = told["fallbacks"]
     assert fallbacks["never"] == [{"partition": HERE, "offset": SCORED, "answered": "APPROVE"}]
     (otherwise,) = fallbacks["otherwise"]
