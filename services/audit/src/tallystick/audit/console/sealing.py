@@ -15,7 +15,7 @@ from tallystick.trust.records import open_entry
 from tallystick.trust.seals import SignedSeal, gaps_of, open_seal
 
 LOOKED_AT = 1_024
-"""Entries looked at from the end back: about a quarter of an hour of a sealer's, for what it says once is not in its next seal."""
+"""Entries looked at from the end back: of one sealer a quarter of an hour. What it says once is not in its next seal."""
 
 
 @dataclass(frozen=True, slots=True)
