@@ -32,7 +32,7 @@ test: $(VENV)/.locked-dev $(VENV)/.parts  ## Run every test (twenty minutes on t
 	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 e2e: $(VENV)/.locked-dev $(VENV)/.parts  ## Test the console in headless Chromium (Debian: apt install chromium); pictures in build/screenshots.
-	@$(VENV)/bin/python -m pytest -n 0 -m browser tests/e2e/console tests/integration/audit $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n 0 -m browser tests/e2e/console tests/e2e/test_demo.py tests/integration/audit $(PYTEST_ARGS)
 
 check: lint type k8s  ## Everything but the tests: lint, types, generated code, manifests.
 	@$(VENV)/bin/python proto/generate.py --check

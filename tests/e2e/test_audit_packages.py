@@ -40,7 +40,8 @@ def test_a_time_is_executed_again_and_a_case_is_taken_away(
         document: dict[str, Any] = json.loads(capsys.readouterr().out)
         return document
 
-    kept, sent = tmp_path / "evidence", ["--transactions", "kafka", "--kafka", platform.kafka.kafka_bootstrap]
+    kafka = ["--transactions", "kafka", "--kafka", platform.kafka.kafka_bootstrap]
+    kept, sent = tmp_path / "evidence", [*kafka, "--labels", "labels"]
     missing = ["replay", *map(str, (*logs, *service)), "--engine", "xgboost"]
     wait_until(lambda: main(missing) == 0, "all evidence")
     found = said(0, "replay", *logs, *service, *sent, "--save-evidence", kept)
@@ -48,6 +49,7 @@ def test_a_time_is_executed_again_and_a_case_is_taken_away(
     assert found["executed"] >= len(mine) == ROWS
     assert found["transactions"]["compared"] == found["executed"]
     assert (found["transactions"]["differing"], found["transactions"]["unrecorded"]) == (0, 0)
+    assert found["transactions"]["profiles"]["not_recomputed"] == {}  # this model asks for none
     offline = ["--evidence", kept, "--models", platform.models, *policy]
     capsys.readouterr()
     nobody = ["--transactions", "kafka", "--kafka", f"127.0.0.1:{free_port()}"]

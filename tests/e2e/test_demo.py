@@ -13,10 +13,13 @@ from typing import TypeAlias
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tallystick.cli.demo.platform import SEALER
 from tallystick.embedded.service_process import console_script
 
+from ..browser import chromium, keep
 from .processes import command_line, descendants, wait_gone
 
 SMALLEST = 1_000
@@ -94,6 +97,27 @@ def test_it_ends_on_the_console(serving: Serving) -> None:
     assert page.status_code == 200
     assert "approved" in page.text.lower() or "declined" in page.text.lower() or "review" in page.text.lower()
     assert "ada and grace" in page.text
+
+
+@pytest.mark.browser
+def test_its_completeness_is_drawn(serving: Serving) -> None:
+    """In a browser: each partition decided, logged and sealed alike, by the sealer that runs; axe-core finds nothing."""
+    _, said, _ = serving
+    console = said[-1].strip(" '").partition("/console/")[0] + "/console/completeness"
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(console)
+        keep(page, "completeness-sealed")
+        page.get_by_text("As a table").click()
+        rows = page.locator("tbody tr").all()
+        figures = [[int(cell.replace(",", "")) for cell in row.locator("td").all_inner_texts()] for row in rows]
+        assert sum(decided for decided, _, _ in figures) == SMALLEST
+        assert all(decided == logged == sealed for decided, logged, sealed in figures)
+        expect(page.locator(".lead ~ p").first).to_contain_text(f"The sealer {SEALER} last sealed")
+        expect(page.locator(".alert")).to_have_count(0)
+        for kind in ("decided", "logged", "sealed"):
+            assert [box.get_attribute("width") != "0" for box in page.locator(f"svg rect.{kind}").all()] == [True] * len(rows)
+        assert Axe().run(page).violations_count == 0
 
 
 def test_the_smallest_amount_holds(serving: Serving) -> None:

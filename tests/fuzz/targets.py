@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from google.protobuf.json_format import MessageToJson
+
 from tallystick.contracts import (
     ActivationStatement,
     Decision,
@@ -36,6 +38,7 @@ from tallystick.trust.features import FeatureSchema
 from tallystick.trust.log_proofs import verify_log_proof
 from tallystick.trust.messages import parse_message
 from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.profiles.entries import EntryError, read_label, read_transaction
 from tallystick.trust.records import open_activation, open_entry, open_model, open_policy
 from tallystick.trust.seals import SealHistory, open_seal
 from tallystick.trust.strict_json import parse_object
@@ -45,7 +48,7 @@ from ..property.merkle.formats import FORMATS, verdict
 from ..property.merkle.reference import RefusedError
 from ..unit.gateway import test_iso20022
 from ..unit.sealer import input as sealed
-from ..unit.trust import helpers, test_fallbacks
+from ..unit.trust import helpers, test_fallbacks, test_profile_entries
 from . import anchoring, policies, witnessing
 
 Run = Callable[[bytes], None]
@@ -175,6 +178,13 @@ def _json(data: bytes) -> None:
     _refusing(FeatureSchema.parse, TrustError)(data)
 
 
+def _profile_entries(data: bytes) -> None:
+    """Read the same bytes as what profiles are made of."""
+    for headers in ([], [("content-type", b"application/json")]):
+        _refusing(lambda data, headers=headers: read_transaction(headers, data, helpers.NOW_MS, 10**9), EntryError)(data)  # type: ignore[misc]  # defaults bind
+    _refusing(read_label, EntryError)(data)
+
+
 _GOVERNANCE = _WORLD.governance_log().entries
 
 TARGETS: dict[str, Target] = {
@@ -232,6 +242,14 @@ TARGETS: dict[str, Target] = {
     "anchor_texts": Target(anchoring.texts, anchoring.TEXTS),
     "time_stamps": Target(anchoring.stamps, [*anchoring.STAMPS, *anchoring.KEPT], json=True),
     "contract_events": Target(anchoring.posted, anchoring.RECEIPTS),
+    "profile_entries": Target(
+        _profile_entries,
+        [
+            test_profile_entries.PAID.SerializeToString(),
+            test_profile_entries.LABEL.SerializeToString(),
+            MessageToJson(test_profile_entries.PAID).encode(),
+        ],
+    ),
     "log_proofs": Target(
         _refusing(lambda data: verify_log_proof(data, _TRUST, _LOG.entries[_INDEX], _LOG.checkpoint()), TrustError),
         [

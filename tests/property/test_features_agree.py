@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.contracts import ProfileUpdate
-from tallystick.profiles.entries import Entry
 from tallystick.profiles.shard import Shard
-from tallystick.profiles.subject import DAY_S, Rule
 from tallystick.profiles.updates import Gathered
 from tallystick.scoring.profiles import ProfileTable
 from tallystick.scoring.vectors import Vectoriser
@@ -18,6 +16,8 @@ from tallystick.scoring.windows import DAY_MS, Customer, digest_of
 from tallystick.trainer.data import Transactions
 from tallystick.trainer.features import feature_matrix
 from tallystick.trust.features import FeatureSchema
+from tallystick.trust.profiles.entries import Entry
+from tallystick.trust.profiles.subject import DAY_S, Rule
 from tallystick.trust.transactions import Payment
 
 _SCHEMA = FeatureSchema.parse((files("tallystick.contracts") / "features/card-1.json").read_bytes())

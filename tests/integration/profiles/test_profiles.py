@@ -5,6 +5,7 @@ import time
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -15,14 +16,20 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
 
 from tallystick.cli.provision.kafka import provision_kafka, topics
-from tallystick.contracts import Label, Transaction, Verdict
+from tallystick.cli.replay.profile_topics import ProfileTopics
+from tallystick.cli.replay.profiled import ProfiledFinding, Question, compare, question
+from tallystick.contracts import FeatureVector, Label, Transaction, Verdict
 from tallystick.embedded import ServiceProcess, free_port
 from tallystick.embedded.tansu import Tansu
 from tallystick.runtime import kafka
 from tallystick.runtime.settings import KafkaSettings
 from tallystick.scoring.profiles import ProfileTable
+from tallystick.scoring.vectors import Vectoriser
+from tallystick.trust.features import FeatureSchema
+from tallystick.trust.transactions import Payment
 
 PARTITIONS = 2
+CARD = (files("tallystick.contracts") / "features/card-2.json").read_bytes()
 DAY_S = 86_400
 DAYS = (1, 7, 30)
 PATIENCE_S = 90.0
@@ -160,12 +167,26 @@ def wrong(table: ProfileTable, payments: Sequence[Paid]) -> list[tuple[Paid, lis
     return found
 
 
+def questions(table: ProfileTable, payments: Sequence[Paid]) -> list[Question]:
+    """Return what decisions on these transactions ask of profiles, with what scoring sees."""
+    vectoriser, asked = Vectoriser(FeatureSchema.parse(CARD)), []
+    for paid in payments:
+        payment = Payment(paid.identifier, paid.customer, 100, "EUR", paid.second_s * 1000, paid.terminal, "", "", 0, {})
+        found = vectoriser.profiled(table, [payment])
+        own = [[1, 100] * len(vectoriser.spans_ms)]
+        matrix = vectoriser.matrix([payment.event_time_ms], [100], own, [[]], found.windows)
+        seen = FeatureVector(values=matrix.astype("<f4").tobytes()).SerializeToString() + found.contents[0]
+        asked.append(question(paid.identifier, vectoriser.schema, seen, payment))
+    return asked
+
+
 async def test_killed_and_divided_it_publishes_what_one_left_alone_would(
     broker: Tansu, producer: AIOKafkaProducer, tmp_path: Path
 ) -> None:
     """Killed in mid-stream, started again, joined by a second process, left by the first: every window is the reference's.
 
-    Some transactions and all labels come twice, and a label that is none goes to the dead letters.
+    Some transactions and all labels come twice, and a label that is none goes to the dead letters. Replaying makes from the
+    topics again what scoring sees, whatever happened on the way.
     """
     start_s = int(time.time()) // DAY_S * DAY_S - 60 * DAY_S
     payments = stream(1, start_s, 50, 3_000)
@@ -184,6 +205,9 @@ async def test_killed_and_divided_it_publishes_what_one_left_alone_would(
         await pay(producer, payments[2_000:])
         table = await final_at(broker, payments[-1].second_s)
         assert wrong(table, payments) == []
+        found, sources = ProfiledFinding(), ProfileTopics(KafkaSettings(kafka_bootstrap=broker.address), "labels", 3_600, DAY_S)
+        compare(questions(table, payments), await sources.read(["transactions"]), found)
+        assert (found.compared, found.differing, found.not_recomputed) == (len(payments), 0, {})
         assert second.is_alive
         async with httpx.AsyncClient() as http:
             state = (await http.get(second.health_url)).json()

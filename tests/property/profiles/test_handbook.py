@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from tallystick.cli.simulate import EPOCH_MS, generate
 from tallystick.contracts import ProfileUpdate
-from tallystick.profiles.entries import Entry
 from tallystick.profiles.shard import Shard
-from tallystick.profiles.subject import DAY_S, Rule
 from tallystick.profiles.updates import Gathered
 from tallystick.scoring.profiles import ProfileTable
+from tallystick.trust.profiles.entries import Entry
+from tallystick.trust.profiles.subject import DAY_S, Rule
 
 DAYS = 183 if os.environ.get("REQUIRE_ALL") == "1" else 41
 LOOKED_AT_DAYS = DAYS if DAYS == 183 else 2

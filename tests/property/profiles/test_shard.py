@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.contracts import ProfileUpdate
-from tallystick.profiles import subject
-from tallystick.profiles.entries import Entry
 from tallystick.profiles.shard import Published, Shard, ShardError
-from tallystick.profiles.subject import DAY_S, Rule
 from tallystick.profiles.updates import Gathered
 from tallystick.scoring.profiles import ProfileTable
+from tallystick.trust.profiles import subject
+from tallystick.trust.profiles.entries import Entry
+from tallystick.trust.profiles.subject import DAY_S, Rule
 
 RULE = Rule(delay_s=7 * DAY_S, lead_s=3600, late_s=60 * DAY_S)
 SPANS_S = (DAY_S, 30 * DAY_S)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tallystick.contracts import Profile
 from tallystick.profiles.encoding import decode, encode
-from tallystick.profiles.subject import DAY_S, FINE_SECONDS, Rule, Subject
 from tallystick.scoring.profiles import History
+from tallystick.trust.profiles.subject import DAY_S, FINE_SECONDS, Rule, Subject
 
 RULE = Rule(delay_s=7 * DAY_S, lead_s=3600, late_s=400 * DAY_S)
 SPANS_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)

@@ -77,10 +77,10 @@ class Paid(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-def train(seed: int, trees: int) -> bytes:
-    """Return a model of the card schema, XGBoost's JSON."""
+def train(seed: int, trees: int, schema: bytes = SCHEMA) -> bytes:
+    """Return a model of a schema, XGBoost's JSON."""
     rng = np.random.default_rng(seed)
-    width = len(FeatureSchema.parse(SCHEMA).features)
+    width = len(FeatureSchema.parse(schema).features)
     rows = (rng.random((6_000, width)) * np.geomspace(300, 3, width)).astype(np.float32)
     labels = (rows[:, 0] + 60 * rng.normal(size=len(rows)) > 200).astype(int)
     parameters = {"max_depth": 6, "objective": "binary:logistic", "base_score": 0.5, "nthread": 1, "seed": seed}
@@ -127,6 +127,7 @@ class Day:
     plain: bool = False
     customers: int = 60
     seed: int = 0
+    schema: bytes = SCHEMA
     records: list[list[Paid]] = field(init=False, default_factory=lambda: [[] for _ in range(PARTITIONS)])
     evidence: dict[bytes, bytes] = field(init=False, default_factory=dict)
     keys: dict[bytes, bytes] = field(init=False, default_factory=dict)
@@ -135,7 +136,7 @@ class Day:
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.model, self.other = train(0, self.trees), train(1, self.trees)
+        self.model, self.other = (train(seed, self.trees, self.schema) for seed in (0, 1))
         self.policy, self.list = (policy_statement(review_margin=-1.0), b"") if self.plain else rules_and_lists()
         self.governance = self._governance()
         self._sealer = Sealer(bytes(32), self.random.randbytes)
@@ -195,14 +196,13 @@ class Day:
                 log.append(EntryKind.ENTRY_KIND_ACTIVATION, activation(record))
         return log
 
-    @staticmethod
-    def _statement(file: bytes, version: str) -> ModelStatement:
+    def _statement(self, file: bytes, version: str) -> ModelStatement:
         digest = sha256(file).digest()
         card = f"# Model {version}\n"
-        return model_statement(digest=digest, size_bytes=len(file), version=version, feature_schema=SCHEMA, card=card)
+        return model_statement(digest=digest, size_bytes=len(file), version=version, feature_schema=self.schema, card=card)
 
     def _loaded(self) -> Actives:
-        vectoriser = Vectoriser(FeatureSchema.parse(SCHEMA))
+        vectoriser = Vectoriser(FeatureSchema.parse(self.schema))
         names, digests = vectoriser.schema.names, [sha256(file).digest() for file in (self.model, self.other)]
         champion, other = (
             Model(file, digest, len(names)) for file, digest in zip((self.model, self.other), digests, strict=True)

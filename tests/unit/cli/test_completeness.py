@@ -1,29 +1,36 @@
 """`tallystick completeness` on logs as files: all of it, a time of it, and logs that are not sound."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tallystick.cli.completeness import answering
 from tallystick.cli.completeness.reading import Stretch, believed, entry_at
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.main import main
-from tallystick.contracts import Decision, EntryKind, LogEntry, Seal
+from tallystick.contracts import Decision, EntryKind, Fallback, LogEntry, Outcome, Seal
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.runtime.log_reader import LogReader
 
 from ..sealer.input import PARTITIONS, POLICY, POLICY_FILES, SEALS, Record, Sealing, decided, records
-from ..trust.helpers import DECISIONS, NOW_MS, Log, World
+from ..trust.helpers import DECISIONS, GOVERNANCE, NOW_MS, Log, World, log_policy
+from ..trust.test_fallbacks import fallback
 from .logs import publish
 
+FALLBACKS = "tallystick.example/test/fallbacks"
+ANSWERED_POLICY = (
+    log_policy(logs=(DECISIONS, FALLBACKS, SEALS, GOVERNANCE)),
+    POLICY_FILES[1].replace(b"governance =", f'fallbacks = "{FALLBACKS}"\ngovernance ='.encode()),
+)
 SECONDS = 40
 EACH = 10
 """Records of each partition a second."""
 
 
-def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal]) -> None:
+def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal], fallbacks: Sequence[Fallback] | None = None) -> None:
     """Write a trust policy and its logs; a decision is logged in the second of its record."""
     log = Log(DECISIONS)
     for decision in made:
@@ -42,8 +49,14 @@ def write(folder: Path, made: Iterable[Decision], seals: Iterable[Seal]) -> None
         sealed.append(EntryKind.ENTRY_KIND_SEAL, seal.SerializeToString(), topic="seals")
     publish(sealed, folder / "logs/seals")
     publish(World().governance_log(), folder / "logs/governance")
+    if fallbacks is not None:
+        answered = Log(FALLBACKS)
+        for one in fallbacks:
+            answered.append(EntryKind.ENTRY_KIND_FALLBACK, one.SerializeToString(), topic="fallbacks")
+        publish(answered, folder / "logs/fallbacks")
     (folder / "policy").mkdir()
-    for file, data in zip(("log.policy", "trust.toml"), POLICY_FILES, strict=True):
+    files = POLICY_FILES if fallbacks is None else ANSWERED_POLICY
+    for file, data in zip(("log.policy", "trust.toml"), files, strict=True):
         (folder / "policy" / file).write_bytes(data)
 
 
@@ -193,3 +206,97 @@ async def test_a_stretch_of_a_log_is_verified_without_the_rest(tmp_path: Path) -
                     await stretch.verify()
             else:
                 await stretch.verify()
+
+
+def answered_world(folder: Path, *fallbacks: Fallback) -> Path:
+    """Write logs in which everything is approved but one record of partition 3, and what gateways had answered."""
+    made = decisions(stream())
+    for decision in made:
+        odd = (decision.source_partition, decision.source_offset) == (3, 17)
+        decision.outcome = Outcome.OUTCOME_DECLINE if odd else Outcome.OUTCOME_APPROVE
+    write(folder, made, seals(stream())[:-2], fallbacks)
+    return folder
+
+
+def all_told(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Return the exit code, what is said as JSON, and to people."""
+    capsys.readouterr()
+    paths = ["completeness", str(folder / "logs"), "--policy", str(folder / "policy"), *arguments]
+    code = main([*paths, "--json"])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert main(paths) == code
+    return code, document, capsys.readouterr().out
+
+
+def test_answers_without_a_decision_are_held_against_those_that_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Same, otherwise and not decided yet are told apart, and complete all the same; withdrawn and missing ones are counted."""
+    folder = answered_world(
+        tmp_path,
+        fallback(0),
+        fallback(1, source_partition=2),
+        fallback(2, withdrawn=True, source_partition=1),
+        fallback(5, source_offset=18),
+        fallback(5, source_offset=18),
+        fallback(6, source_offset=SECONDS * EACH + 5),
+        fallback(7, source_offset=SECONDS * EACH - 5, source_partition=1),  # which is decided, and not sealed yet
+    )
+    code, said, out = all_told(folder, capsys)
+    assert (code, said["complete"]) == (0, True)
+    otherwise = {"partition": 3, "sequence": 17, "offset": 17, "answered": "APPROVE", "decided": "DECLINE"}
+    assert said["fallbacks"] == {
+        "decided_as_answered": 3,
+        "decided_otherwise": 1,
+        "never_decided": 0,
+        "not_decided_yet": 1,
+        "otherwise": [otherwise],
+        "never": [],
+        "log": {"APPROVE": 5, "WITHDRAWN": 1, "MISSING": 2, "REPEATED": 1},
+    }
+    assert "answered without a decision: 3 decided as answered, 1 otherwise, 0 never; 1 not decided yet" in out
+    assert "1 answered APPROVE by a gateway and decided DECLINE: partition 3, sequence 17" in out
+    assert "2 fallbacks were written down by a gateway and never came here" in out
+    assert "1 answers of gateways, in any time, were written down and withdrawn" in out
+
+
+def test_an_answer_that_was_never_decided_is_not_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its partition's decisions passed over it: said whatever the seals say, and the first place named."""
+    some = [record._replace(offset=record.offset + (record.offset > 17)) for record in stream()]
+    write(tmp_path, decisions(some), seals(some), [fallback(0, source_offset=18), fallback(1, source_offset=19)])
+    code, said, out = all_told(tmp_path, capsys)
+    assert (code, said["complete"], said["sealers"][0]["complete"]) == (1, False, True)
+    assert said["fallbacks"]["never"] == [{"partition": 3, "offset": 18, "answered": "APPROVE"}]
+    words = "partition 3, offset 18: a gateway answered APPROVE without a decision, and none was made since"
+    assert said["reason"] == words
+    assert f"✗ {words}" in out
+    assert out.startswith("NOT COMPLETE")
+
+
+def test_an_answer_is_of_the_time_in_which_it_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its decision is found wherever it is: long before that time, in it, or after its end."""
+    monkeypatch.setattr(answering, "EARLIER_MS", 0)  # or this log would be too short for one to lie far back
+    at_ms = NOW_MS + 20 * 1000
+    offsets = (1, 25 * EACH + 1, SECONDS * EACH - 1)
+    folder = answered_world(
+        tmp_path,
+        *(fallback(number, source_offset=offset, answered_at_ms=at_ms) for number, offset in enumerate(offsets)),
+        fallback(3, answered_at_ms=at_ms + 10_000),
+    )
+    for start_s, count in ((20, 3), (25, 1), (31, 0), (0, 0)):
+        start = NOW_MS + start_s * 1000
+        _, said, _ = all_told(folder, capsys, "--from", str(start), "--to", str(start + 6_000), "--patience", "1")
+        fallbacks = said["fallbacks"]
+        assert fallbacks["decided_as_answered"] + fallbacks["decided_otherwise"] == count
+        assert (fallbacks["never_decided"], fallbacks["not_decided_yet"]) == (0, 0)
+
+
+def test_a_log_of_fallbacks_that_is_no_copy_of_its_topic_is_not_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands in it is checked as `fsck` does: an entry that cannot be there is named."""
+    folder = answered_world(tmp_path, fallback(0), fallback(1, source_partition=9))
+    assert main(["completeness", str(folder / "logs"), "--policy", str(folder / "policy")]) == 1
+    assert "fallbacks: entry 1: 'transactions'/9 is not in the trust policy" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from importlib.resources import files
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -12,9 +13,16 @@ import numpy as np
 import pytest
 
 from tallystick.cli.main import main
+from tallystick.cli.replay import ranges
+from tallystick.cli.replay.places import Gathered
+from tallystick.cli.replay.profile_topics import ProfileTopics
+from tallystick.cli.replay.profiled import History
+from tallystick.cli.replay.raw import Recomputed, Recomputing
+from tallystick.cli.replay.records import FileRecords
 from tallystick.contracts import Decision, Evidence, LogEntry, Outcome, ReasonCode
 from tallystick.trust.commitments import commit
 from tallystick.trust.decisions import score_of
+from tallystick.trust.profiles.subject import Rule
 
 from ..trust.helpers import NOW_MS
 from .day import GAP_MS, Day
@@ -245,12 +253,19 @@ def test_lists_that_cannot_be_asked_are_believed(kept: Path, capsys: pytest.Capt
     assert found(capsys)["identical"] is True
 
 
+HALF = ("--from=0", "--to=1", "--logs=x", "--evidence=x", "--models=x")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--from=0"], "missing for that: --to, --logs"),
         (["--from=0", "--to=1", "--logs=x"], "come from --audit, or from --evidence and --models"),
         (["--from=0", "--to=1", "--logs=x", "--audit=http://x"], "--audit needs --token-file"),
+        ([*HALF, "--labels=labels"], "--labels needs --transactions kafka"),
+        ([*HALF, "--transactions=x.jsonl", "--labels=labels"], "--labels needs --transactions kafka"),
+        ([*HALF, "--label-lead=0"], "--label-lead must be 1 to 604800 seconds"),
+        ([*HALF, "--transaction-lateness=604801"], "--transaction-lateness must be 1 to 604800 seconds"),
     ],
 )
 def test_half_a_range_is_a_usage_error(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -322,3 +337,72 @@ def test_what_windows_may_lack_is_warming_up(day: Day, kept: Path, capsys: pytes
     assert transactions["unrecorded"] > 0
     assert transactions["warming_up"] + transactions["compared"] + transactions["unrecorded"] > COUNT - 30
     assert transactions["warming_up"] > 0
+
+
+@pytest.fixture(scope="module")
+async def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """Return a folder of decisions whose model asks for profiles, of which there were none, and how many were scored."""
+    day = Day(count=60, plain=True, trees=2, schema=(files("tallystick.contracts") / "features/card-2.json").read_bytes())
+    folder = tmp_path_factory.mktemp("placed")
+    day.write(folder)
+    day.write_transactions(folder / "sent.jsonl")
+    await day.keep(folder / "evidence")
+    return folder, len(day.evidence)
+
+
+def test_what_comes_from_profiles_is_not_recomputed_without_labels(
+    placed: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is counted, with the reason, and neither equal nor differing; the rest is compared as ever."""
+    folder, scored = placed
+    sent = f"--transactions={folder / 'sent.jsonl'}"
+    assert replay(folder, "--json", sent) == 0
+    transactions = found(capsys)["transactions"]
+    assert (transactions["compared"], transactions["differing"]) == (scored, 0)
+    profiles = transactions["profiles"]
+    assert (profiles["compared"], profiles["differing"]) == (0, 0)
+    assert profiles["not_recomputed"] == {"no labels were given": scored}
+    assert len(profiles["left"]) == scored
+    assert replay(folder, sent) == 0
+    assert f"from profiles, not recomputed: {scored}: no labels were given" in capsys.readouterr().out
+
+
+def test_labels_of_which_nothing_comes_are_incomplete(
+    placed: tuple[Path, int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for with labels, and computed of no decision: not identical by having looked at nothing."""
+    folder, scored = placed
+
+    async def read(_: object, inputs: object) -> History:
+        assert inputs == {"transactions"}
+        return History(Gathered(1, lambda key: 0), [[]], lambda days: Rule(days, 1, 0))
+
+    monkeypatch.setattr(ranges, "_records", lambda _: FileRecords(folder / "sent.jsonl"))
+    monkeypatch.setattr(ProfileTopics, "read", read)
+    kafka = ("--transactions=kafka", "--kafka=x:1", "--labels=labels")
+    assert replay(folder, "--json", *kafka) == 2
+    not_recomputed = found(capsys)["transactions"]["profiles"]["not_recomputed"]
+    assert not_recomputed == {"its profile was stale, and its evidence does not tell the state": scored}
+    assert replay(folder, *kafka) == 2
+    out = capsys.readouterr().out
+    assert out.startswith("INCOMPLETE")
+    assert "could be computed of no decision; is labels the labels' topic?" in out
+
+
+def test_a_difference_in_what_comes_from_profiles_is_not_identical(
+    placed: tuple[Path, int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1, and the decision is named."""
+    folder, _ = placed
+
+    async def compare(self: Recomputing, *_: object) -> Recomputed:
+        recomputed = Recomputed()
+        recomputed.profiles.settle("partition 1, sequence 2", "its terminal_count_1d is 3 in the evidence")
+        return recomputed
+
+    monkeypatch.setattr(Recomputing, "compare", compare)
+    assert replay(folder, f"--transactions={folder / 'sent.jsonl'}") == 1
+    out = capsys.readouterr().out
+    assert out.startswith("NOT IDENTICAL")
+    assert "of them from profiles, computed with the labels: 1, 1 differing" in out
+    assert "partition 1, sequence 2: its terminal_count_1d is 3" in out

@@ -1,7 +1,7 @@
 """The watermark: what has come, what may still come, and never a clock."""
 
 from tallystick.profiles.progress import Lateness, Source, stream_time, watermark
-from tallystick.profiles.subject import DAY_S, Rule
+from tallystick.trust.profiles.subject import DAY_S, Rule
 
 RULE = Rule(7 * DAY_S, 3600, 14 * DAY_S)
 LATENESS = Lateness(DAY_S, 600)

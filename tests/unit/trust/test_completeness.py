@@ -164,21 +164,32 @@ def test_a_range_begins_at_the_seal_before_it() -> None:
         assert comparison.compared == (0 if late else 10)
 
 
-def test_a_fallback_wants_its_decision() -> None:
-    """What a gateway answered without a decision is on the topic, and is decided; else it is named."""
-    real, made = records(COUNT), decided(records(COUNT))
-    for answered, count in (({0: [3, 40]}, 1), ({0: [3]}, 1)):
-        comparison = Comparison(PARTITIONS, None, answered)
-        sealing = Sealing()
-        sealing.read(*real)
-        for decision in made:
-            comparison.decide(decision)
-        comparison.seal(sealing.signed())
-        assert comparison.decided_since == count
-        assert comparison.differences(PATIENCE_MS) == []
-    skipping = Comparison(PARTITIONS, None, {0: [3]})
-    for decision in decided([record for record in real if record.offset != 3]):
-        skipping.decide(decision)
-    assert [(one.offset, one.reason) for one in skipping.differences(PATIENCE_MS)] == [
-        (3, "a gateway answered without a decision, and none was made since")
-    ]
+def test_a_gap_does_not_hide_what_differs_before_it() -> None:
+    """Sealed, lost to everybody, and passed: what is named is the first record that was not decided, not the gap behind it."""
+    sealing, comparison = Sealing(), Comparison(PARTITIONS)
+    sealing.read(*records(10))
+    comparison.seal(sealing.signed())
+    sealing.partitions[0].lose("the last sealed record was deleted", 10)
+    comparison.seal(sealing.signed())
+    made = decided([*records(5), *records(3, first=10)])
+    for decision in made:
+        comparison.decide(decision)
+    assert [(one.sequence, one.offset) for one in comparison.differences(PATIENCE_MS)] == [(5, 10)]
+
+
+def test_after_a_gap_nothing_is_kept() -> None:
+    """Once what was sealed before it is compared, the decisions behind it prove nothing and are not held."""
+    sealing, comparison = Sealing(), Comparison(PARTITIONS)
+    sealing.read(*records(5))
+    comparison.seal(sealing.signed())
+    sealing.partitions[0].lose("offsets 5 to 7 were deleted before they were read", 8)
+    comparison.seal(sealing.signed())
+    made = decided([*records(5), *records(20, first=8)])
+    for decision in made[:5]:
+        comparison.decide(decision)
+    assert comparison.compared == 5
+    for decision in made[5:]:
+        comparison.decide(decision)
+    assert comparison.wanting() == []
+    assert not comparison._sides[0].decisions
+    assert [one.sequence for one in comparison.differences(PATIENCE_MS)] == [5]

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from tallystick.profiles.entries import MERCHANT, TERMINAL, Entry, identify
 from tallystick.profiles.settings import ProfilesSettings
 from tallystick.profiles.topics import UPDATES, partitioner
 from tallystick.profiles.updates import Gathered
 from tallystick.runtime import kafka
+from tallystick.trust.profiles.entries import MERCHANT, TERMINAL, Entry, identify
 
 _ROWS = 20_000
 _NEEDED = ("transaction_id", "customer_id", "event_time_ms", "fraud")

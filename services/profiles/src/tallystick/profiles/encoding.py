@@ -4,7 +4,7 @@ from array import array
 from itertools import accumulate
 
 from tallystick.contracts import FraudChange, KnownLabel, Profile
-from tallystick.profiles.subject import Change, Known, Subject
+from tallystick.trust.profiles.subject import Change, Known, Subject
 
 
 def encode(key: bytes, subject: Subject, valid_from_s: int) -> bytes:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from tallystick.contracts import ProfileUpdate
-from tallystick.profiles.entries import EntryError, read_label, read_transaction
 from tallystick.profiles.progress import Source, stream_time, watermark
 from tallystick.profiles.settings import ProfilesSettings
 from tallystick.profiles.telemetry import Telemetry
@@ -19,6 +18,7 @@ from tallystick.profiles.topics import DEAD_LETTER, UPDATES, partitioner
 from tallystick.profiles.updates import Gathered, resume
 from tallystick.runtime.health import Health
 from tallystick.runtime.kafka import last_record
+from tallystick.trust.profiles.entries import EntryError, read_label, read_transaction
 
 _MOST_ENTRIES = 20_000
 _POLL_MS = 200

@@ -13,7 +13,7 @@ and in live operation lies `lead - label lateness` ahead of the newest transacti
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tallystick.profiles.subject import Rule
+from tallystick.trust.profiles.subject import Rule
 
 
 @dataclass(frozen=True, slots=True)

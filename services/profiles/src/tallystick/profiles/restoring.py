@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from google.protobuf.message import DecodeError
 
 from tallystick.profiles.shard import Shard, ShardError
-from tallystick.profiles.subject import Rule
 from tallystick.profiles.topics import PROFILES
 from tallystick.runtime.kafka import batches_to_end
+from tallystick.trust.profiles.subject import Rule
 
 _log = logging.getLogger(__name__)
 

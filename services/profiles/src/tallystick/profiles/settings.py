@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tallystick.profiles.progress import Lateness
-from tallystick.profiles.subject import DAY_S, Rule
 from tallystick.runtime.settings import HttpSettings, KafkaSettings, Seconds, Text, TopicName
+from tallystick.trust.profiles.subject import DAY_S, Rule
 
 
 class ProfilesSettings(KafkaSettings, HttpSettings):

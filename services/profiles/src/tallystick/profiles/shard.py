@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tallystick.contracts import ProfileUpdate, ProfileWatermark, SourcePosition, SourceSlice
 from tallystick.profiles.encoding import decode, encode
-from tallystick.profiles.subject import DAY_S, Rule, Subject
+from tallystick.trust.profiles.subject import DAY_S, Rule, Subject
 
 WATERMARK_KEY = b"watermark"
 Published = tuple[bytes, bytes | None]

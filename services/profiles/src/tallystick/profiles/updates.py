@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from tallystick.contracts import ProfileUpdate, SourcePosition, SourceSlice
-from tallystick.profiles.entries import Entry
+from tallystick.trust.profiles.entries import Entry
 
 
 class Gathered:

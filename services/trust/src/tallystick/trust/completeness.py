@@ -6,7 +6,6 @@ side is ahead of the other.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tallystick.contracts import Decision, SealedPartition
@@ -52,6 +51,7 @@ class _Side:
     decisions: deque[tuple[int, int, bytes]] = field(default_factory=deque)
     points: deque[tuple[int, SealedPartition]] = field(default_factory=deque)
     difference: Difference | None = None
+    gap: Difference | None = None
 
 
 class Comparison:
@@ -60,7 +60,6 @@ class Comparison:
     Args:
         partitions: how many the topic has.
         before: the sealer's last seal before those that are compared; None if they are compared from sequence 0 on.
-        answered: by partition, offsets of transactions that gateways answered without a decision; `decided_since` is taken off.
         counted_from_ms: what was sealed before is compared as well, and not in `compared`.
     """
 
@@ -68,25 +67,23 @@ class Comparison:
         self,
         partitions: int,
         before: SignedSeal | None = None,
-        answered: Mapping[int, Iterable[int]] | None = None,
         counted_from_ms: int = 0,
     ) -> None:
         self._sides = {partition: _Side() for partition in range(partitions)}
         for one in before.statement.partitions if before else ():
             self._sides[one.partition] = _Side(one.next_sequence, one.next_sequence, one.next_sequence, one.next_offset - 1)
-        self._answered = {partition: set(offsets) for partition, offsets in (answered or {}).items()}
         self._newest_ms, self._counted_from_ms = 0, counted_from_ms
         self.compared = 0
-        self.decided_since = 0
 
     def seal(self, seal: SignedSeal) -> None:
         """Take the sealer's next seal."""
         self._newest_ms = seal.statement.sealed_at_ms
         for one in seal.statement.partitions:
             side = self._sides[one.partition]
-            if one.gap:
-                self._differ(one.partition, side.sealed, None, f"a gap in what {seal.sealer} could read: {one.gap}")
-            if side.difference is None and one.next_sequence > side.sealed:
+            if one.gap and side.gap is None:  # what was sealed before it may differ before it
+                reason = f"a gap in what {seal.sealer} could read: {one.gap}"
+                side.gap = Difference(one.partition, side.sealed, None, reason)
+            if side.difference is None and side.gap is None and one.next_sequence > side.sealed:
                 side.points.append((self._newest_ms, one))
             side.sealed = max(side.sealed, one.next_sequence)
             self._settle(one.partition)
@@ -112,9 +109,6 @@ class Comparison:
             return
         side.decided, side.offset, side.passing = sequence + 1, offset, None
         side.decisions.append((sequence, offset, decision.chain))
-        if partition in self._answered and offset in self._answered[partition]:
-            self._answered[partition].discard(offset)
-            self.decided_since += 1
         if side.points and side.decided >= side.points[0][1].next_sequence:
             self._settle(partition)
 
@@ -151,11 +145,8 @@ class Comparison:
                 found.append(side.difference)
             elif late is not None:
                 found.append(Difference(partition, side.decided, None, "sealed, and the log has no decision on it"))
-            found += [
-                Difference(partition, side.decided, offset, "a gateway answered without a decision, and none was made since")
-                for offset in sorted(self._answered.get(partition, ()))
-                if offset <= side.offset and side.difference is None
-            ]
+            elif side.gap is not None:
+                found.append(side.gap)
         return found
 
     def undecided(self) -> list[Stretch]:
@@ -184,6 +175,8 @@ class Comparison:
             self._compare(partition, side, point, taken)
             self.compared += len(taken) if at_ms >= self._counted_from_ms else 0
             side.compared = point.next_sequence
+        if side.gap is not None and not side.points and side.difference is None:
+            self._end(side, side.gap)
 
     def _compare(self, partition: int, side: _Side, point: SealedPartition, taken: list[tuple[int, int, bytes]]) -> None:
         trail = point.trail
@@ -202,6 +195,10 @@ class Comparison:
     def _differ(self, partition: int, sequence: int, offset: int | None, reason: str) -> None:
         side = self._sides[partition]
         if side.difference is None:
-            side.difference = Difference(partition, sequence, offset, reason)
-            side.points.clear()
-            side.decisions.clear()
+            self._end(side, Difference(partition, sequence, offset, reason))
+
+    @staticmethod
+    def _end(side: _Side, difference: Difference) -> None:
+        side.difference = difference
+        side.points.clear()
+        side.decisions.clear()

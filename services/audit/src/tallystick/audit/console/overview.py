@@ -11,7 +11,7 @@ from tallystick.audit.api.state import Audit, Served
 from tallystick.audit.console.charts import Point, plot, strip
 from tallystick.audit.console.history import Seen
 from tallystick.audit.console.pages import PREFIX, PageRoute, page
-from tallystick.audit.console.sealing import newest_seals, to_cells
+from tallystick.audit.console.sealing import LOOKED_AT, Sealed, sealed_lately, to_cells
 from tallystick.audit.console.session import Reader
 from tallystick.audit.console.state import Console, Shown
 from tallystick.audit.errors import AuditError
@@ -19,7 +19,6 @@ from tallystick.audit.logs import PublishedLog
 from tallystick.trust.anchors.verifying import VerifiedAnchor, verify_receipt
 from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import log_name
-from tallystick.trust.seals import gaps_of
 
 ANCHORS_SHOWN = 24
 
@@ -72,17 +71,19 @@ async def completeness(audit: Served, console: Shown, caller: Reader) -> Respons
     partitions = console.policy.topics[console.source_topic].partitions
     standing = await console.database.standing(console.source_topic, partitions)
     origin = console.policy.seals_origin
-    seals = [] if origin is None else await newest_seals(audit.logs[log_name(origin)], console.policy)
-    cells = to_cells(standing, seals)
+    topic, sealed = console.source_topic, Sealed([], [], [])
+    if origin is not None:
+        sealed = await sealed_lately(audit.logs[log_name(origin)], console.policy, topic)
+    cells = to_cells(standing, sealed.seals)
     return page(
         "completeness.html",
         reader=caller,
         here="completeness",
         cells=cells,
         strip=strip(cells),
-        topic=console.source_topic,
-        seals=seals,
-        gaps=[gap for seal in seals for gap in gaps_of(seal)],
+        topic=topic,
+        sealed=sealed,
+        looked_at=LOOKED_AT,
     )
 
 

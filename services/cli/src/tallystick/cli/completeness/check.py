@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 
 from tallystick.cli.approval import read_governance
+from tallystick.cli.completeness.answering import FIRST_STEP, Answering, Given
 from tallystick.cli.completeness.reading import Advance, Stretch, believed, entry_at, logged_seals, served_seals
 from tallystick.cli.fsck.check import in_log
 from tallystick.cli.fsck.walk import BrokenError
@@ -13,12 +14,10 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.completeness import Comparison, Difference
 from tallystick.trust.completeness import Stretch as Sequences
-from tallystick.trust.fallbacks import open_fallback
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealError, SealLog, SignedSeal
 
-FIRST_STEP = 1 << 12
 _DECISION, _INCIDENT = EntryKind.ENTRY_KIND_DECISION, EntryKind.ENTRY_KIND_INCIDENT
 
 
@@ -51,7 +50,6 @@ class Finding:
     first_ms: int = 0
     last_ms: int = 0
     compared: int = 0
-    answered: int = 0
     broken: str | None = None
     unlogged: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -83,6 +81,9 @@ class Check:
         wanted: what to compare.
         advance: told of progress.
         token: a bearer token for the entries, which are not served to everybody.
+
+    Attributes:
+        given: what gateways answered without a decision, None if the trust policy names no log of it.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Check:
         self._readers: dict[str, LogReader] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
         self._incidents: Sequence[SignedIncident] = ()
-        self._answered: dict[int, list[int]] = {}
+        self.given: Given | None = None
 
     async def run(self) -> list[Finding]:
         """Return what there is to say by each sealer of the policy.
@@ -113,20 +114,9 @@ class Check:
                     with in_log(origin):
                         self._checkpoints[origin] = await believed(reader, policy, origin)
             if policy.fallbacks_origin is not None:
-                await self._read_fallbacks(policy.fallbacks_origin)
+                answering = Answering(policy, self._topic, self._readers, self._checkpoints, self._advance)
+                self.given = await answering.run(self._wanted.from_ms, self._wanted.to_ms)
             return [await self._check(sealer.name) for sealer in policy.sealers]
-
-    async def _read_fallbacks(self, origin: str) -> None:
-        stretch = Stretch(self._readers[origin], self._checkpoints[origin], 0)
-        with in_log(origin):
-            while not stretch.exhausted:
-                for data in await stretch.pull():
-                    entry = LogEntry.FromString(data)
-                    if entry.kind == EntryKind.ENTRY_KIND_FALLBACK:
-                        fallback = open_fallback(entry.value, self._policy)
-                        if fallback.source_topic == self._topic and not fallback.withdrawn:
-                            self._answered.setdefault(fallback.source_partition, []).append(fallback.source_offset)
-            await stretch.verify()
 
     async def _check(self, sealer: str) -> Finding:
         step = 0
@@ -153,7 +143,7 @@ class Check:
                         before = seal
                         continue
                     if streams is None:
-                        comparison = Comparison(partitions, before, self._answered, from_ms)
+                        comparison = Comparison(partitions, before, from_ms)
                         streams = await self._streams(before, back)
                     if at_ms >= from_ms:
                         finding.take(seal)
@@ -168,7 +158,7 @@ class Check:
         if self._wanted.to_ms is None:
             await streams.drain(comparison)
         await streams.verify()
-        finding.compared, finding.answered = comparison.compared, comparison.decided_since
+        finding.compared = comparison.compared
         finding.incidents = streams.passed
         finding.differences = comparison.differences(self._wanted.patience_ms)
         finding.undecided = comparison.undecided()
@@ -232,6 +222,12 @@ class _Decisions:
         self._incidents, self._checkpoints, self._advance = incidents, checkpoints, advance
         self.begins_late = any(stretch.reached > 0 for stretch in stretches.values())
         self.passed: list[SignedIncident] = []
+        # Where no decision is missing, as where input was lost unscored, the decisions' log has nothing of an incident.
+        self._unlogged = {
+            (one.statement.partition, one.statement.to_sequence): one
+            for one in incidents
+            if one.statement.from_sequence == one.statement.to_sequence
+        }
 
     async def feed(self, comparison: Comparison) -> None:
         """Pull until the seals taken so far are compared, or there is no more."""
@@ -266,6 +262,8 @@ class _Decisions:
                     if self._origins.get(decision.source_partition) != origin:
                         raise BrokenError(f"it holds a decision on partition {decision.source_partition}, which is not its own")
                     comparison.decide(decision)
+                    if incident := self._unlogged.get((decision.source_partition, decision.sequence)):
+                        self._note(incident)
                 elif entry.kind == _INCIDENT:
                     self._pass(data, comparison)
         self._advance(origin, stretch.reached, self._checkpoints[origin].size)
@@ -275,4 +273,8 @@ class _Decisions:
         if incident is None:
             raise BrokenError("it holds an incident that the governance log does not have")
         comparison.pass_over(incident.statement.partition, incident.statement.to_sequence)
-        self.passed.append(incident)
+        self._note(incident)
+
+    def _note(self, incident: SignedIncident) -> None:
+        if incident not in self.passed:
+            self.passed.append(incident)

@@ -10,7 +10,9 @@ from typing import Any
 from tallystick.cli.activate.command import parse_time_ms
 from tallystick.cli.approval import GovernanceLogError
 from tallystick.cli.audit import read_token
+from tallystick.cli.completeness.answering import Given
 from tallystick.cli.completeness.check import Check, Finding, Wanted
+from tallystick.cli.completeness.telling import answer_remarks, answer_rows, answers_as_json, never_decided
 from tallystick.cli.fsck.check import location_of, told
 from tallystick.cli.fsck.command import Bars
 from tallystick.cli.fsck.walk import BrokenError
@@ -83,11 +85,14 @@ def run(args: Namespace) -> int:
     except (UnreadableError, LogUnavailableError, GovernanceLogError, OSError, ValueError) as error:
         sys.stderr.write(f"tallystick completeness: {error}\n")
         return 2
-    complete = all(finding.complete for finding in findings)
+    given = check.given or Given()
+    complete = all(finding.complete for finding in findings) and not given.answers.never
     if args.json:
-        write_json({"complete": complete, "reason": _first_reason(findings), "sealers": [_as_json(one) for one in findings]})
+        reason = next(iter([*(one for finding in findings for one in _reasons(finding)), *never_decided(given)]), None)
+        said = {"complete": complete, "reason": reason, "sealers": [_as_json(one) for one in findings]}
+        write_json({**said, "fallbacks": None if check.given is None else answers_as_json(given)})
     else:
-        _print(complete, topic, findings)
+        _print(complete, topic, findings, given)
     return 0 if complete else 1
 
 
@@ -106,10 +111,6 @@ def _topic(policy: TrustPolicy, wanted: str | None) -> str:
     return str(wanted)
 
 
-def _first_reason(findings: Sequence[Finding]) -> str | None:
-    return next((reason for finding in findings for reason in _reasons(finding)), None)
-
-
 def _reasons(finding: Finding) -> list[str]:
     reasons = [f"the statements of the sealer {finding.sealer} are not sound: {finding.broken}"] if finding.broken else []
     if not finding.seals and not finding.broken:
@@ -121,7 +122,7 @@ def _reasons(finding: Finding) -> list[str]:
     return reasons
 
 
-def _print(complete: bool, topic: str, findings: Sequence[Finding]) -> None:
+def _print(complete: bool, topic: str, findings: Sequence[Finding], given: Given) -> None:
     rows: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
     for finding in findings:
@@ -130,6 +131,8 @@ def _print(complete: bool, topic: str, findings: Sequence[Finding]) -> None:
             rows.append(("", f"sealed from {utc(finding.first_ms)} to {utc(finding.last_ms)}"))
         notes += [("✗", reason) for reason in _reasons(finding)]
         notes += [("!", f"by {finding.sealer}: {line}") for line in _remarks(finding)]
+    rows += answer_rows(given)
+    notes += [*(("✗", reason) for reason in never_decided(given)), *(("!", line) for line in answer_remarks(given))]
     if complete:
         but = ", but for the newest, which are named below" if any(finding.undecided for finding in findings) else ""
         notes.insert(0, ("✓", f"every record that was sealed has one decision{but}, in its order; none was put in or altered"))
@@ -144,8 +147,6 @@ def _print(complete: bool, topic: str, findings: Sequence[Finding]) -> None:
 def _remarks(finding: Finding) -> list[str]:
     """Return what is worth knowing though it breaks nothing."""
     lines = [told(incident) for incident in finding.incidents]
-    if finding.answered:
-        lines.append(f"{finding.answered:,} transactions had been answered by a gateway without a decision; each has one since")
     if finding.unlogged > 0:
         lines.append(f"{finding.unlogged:,} of its newest seals are not in the log yet")
     if finding.undecided:
@@ -180,7 +181,6 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "unsealed": [asdict(one) for one in finding.unsealed],
         "unlogged_seals": finding.unlogged,
         "incidents": [incident.index for incident in finding.incidents],
-        "fallbacks_decided_since": finding.answered,
         "sources": [
             {"source": one.source, "next_sequence": one.next_sequence, "missing": one.missing} for one in finding.sources
         ],

@@ -8,6 +8,8 @@ from tallystick.cli.activate.command import parse_time_ms
 from tallystick.cli.replay import ranges, single
 from tallystick.cli.replay.engines import ENGINES
 
+_WEEK_S = 604_800
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -28,6 +30,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     many.add_argument("--save-evidence", type=Path, metavar="DIR", help="keep the opened evidence: personal data in the clear")
     many.add_argument("--models", type=Path, metavar="DIR", help="the models' files, <SHA-256>.json, instead of the service's")
     many.add_argument("--transactions", metavar="FILE", help="compute features from these, too; kafka: from the input topic")
+    many.add_argument(
+        "--labels", metavar="TOPIC", help="with --transactions kafka: compute what comes from profiles, too, with these labels"
+    )
+    many.add_argument(
+        "--label-lead",
+        type=int,
+        default=3_600,
+        metavar="SECONDS",
+        help="the profiles' TALLYSTICK_LABEL_LEAD_S (default: %(default)s)",
+    )
+    many.add_argument(
+        "--transaction-lateness",
+        type=int,
+        default=86_400,
+        metavar="SECONDS",
+        help="the profiles' TALLYSTICK_TRANSACTION_LATENESS_S (default: %(default)s)",
+    )
     many.add_argument("--kafka", metavar="HOST:PORT", help="bootstrap servers for that (default: TALLYSTICK_KAFKA_*)")
     many.add_argument("--threads", type=int, default=cpu_count() or 1, metavar="N", help="for each engine (%(default)s)")
     parser.set_defaults(refuse=parser.error)
@@ -53,4 +72,9 @@ def run(args: Namespace) -> int:
         args.refuse("--audit needs --token-file: evidence is for authorised readers")
     if args.threads < 1:
         args.refuse("--threads must be 1 or more")
+    if args.labels is not None and args.transactions != "kafka":
+        args.refuse("--labels needs --transactions kafka: how transactions and labels came is known of topics alone")
+    for name, seconds in (("--label-lead", args.label_lead), ("--transaction-lateness", args.transaction_lateness)):
+        if not 0 < seconds <= _WEEK_S:
+            args.refuse(f"{name} must be 1 to {_WEEK_S} seconds, as the profiles' setting")
     return ranges.run(args)

@@ -1,7 +1,7 @@
 """Features from the transactions themselves: a second path, written from the feature schema's words, not scoring's code.
 
 For each transaction, all of its customer's that arrived before it are looked through: slow, and hard to get wrong. What comes
-from profiles, which depends on labels, is not computed.
+from profiles, which depends on labels, `places` computes.
 
 What counts (see `trust.features`): a window of N days at event time t is (t - N days, t], of one customer in one currency, the
 transaction itself and at one time those that arrived before it included; nothing that is `HORIZON_MS` or more older than the

@@ -21,6 +21,9 @@ from tallystick.cli.replay.evidence_file import EvidenceFolder, EvidenceKeeper
 from tallystick.cli.replay.executing import MAX_TOLD, Finding, execute
 from tallystick.cli.replay.governing import Made, erased_keys, models_at, models_in
 from tallystick.cli.replay.opened import EvidenceSource, EvidenceUnavailableError
+from tallystick.cli.replay.places import Reason
+from tallystick.cli.replay.profile_topics import ProfileTopics
+from tallystick.cli.replay.profiled import ProfiledFinding
 from tallystick.cli.replay.raw import Recomputed, Recomputing, Records
 from tallystick.cli.replay.reading import BrokenLogError, stretches
 from tallystick.cli.replay.records import FileRecords, KafkaRecords
@@ -142,16 +145,23 @@ def run(args: Namespace) -> int:
 
 
 def _differs(finding: Finding, recomputed: Recomputed | None) -> bool:
-    return bool(finding.differing or (recomputed is not None and recomputed.differing))
+    return bool(finding.differing or (recomputed is not None and (recomputed.differing or recomputed.profiles.differing)))
 
 
 def _lacks(finding: Finding, recomputed: Recomputed | None) -> bool:
     """Whether evidence is missing, or every transaction that features were to be computed from."""
-    return bool(finding.missing) or _unrecorded(recomputed)
+    return bool(finding.missing) or _unrecorded(recomputed) or _unprofiled(recomputed)
 
 
 def _unrecorded(recomputed: Recomputed | None) -> bool:
     return recomputed is not None and recomputed.unrecorded > 0 == recomputed.compared + recomputed.warming_up
+
+
+def _unprofiled(recomputed: Recomputed | None) -> bool:
+    """Whether labels were given, and what comes from profiles could be computed of no decision all the same."""
+    if recomputed is None or recomputed.profiles.compared:
+        return False
+    return bool(recomputed.profiles.not_recomputed.keys() - {Reason.NO_LABELS, Reason.NO_TRANSACTION})
 
 
 async def _run(args: Namespace, advance: Advance) -> tuple[Finding, Recomputed | None]:
@@ -171,13 +181,29 @@ async def _run(args: Namespace, advance: Advance) -> tuple[Finding, Recomputed |
         recomputing = None if args.transactions is None else Recomputing(made.activations, period)
         replayer = Replayer(location, policy, made, erased_keys(governance), source, period, token, advance, recomputing)
         finding = await replayer.run()
-        return finding, None if recomputing is None else await recomputing.compare(_records(args))
+        return finding, None if recomputing is None else await recomputing.compare(_records(args), _profiles(args))
 
 
 def _records(args: Namespace) -> Records:
-    if args.transactions != "kafka":
-        return FileRecords(Path(args.transactions))
-    return KafkaRecords(KafkaSettings() if args.kafka is None else KafkaSettings(kafka_bootstrap=args.kafka))
+    return KafkaRecords(_kafka(args)) if args.transactions == "kafka" else FileRecords(Path(args.transactions))
+
+
+def _profiles(args: Namespace) -> ProfileTopics | None:
+    if args.labels is None:
+        return None
+    return ProfileTopics(_kafka(args), args.labels, args.label_lead, args.transaction_lateness)
+
+
+def _kafka(args: Namespace) -> KafkaSettings:
+    return KafkaSettings() if args.kafka is None else KafkaSettings(kafka_bootstrap=args.kafka)
+
+
+def _profiled_rows(found: ProfiledFinding) -> list[tuple[str, str]]:
+    rows = []
+    if found.compared:
+        rows.append(("of them from profiles, computed with the labels", f"{found.compared:,}, {found.differing:,} differing"))
+    reasons = [("from profiles, not recomputed", f"{count:,}: {why}") for why, count in sorted(found.not_recomputed.items())]
+    return rows + reasons
 
 
 def _report(args: Namespace, finding: Finding, recomputed: Recomputed | None) -> None:
@@ -204,10 +230,13 @@ def _report(args: Namespace, finding: Finding, recomputed: Recomputed | None) ->
         rows.append(
             ("features computed from transactions", f"{recomputed.compared:,}, {recomputed.differing:,} differing; {counts}")
         )
-    told = [*finding.told, *(recomputed.told if recomputed is not None else ())]
+        rows += _profiled_rows(recomputed.profiles)
+    told = [*finding.told, *((*recomputed.told, *recomputed.profiles.told) if recomputed is not None else ())]
     notes = [("✗", said) for said in told] + [("!", f"missing: {where}") for where in finding.absent]
     if max(finding.differing, finding.missing) > MAX_TOLD:
         notes.append(("!", f"of each kind the first {MAX_TOLD} are told"))
+    if _unprofiled(recomputed):
+        notes.append(("!", f"what comes from profiles could be computed of no decision; is {args.labels} the labels' topic?"))
     if _unrecorded(recomputed):
         notes.append(("!", f"{args.transactions} has the transaction of none of these decisions; is it what was sent?"))
     notes += [("?", f"not checked: {left}") for left in UNCHECKED]

@@ -7,7 +7,7 @@ up. So are those of transactions that came more than seven days late, whose cust
 from profiles is not compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,9 @@ from tallystick.cli.replay.decided import Decisions
 from tallystick.cli.replay.executing import MAX_TOLD
 from tallystick.cli.replay.history import DAY_MS, LATE_MS, History, computed, days_of, vector
 from tallystick.cli.replay.opened import Opened, State
+from tallystick.cli.replay.places import Reason
+from tallystick.cli.replay.profiled import History as ProfileHistory
+from tallystick.cli.replay.profiled import ProfiledFinding, Question, compare, question
 from tallystick.cli.replay.trees import Floats
 from tallystick.contracts import FeatureVector, Identity
 from tallystick.trust.features import FeatureSchema
@@ -47,6 +50,13 @@ class Records(Protocol):
         """Return what finds a partition's transactions."""
 
 
+class Profiles(Protocol):
+    """Where what profiles are made of is."""
+
+    async def read(self, inputs: Collection[str]) -> ProfileHistory:
+        """Return all of it, of these input topics."""
+
+
 class Finder(Protocol):
     """Finds a decision's transaction."""
 
@@ -56,13 +66,17 @@ class Finder(Protocol):
 
 @dataclass(slots=True)
 class Recomputed:
-    """What came of it: decisions compared, warming up, without their transaction; differing ones, and what differs."""
+    """What came of it: decisions compared, warming up, without their transaction; differing ones, and what differs.
+
+    `profiles` is what came of the features that come from profiles.
+    """
 
     compared: int = 0
     warming_up: int = 0
     unrecorded: int = 0
     differing: int = 0
     told: list[str] = field(default_factory=list)
+    profiles: ProfiledFinding = field(default_factory=ProfiledFinding)
 
 
 class Recomputing:
@@ -78,6 +92,7 @@ class Recomputing:
         self._period = period
         self._accepted: dict[tuple[str, int], list[Accepted]] = {}
         self._schemas: dict[int, FeatureSchema] = {}
+        self._questions: list[Question] = []
 
     def gather(self, batch: Decisions, opened: Opened | None) -> None:
         """Take in scored decisions, with their `features` and `identity` as far as those are open."""
@@ -97,28 +112,39 @@ class Recomputing:
             )
             self._accepted.setdefault((batch.like.source_topic, int(batch.partitions[row])), []).append(accepted)
 
-    async def compare(self, records: Records) -> Recomputed:
-        """Compare everything that was gathered."""
+    async def compare(self, records: Records, profiles: Profiles | None = None) -> Recomputed:
+        """Compare everything that was gathered; without `profiles` all but what comes from them."""
         found = Recomputed()
         for (topic, partition), accepted in sorted(self._accepted.items()):
             self._compare(partition, sorted(accepted), await records.of(topic, partition), found)
+        if profiles is None:
+            for one in self._questions:
+                found.profiles.leave(one.where, Reason.NO_LABELS)
+        elif self._questions:
+            compare(self._questions, await profiles.read({topic for topic, _ in self._accepted}), found.profiles)
         return found
 
     def _compare(self, partition: int, accepted: Sequence[Accepted], find: Finder, found: Recomputed) -> None:
         history, missing_to_ms, newest_ms = History(), -(2**63), 0
         for one in accepted:
             schema, policy = self._schema(one.activation), self._activations[one.activation].policy
+            where = f"partition {partition}, sequence {one.sequence:,}"
+            asks_profiles = one.seen is not None and schema.delay_days is not None
             payment = find(one)
             if payment is None:
                 if not one.erased:  # all of an erased customer's decisions are, and nobody else's windows hold them
                     found.unrecorded += one.seen is not None
                     missing_to_ms = max(missing_to_ms, one.time_ms + policy.event_time_tolerance_ms)
+                if asks_profiles:
+                    found.profiles.leave(where, Reason.NO_TRANSACTION)
                 continue
             days, at = days_of(schema), payment.event_time_ms
             windows = history.take(payment, days)
             newest_ms = max(newest_ms, at)
             if one.seen is None:
                 continue
+            if asks_profiles:
+                self._questions.append(question(where, schema, one.seen, payment))
             if at - max(days, default=0) * DAY_MS < missing_to_ms or at < newest_ms - LATE_MS:
                 found.warming_up += 1
                 continue
@@ -126,7 +152,7 @@ class Recomputing:
             if said := _difference(schema, vector(schema, payment, windows), one.seen):
                 found.differing += 1
                 if len(found.told) < MAX_TOLD:
-                    found.told.append(f"partition {partition}, sequence {one.sequence:,}: {said}")
+                    found.told.append(f"{where}: {said}")
 
     def _schema(self, index: int) -> FeatureSchema:
         if index not in self._schemas:

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.json_format import MessageToJson
 
 from tallystick.contracts import Label, Transaction, Verdict
-from tallystick.profiles.entries import EntryError, identify, read_label, read_transaction
+from tallystick.trust.profiles.entries import EntryError, identify, read_label, read_transaction
 
 DAY_MS = 86_400_000
 NOW_MS = 1_700_000_000_123
