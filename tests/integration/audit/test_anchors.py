@@ -10,12 +10,16 @@ import pytest
 from cryptography import x509
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
+from tallystick.cli.fsck.anchor_source import open_anchors
+from tallystick.cli.fsck.anchored import AnchorsFound, check_anchors
+from tallystick.cli.fsck.walk import BrokenError
 from tallystick.embedded.tsa import Tsa
 from tallystick.merkle.hashing import leaf_hash
 from tallystick.merkle.tiles import TileBuilder
 from tallystick.runtime.anchor_files import AnchorFiles
+from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.anchors.pins import TimestampAuthority
-from tallystick.trust.anchors.receipts import StampReceipt, encode_receipt
+from tallystick.trust.anchors.receipts import StampReceipt, encode_receipt, parse_receipt
 from tallystick.trust.anchors.text import Head, encode_text
 from tallystick.trust.bundle import BundleError, verify_bundle
 from tallystick.trust.bundle_format import encode_bundle, parse_bundle
@@ -149,3 +153,67 @@ def test_a_receipt_that_is_larger_than_any_only_loses_the_anchors(auditor: httpx
         assert parse_bundle(auditor.get(PLAIN).content).anchors == ()
     finally:
         file.write_bytes(kept)
+
+
+def verdicts(world: World, policy: TrustPolicy) -> list[AnchorsFound | str]:
+    """Return what fsck makes of the anchors in the directory, and of those that the service gives: the same, or why not."""
+
+    async def check(location: str) -> AnchorsFound | str:
+        async with LogReader(f"{location}/decisions") as reader, open_anchors(location, "decisions") as source:
+            checkpoint = policy.log_policy.verify_checkpoint(await reader.checkpoint(), policy.decisions_origins[0]).checkpoint
+            try:
+                return await check_anchors(source, reader, checkpoint, policy)
+            except BrokenError as error:
+                return str(error)
+
+    return [asyncio.run(check(location)) for location in (world.decisions.directory.parent.as_uri(), world.url)]
+
+
+def test_fsck_finds_the_same_anchors_as_in_the_directory(anchored: World, policy: TrustPolicy) -> None:
+    """Both stamps are sound, and whoever is not pinned is told, wherever they are read from."""
+    assert verdicts(anchored, policy) == [AnchorsFound({"tsa1": 2}, unpinned=1, replaced=0)] * 2
+
+
+def test_fsck_passes_over_an_anchor_that_is_gone(anchored: World, policy: TrustPolicy) -> None:
+    """A receipt less is an anchor less: nobody can tell from what there is that there was more."""
+    files = AnchorFiles(anchored.decisions.directory.as_uri())
+    kept = asyncio.run(files.receipts(300))["tsa1"]
+    asyncio.run(files.drop(300, "tsa1"))
+    try:
+        assert verdicts(anchored, policy) == [AnchorsFound({"tsa1": 1}, unpinned=1, replaced=0)] * 2
+    finally:
+        asyncio.run(files.keep(300, NOTE, "tsa1", kept))
+
+
+@pytest.mark.parametrize("case", ["no receipt", "another's name", "another size's", "the text's digest"])
+def test_fsck_names_a_broken_anchor(anchored: World, policy: TrustPolicy, case: str) -> None:
+    """In the directory as from the service, the first broken one by its size."""
+    files = AnchorFiles(anchored.decisions.directory.as_uri())
+    kept = asyncio.run(files.receipts(450))["tsa1"]
+    stamp = parse_receipt(kept)
+    assert isinstance(stamp, StampReceipt)
+    broken = {
+        "no receipt": b"{}",
+        "another's name": encode_receipt(dataclasses.replace(stamp, by="tsa2")),
+        "another size's": asyncio.run(files.receipts(300))["tsa1"],
+        "the text's digest": encode_receipt(dataclasses.replace(stamp, text=stamp.text.replace(b"=", b"A", 1))),
+    }[case]
+    asyncio.run(files.keep(450, NOTE, "tsa1", broken))
+    try:
+        found = verdicts(anchored, policy)
+    finally:
+        asyncio.run(files.keep(450, NOTE, "tsa1", kept))
+    assert [isinstance(verdict, str) and ("of 450 entries" in verdict, "refused" in verdict) for verdict in found] == [
+        (True, True)
+    ] * 2, found
+
+
+def test_fsck_names_a_head_without_its_checkpoint(anchored: World, policy: TrustPolicy) -> None:
+    """A receipt is listed, and the signed checkpoint that belongs to it is missing."""
+    (file,) = anchored.decisions.directory.glob("anchors/*/000000300.checkpoint")
+    file.unlink()
+    try:
+        found = verdicts(anchored, policy)
+    finally:
+        file.write_bytes(NOTE)
+    assert found == ["the anchors of 300 entries are listed, and they or their signed checkpoint are missing"] * 2

@@ -14,6 +14,7 @@ from tallystick.notary.signer import CLOCK
 from ..s3 import S3Server
 from .ground import Ground, vault_client
 from .installation import PARTITIONS, Installation, person
+from .overseers import Overseer
 from .recorder import SigningRecorder
 
 
@@ -68,5 +69,5 @@ def ground(notary_stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory
         if "transit/" not in vault.sys.list_mounted_secrets_engines()["data"]:
             vault.sys.enable_secrets_engine("transit")
         vault.secrets.transit.create_key(name=CLOCK, key_type="ed25519")
-    with SigningRecorder(notary_stack.vault.address) as recorder, S3Server(home) as s3:
-        yield Ground(notary_stack, recorder, s3, home)
+    with SigningRecorder(notary_stack.vault.address) as recorder, S3Server(home) as s3, Overseer(home) as overseer:
+        yield Ground(notary_stack, recorder, s3, home, overseer)

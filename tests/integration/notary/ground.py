@@ -18,6 +18,7 @@ from tallystick.embedded import EmbeddedStack
 from ..s3 import BUCKET, S3Server
 from . import naive
 from .mortal import ERROR, Life, live
+from .overseers import Overseer, Trusted
 from .recorder import SigningRecorder
 
 FORKED = multiprocessing.get_context("forkserver")
@@ -26,6 +27,10 @@ DONE, ENDED, KILLED = 0, 1, -9
 UNKNOWN = 255  # what the fork server answers when it lost the child's exit code
 LIFE_S = 60
 PLACES = ("directory", "bucket")
+OVERSEEN = "overseen"
+"""A directory, with a witness and a governance log: see `overseers`."""
+BEFORE_THE_KEY = 3
+"""The size up to which an overseen log is signed by the first version of its key alone."""
 
 
 @dataclass
@@ -36,19 +41,23 @@ class Ground:
     vault: SigningRecorder
     s3: S3Server
     home: Path
+    overseer: Overseer
     made: int = 0
 
     def life(self, place: str) -> Life:
-        """Return a life in a new log."""
+        """Return a life in a new log; overseen by a witness and a governance log if the place is `OVERSEEN`."""
         self.made += 1
         name = f"{place}-{self.made}"
         with vault_client(self.stack) as vault:
             for key in (f"notary-{name}", f"receipts-{name}"):
                 vault.secrets.transit.create_key(name=key, key_type="ed25519")
         (self.home / name).mkdir()
+        origin = f"tallystick.example/{name}"
+        trust = self._overseen(name, origin) if place == OVERSEEN else None
         return Life(
             log=name,
-            origin=f"tallystick.example/{name}",
+            origin=origin,
+            trust=trust,
             database_url=f"postgresql://postgres@{self.stack.database.address}/postgres",
             password_file=self.stack.database.password_file,
             vault_addr=self.vault.address,
@@ -59,6 +68,20 @@ class Ground:
             bucket_url=f"s3://{BUCKET}/{name}" if place == "bucket" else None,
             s3=self.s3.settings() if place == "bucket" else None,
         )
+
+    def _overseen(self, name: str, origin: str) -> Path:
+        with vault_client(self.stack) as vault:
+            vault.secrets.transit.rotate_key(name=f"notary-{name}")
+        first, second = self.keys(f"notary-{name}")
+        folder = self.home / name / "trust"
+        self.overseer.oversee(Trusted(origin, (first, second), folder))
+        return folder
+
+    def keys(self, name: str) -> list[bytes]:
+        """Return the public key of each version of a key in Vault, the oldest first."""
+        with vault_client(self.stack) as vault:
+            versions = vault.secrets.transit.read_key(name=name)["data"]["keys"]
+        return [base64.b64decode(versions[number]["public_key"]) for number in sorted(versions, key=int)]
 
     def files(self, life: Life) -> dict[str, bytes]:
         """Return a log's public files, by their paths."""
@@ -166,10 +189,9 @@ def lived(life: Life) -> int:
 
 async def verify(ground: Ground, life: Life) -> naive.Published:
     """Check all that a log consists of, whatever has happened to it."""
-    with vault_client(ground.stack) as vault:
-        versions = vault.secrets.transit.read_key(name=life.key)["data"]["keys"]
-    key = base64.b64decode(versions["1"]["public_key"])
-    published = naive.verify(ground.files(life), life.origin, key)
+    key = ground.keys(life.key)[0]
+    files = ground.files(life)
+    published = naive.verify(files, life.origin, key)
     leaves = [naive.leaf(entry) for entry in published.entries]
 
     signed = ground.vault.roots(life.key)
@@ -177,6 +199,8 @@ async def verify(ground: Ground, life: Life) -> naive.Published:
         if size <= len(leaves):
             assert naive.root(leaves[:size]) == root, f"what was signed for size {size} is not this log"
     assert not published.size or signed[published.size] == published.root
+    if life.trust is not None:
+        _verify_overseen(ground, life, files.get("checkpoint"), signed)
 
     password = ground.stack.database.password_file.read_text()
     connection = await asyncpg.connect(life.database_url, password=password)
@@ -209,6 +233,21 @@ async def verify(ground: Ground, life: Life) -> naive.Published:
     found = sequences(published)
     assert all(numbers == list(range(len(numbers))) for numbers in found.values()), "lost, doubled or out of order"
     return published
+
+
+def _verify_overseen(ground: Ground, life: Life, note: bytes | None, signed: Mapping[int, bytes]) -> None:
+    """Check that nothing is public that the witness does not stand by, and that it stands by nothing but this log."""
+    witness, keys = ground.overseer, ground.keys(life.key)
+    kept = witness.head(life.origin)
+    size, root = naive.open_note(kept, life.origin, keys[0]) if kept else (-1, b"")
+    assert not kept or signed[size] == root
+    if note is None:
+        return
+    public, _ = naive.open_note(note, life.origin, keys[0])
+    naive.check_cosigned(note, witness.key.name, witness.key.public_key)
+    assert public <= size, "public before the witness had cosigned it"
+    if public > BEFORE_THE_KEY:
+        naive.open_note(note, life.origin, keys[1])
 
 
 def sequences(published: naive.Published) -> dict[int, list[int]]:

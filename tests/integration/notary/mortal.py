@@ -7,12 +7,15 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -26,15 +29,19 @@ from tallystick.notary.database import Database, Ledger
 from tallystick.notary.directory import LogDirectory
 from tallystick.notary.errors import UnavailableError
 from tallystick.notary.intake import Batch, DecisionIntake
+from tallystick.notary.keyring import REFRESH_S, Keyring
 from tallystick.notary.pipeline import Pipeline
 from tallystick.notary.receipts import ReceiptSigner
 from tallystick.notary.signer import NoteSigner
 from tallystick.notary.storage import LogStorage
+from tallystick.notary.witness_http import client
+from tallystick.notary.witnesses import Witnesses
 from tallystick.notary.world import World
 from tallystick.runtime.bucket import Bucket
 from tallystick.runtime.health import Health
 from tallystick.runtime.settings import DatabaseSettings, S3Settings, VaultSettings
 from tallystick.runtime.vault import Vault
+from tallystick.trust.policy import TrustPolicy
 
 from ...unit.notary.stand import Stored, Topic, decision
 
@@ -42,6 +49,12 @@ SOURCES = str(Path(tallystick.notary.__file__).parent)
 MAX_WAITS = 300
 TROUBLED_PHASE = 2
 TROUBLE_LASTS_WAITS = 4
+KEY_PHASE = 2
+"""When the governance log gives the log its second key."""
+LATER = "later.checkpoint"
+"""The name beside the governance log of its second head, until that is published."""
+PATIENCE_S = 30.0
+"""How long a witness is waited for: for what it needs on a busy machine, so that the same lines run each time."""
 NOBODY = 65534
 ERROR = "ended by "
 """How last words begin that are an error's."""
@@ -79,6 +92,8 @@ class Life:
     clock_jumps_s: int = 0
     """If not 0, notes are cosigned by the clock too, which from phase 2 on goes this much wrong."""
     vault_timeout_s: float = 5.0
+    trust: Path | None = None
+    """The folder of a trust policy with a witness, and of the governance log: see `overseers`."""
     lines_file: Path | None = None
     """Where the lines are written that ran, if nobody kills it."""
 
@@ -121,6 +136,13 @@ class Life:
     def expected(self) -> dict[int, list[int]]:
         """Return the sequence numbers that must be logged in the end, by partition."""
         return {0: list(range(60)), 1: list(range(500))}
+
+
+def publish_later(trust: Path) -> None:
+    """Publish the governance log's second head, as another process would: whole or not at all."""
+    fresh = trust / "checkpoint.new"
+    shutil.copy(trust / LATER, fresh)
+    fresh.replace(trust / "governance/checkpoint")
 
 
 class CountingTopic(Topic):
@@ -274,23 +296,53 @@ async def _live(life: Life, reaper: Reaper, words: list[str]) -> None:
 
     def asked() -> None:
         reaper.phase += 1
+        if life.trust is not None and reaper.phase == KEY_PHASE:
+            publish_later(life.trust)
 
     def clock_s() -> float:
         return time.time() + (life.clock_jumps_s if reaper.phase >= TROUBLED_PHASE else 0)
 
     topic.asked = asked
-    world = World(
-        life.storage(),
-        Ledger(database, life.log, life.origin, life.topic, frozenset({0, 1})),
-        NoteSigner(vault, life.key, life.origin, AllVersions(vault, life.key), clock_s if life.clock_jumps_s else None),
-        Nobody(),
-        Health("notary"),
-        "main",
-        receipts=ReceiptSigner(vault, life.receipt_key, life.origin),
-    )
-    pipeline = Pipeline(life.origin, DecisionIntake(life.topic), world, topic, clock=time.monotonic)
-    if life.kill_at or life.trouble_at or life.lines_file:
-        reaper.watch()
+    health, clock = Health("notary"), clock_s if life.clock_jumps_s else None
+    async with AsyncExitStack() as stack:
+        if life.trust is None:
+            signer, witnesses = NoteSigner(vault, life.key, life.origin, AllVersions(vault, life.key), clock), None
+        else:
+            keyring, witnesses = await stack.enter_async_context(overseen(life, life.trust, health))
+            signer = NoteSigner(vault, life.key, life.origin, keyring, clock)
+        world = World(
+            life.storage(),
+            Ledger(database, life.log, life.origin, life.topic, frozenset({0, 1})),
+            signer,
+            Nobody(),
+            health,
+            "main",
+            cosigners=witnesses,
+            receipts=ReceiptSigner(vault, life.receipt_key, life.origin),
+        )
+        pipeline = Pipeline(life.origin, DecisionIntake(life.topic), world, topic, clock=time.monotonic)
+        if life.kill_at or life.trouble_at or life.lines_file:
+            reaper.watch()
+        if witnesses is not None:
+            asking = asyncio.create_task(witnesses.run())
+            stack.callback(asking.cancel)
+        await _log_all(pipeline, topic, words, trouble)
+    sys.settrace(None)
+    threading.settrace(None)
+    await database.close()
+    vault.close()
+
+
+@asynccontextmanager
+async def overseen(life: Life, trust: Path, health: Health) -> AsyncIterator[tuple[Keyring, Witnesses]]:
+    """Return what an overseen log's keys are known by, and its witnesses; the governance log is looked at each time."""
+    policy, looks = TrustPolicy.load(trust), count()
+    keyring = Keyring(policy, LogDirectory(trust / "governance", trust / "staging"), health, lambda: next(looks) * REFRESH_S)
+    async with client() as http:
+        yield keyring, Witnesses(policy.log_policy, life.origin, http, deadline_s=PATIENCE_S, grace_s=PATIENCE_S)
+
+
+async def _log_all(pipeline: Pipeline, topic: Topic, words: list[str], trouble: Trouble | None) -> None:
     waits = 0
     while not topic.exhausted:
         try:
@@ -305,10 +357,6 @@ async def _live(life: Life, reaper: Reaper, words: list[str]) -> None:
             if waits == MAX_WAITS:
                 raise
             await asyncio.sleep(0.03)
-    sys.settrace(None)
-    threading.settrace(None)
-    await database.close()
-    vault.close()
 
 
 def first_line_of(function: Callable[..., object], phase: int) -> Line:

@@ -55,6 +55,16 @@ def open_note(note: bytes, origin: str, key: bytes) -> tuple[int, bytes]:
     return size, digest
 
 
+def check_cosigned(note: bytes, name: str, key: bytes) -> None:
+    """Check that a witness has cosigned a note (C2SP cosignature/v1)."""
+    text, _, lines = note.rpartition(b"\n\n")
+    (blob,) = [line.rsplit(b" ", 1)[1] for line in lines.splitlines() if line.startswith(f"\u2014 {name} ".encode())]
+    decoded = base64.b64decode(blob)
+    key_id, time_s, signature = decoded[:4], int.from_bytes(decoded[4:12], "big"), decoded[12:]
+    assert key_id == hashlib.sha256(name.encode() + b"\n\x04" + key).digest()[:4]
+    Ed25519PublicKey.from_public_bytes(key).verify(signature, b"cosignature/v1\ntime %d\n%s\n" % (time_s, text))
+
+
 def verify(files: Mapping[str, bytes], origin: str, key: bytes) -> Published:
     """Check every public file; return what the log holds.
 

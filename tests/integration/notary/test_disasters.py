@@ -12,6 +12,8 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from tallystick.cli.main import main
+from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.notary.pipeline import Pipeline
 
 from ..proxy import CuttableProxy
@@ -67,6 +69,24 @@ async def test_a_directory_that_cannot_be_written_is_waited_for(ground: Ground, 
     """Full, read-only, or no file to be had: nothing is lost, and it goes on as soon as there is room."""
     life = ground.life("directory")
     await survives(ground, replace(life, trouble=trouble, trouble_at=MOMENTS[moment]), "disk")
+
+
+@pytest.mark.parametrize("damage", ["gone", "a bit"])
+async def test_damaged_hash_tiles_are_repaired_from_the_entries(ground: Ground, damage: str) -> None:
+    """The notary ends rather than go on from wrong tiles; `tallystick repair` makes them anew, and it goes on."""
+    life = ground.life("directory")
+    assert await asyncio.to_thread(lived, replace(life, kill_at=first_line_of(Pipeline._append, BATCH + 1))) == KILLED
+    sound = ground.files(life)
+    for tile in (path for path in (life.public / "tile").rglob("*") if path.is_file() and "entries" not in path.parts):
+        tile.write_bytes(bytes([tile.read_bytes()[0] ^ 1]) + tile.read_bytes()[1:]) if damage == "a bit" else tile.unlink()
+    assert await asyncio.to_thread(lived, life) == ENDED
+    assert "CorruptLogError" in life.words_file.read_text()
+    policy = ground.home / life.log / "policy"
+    policy.write_text(f"log {VerifierKey.make(life.origin, ED25519, ground.keys(life.key)[0])}\nquorum none\n")
+    assert await asyncio.to_thread(main, ["repair", str(life.public), "--policy", str(policy)]) == 0
+    assert ground.files(life) == sound
+    assert await asyncio.to_thread(lived, life) == DONE, life.words_file.read_text()
+    await verify_complete(ground, life)
 
 
 # The database.

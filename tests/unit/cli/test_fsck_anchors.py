@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import rlp
 
+from tallystick.cli.fsck.anchor_source import DirectoryAnchors
 from tallystick.cli.fsck.anchored import AnchorsFound, check_anchors
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.main import main
@@ -91,6 +92,25 @@ def test_another_contract_s_anchor_is_a_note(folder: Path, capsys: pytest.Captur
     assert "1 anchors are not of what the trust policy now pins" in found["notes"][0]
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("chain1.json", b"x" * (2**19 + 1), "the anchors of 5 entries are refused: "),
+        ("checkpoint", b"x" * (2**19 + 1), "the anchors of 5 entries are refused: "),
+        ("checkpoint", None, "the anchors of 5 entries are listed, and they or their signed checkpoint are missing"),
+    ],
+)
+def test_a_file_that_is_too_long_or_missing_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes | None, reason: str
+) -> None:
+    """No file of any length is taken for a receipt, and each receipt has its signed checkpoint beside it."""
+    keep(folder, 5, posted(head(log(5))))
+    file = folder / f"logs/decisions/anchors/0000000000/000000005.{name}"
+    file.write_bytes(data) if data else file.unlink()
+    assert fsck(folder) == 1
+    assert reason in capsys.readouterr().out
+
+
 def test_a_receipt_under_another_s_name_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file says chain1 and the receipt somebody else."""
     keep(folder, 5, posted(head(log(5)), by="chain2"))
@@ -116,7 +136,7 @@ def test_an_anchor_beyond_what_was_checked(folder: Path, anchored: Log, checked:
 
     async def check() -> AnchorsFound:
         async with LogReader(url) as reader:
-            return await check_anchors(AnchorFiles(url), reader, head(checked), policy)
+            return await check_anchors(DirectoryAnchors(AnchorFiles(url)), reader, head(checked), policy)
 
     if reason is None:
         assert asyncio.run(check()).by == {"chain1": 1}

@@ -38,7 +38,7 @@ class Anchors:
             note, receipts = await files.checkpoint(size), await files.receipts(size)
             if note is None or not receipts:
                 raise UnknownError(f"The head of {size} entries of the log {log.name} is not anchored.")
-            return note, [parse_receipt(receipts[by]) for by in sorted(receipts)]
+            return note, [_receipt(by, receipts[by]) for by in sorted(receipts)]
         except LogUnavailableError as error:
             raise UnavailableError(log.component, str(error)) from error
         except ValueError as error:
@@ -62,3 +62,11 @@ class Anchors:
             except ValueError as error:
                 _log.warning("the anchor by %s at %d entries is left out: %s", by, size, error, extra={"origin": log.origin})
         return proofs
+
+
+def _receipt(by: str, data: bytes) -> Receipt:
+    """Read the receipt that is kept under somebody's name. Raises ValueError: it is none, or somebody else's."""
+    receipt = parse_receipt(data)
+    if receipt.by != by:
+        raise ValueError(f"the receipt of {by} says that it is by {receipt.by}")
+    return receipt

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "accesses": ("tallystick.cli.accesses", "hold the records of who was shown evidence against their digests"),
     "reconcile": ("tallystick.cli.reconcile", "compare decisions with a clearing file"),
     "monitor-log": ("tallystick.cli.monitor_log", "follow a log and alarm if it is forked or rolled back"),
+    "repair": ("tallystick.cli.repair", "make a log's damaged hash tiles anew from its entries"),
     "simulate": ("tallystick.cli.simulate", "write the public card-fraud handbook's stream"),
     "stream": ("tallystick.cli.stream", "send transactions from a file to Kafka"),
     "provision": ("tallystick.cli.provision", "prepare Vault, PostgreSQL and topics"),

@@ -110,4 +110,7 @@ def other_bytes(place: str) -> CorruptLogError:
 
 def missing(place: str) -> CorruptLogError:
     """Return the error for a public file that should be there."""
-    return CorruptLogError(f"{place} is missing: restore the log's files from a backup that is as new as the database")
+    return CorruptLogError(
+        f"{place} is missing: restore the log's files from a backup that is as new as the database; hash tiles alone, in a "
+        "directory, `tallystick repair` makes anew from the entries"
+    )

@@ -26,7 +26,8 @@ class Tree:
         if tiles.root() != root:
             raise CorruptLogError(
                 f"the tiles hash to {tiles.root().hex()} at size {size}, the database says {root.hex()}: "
-                "restore the log directory from a backup that is as new as the database"
+                "restore the log directory from a backup that is as new as the database; if only hash tiles are damaged, "
+                "`tallystick repair` makes them anew from the entries"
             )
         index, width = divmod(size, TILE_WIDTH)
         if not width:

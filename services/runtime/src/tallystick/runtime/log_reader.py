@@ -4,6 +4,7 @@ Gives bytes as they are served, unverified: whoever asks checks them against a c
 """
 
 import asyncio
+import json
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -34,6 +35,9 @@ _DENIED = {
     401: ": it wants a bearer token, and none was given, or not a right one",
     403: ": the bearer token that was given does not entitle to it",
 }
+INCONSISTENT = "urn:tallystick:problem:inconsistent"
+"""The type of the problem by which an audit service says so."""
+MAX_PROBLEM_BYTES = 16_384
 PATIENCE_S = 30.0
 """How long a log over HTTP is waited for that says one asks too often (429, with a `Retry-After` in seconds)."""
 
@@ -44,6 +48,10 @@ class LogUnavailableError(OSError):
 
 class LogNotFoundError(LogUnavailableError):
     """The log has no such resource (yet)."""
+
+
+class LogInconsistentError(LogUnavailableError):
+    """Whoever serves the log says that what they have stored there contradicts itself, or cannot be read."""
 
 
 class LogReader:
@@ -66,8 +74,7 @@ class LogReader:
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
             self._root = str(Path(unquote(parts.path)))
         elif parts.scheme in ("http", "https") and parts.hostname:
-            headers = {"accept-encoding": ACCEPT_ENCODING} | ({"authorization": f"Bearer {token}"} if token else {})
-            self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, headers=headers, verify=authorities())
+            self._http = http_client(token)
         elif parts.scheme == "s3" and s3 is not None:
             self._bucket = Bucket(url, s3)
         else:
@@ -169,6 +176,12 @@ def authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def http_client(token: str | None = None) -> httpx.AsyncClient:
+    """Return a client for `fetch`; close it. `token`: a bearer token for what is not served to everybody."""
+    headers = {"accept-encoding": ACCEPT_ENCODING} | ({"authorization": f"Bearer {token}"} if token else {})
+    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, headers=headers, verify=authorities())
+
+
 def retry_after_s(response: httpx.Response) -> int | None:
     """Return how long a service that is asked too often wants to be left alone, None if it does not say so."""
     wait = response.headers.get("retry-after", "")
@@ -184,10 +197,9 @@ async def fetch(http: httpx.AsyncClient, url: str, limit: int) -> bytes:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S), http.stream("GET", url) as response:
                 if response.status_code == httpx.codes.OK:
-                    body = Body(response.headers.get("content-encoding", ""), limit)
-                    async for piece in response.aiter_raw():
-                        body.add(piece)
-                    return body.end()
+                    return await _whole(response, limit)
+                if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+                    await _look_for_inconsistency(response, url)
                 wait_s = retry_after_s(response)
         except ContentCodingError as error:
             raise ValueError(f"{url}: {error}") from error
@@ -202,6 +214,24 @@ async def fetch(http: httpx.AsyncClient, url: str, limit: int) -> bytes:
             raise LogUnavailableError(f"{url}: HTTP status {response.status_code}{why}")
         patience_s -= wait_s
         await asyncio.sleep(wait_s)
+
+
+async def _whole(response: httpx.Response, limit: int) -> bytes:
+    body = Body(response.headers.get("content-encoding", ""), limit)
+    async for piece in response.aiter_raw():
+        body.add(piece)
+    return body.end()
+
+
+async def _look_for_inconsistency(response: httpx.Response, url: str) -> None:
+    """Raise LogInconsistentError if that is the problem (RFC 9457) that a service tells; whatever else it is, is none here."""
+    try:
+        problem = json.loads(await _whole(response, MAX_PROBLEM_BYTES))
+        told = isinstance(problem, dict) and problem.get("type") == INCONSISTENT
+    except (ValueError, RecursionError):
+        return
+    if told:
+        raise LogInconsistentError(f"{url}: {problem.get('detail') or 'what is stored there contradicts itself'}")
 
 
 def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:

@@ -1,14 +1,16 @@
 """The anchors beside a log: each receipt verified, and each anchored head held to the log's own tiles."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
+from tallystick.cli.fsck.anchor_source import AnchorSource
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.proofs import verify_consistency
 from tallystick.merkle.tiles import consistency_proof
-from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogNotFoundError, LogReader
 from tallystick.trust.anchors.errors import NotPinnedError
 from tallystick.trust.anchors.receipts import parse_receipt
@@ -17,6 +19,10 @@ from tallystick.trust.errors import TrustError
 from tallystick.trust.policy import TrustPolicy
 
 PAGE = 256
+AHEAD = 8
+"""Heads whose receipts are asked for at a time."""
+MAX_BEYOND = 10_000
+"""Anchored heads beyond what was checked: a week's, at one a minute. More are no log's that grew meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,48 +37,97 @@ class AnchorsFound:
     replaced: int
 
 
-async def check_anchors(files: AnchorFiles, reader: LogReader, checkpoint: Checkpoint, policy: TrustPolicy) -> AnchorsFound:
-    """Verify every anchor of a log whose tiles are verified.
+async def check_anchors(
+    source: AnchorSource,
+    reader: LogReader,
+    checkpoint: Checkpoint,
+    policy: TrustPolicy,
+    advance: Callable[[int], None] = lambda size: None,
+) -> AnchorsFound:
+    """Verify every anchor of a log whose tiles are verified; `advance` is told each anchored size that was looked at.
 
     An anchored head that is larger than the checkpoint is sound only if the log has grown since: its checkpoint is read again.
 
     Raises:
-        BrokenError: A receipt is not sound, or anchors another tree than this log's: it was rewritten, or rolled back.
+        BrokenError: A receipt is not sound, or anchors another tree than this log's: it was rewritten, or rolled back; or what
+            lists the anchors does not give them.
+        AnchorsUnlistedError: Nobody lists them.
         LogUnavailableError: The log does not answer.
     """
     by: dict[str, int] = {}
-    unpinned, replaced = 0, 0
-    async for size in _sizes(files):
-        for name, data in (await files.receipts(size)).items():
-            if name not in policy.anchorers:
-                unpinned += 1
-                continue
-            try:
-                receipt = parse_receipt(data)
-                if receipt.by != name:
-                    raise BrokenError(f"the anchor of {size:,} entries by {name} is refused: its receipt says {receipt.by}")
-                anchor = verify_receipt(receipt, checkpoint.origin, size, policy.anchorers)
-            except NotPinnedError:
-                replaced += 1
-                continue
-            except BrokenError:
-                raise
-            except (TrustError, ValueError) as error:
-                raise BrokenError(f"the anchor of {size:,} entries by {name} is refused: {error}") from error
-            if size > checkpoint.size:
-                await _check_grown(reader, anchor, policy, checkpoint)
-            elif not await _begins(reader, checkpoint, size, anchor.root):
-                raise BrokenError(f"{name} anchored another tree of {size:,} entries than this: the log was rewritten")
-            by[name] = by.get(name, 0) + 1
+    unpinned, replaced, beyond = 0, 0, 0
+    async with aclosing(_heads(source)) as heads:
+        async for size, receipts in heads:
+            beyond += size > checkpoint.size
+            if beyond > MAX_BEYOND:
+                raise BrokenError(f"more than {MAX_BEYOND:,} heads are anchored beyond its {checkpoint.size:,} entries")
+            for name, data in receipts.items():
+                if name not in policy.anchorers:
+                    unpinned += 1
+                elif anchor := _verified(name, data, checkpoint.origin, size, policy):
+                    await _hold(reader, anchor, policy, checkpoint)
+                    by[name] = by.get(name, 0) + 1
+                else:
+                    replaced += 1
+            advance(size)
     return AnchorsFound(dict(sorted(by.items())), unpinned, replaced)
 
 
-async def _sizes(files: AnchorFiles) -> AsyncIterator[int]:
+def _verified(name: str, data: bytes, origin: str, size: int, policy: TrustPolicy) -> VerifiedAnchor | None:
+    """Return what a receipt shows, None if it is of another contract than the one that is pinned under its name."""
+    try:
+        receipt = parse_receipt(data)
+        if receipt.by != name:
+            raise TrustError(f"its receipt says {receipt.by}")
+        return verify_receipt(receipt, origin, size, policy.anchorers)
+    except NotPinnedError:
+        return None
+    except (TrustError, ValueError) as error:
+        raise BrokenError(f"the anchor of {size:,} entries by {name} is refused: {error}") from error
+
+
+async def _hold(reader: LogReader, anchor: VerifiedAnchor, policy: TrustPolicy, checkpoint: Checkpoint) -> None:
+    """Hold the log to an anchored head."""
+    if anchor.size > checkpoint.size:
+        await _check_grown(reader, anchor, policy, checkpoint)
+    elif not await _begins(reader, checkpoint, anchor.size, anchor.root):
+        raise BrokenError(f"{anchor.by} anchored another tree of {anchor.size:,} entries than this: the log was rewritten")
+
+
+async def _heads(source: AnchorSource) -> AsyncGenerator[tuple[int, Mapping[str, bytes]], None]:
+    """Give every anchored size with its receipts, in the order of sizes."""
     first = 0
-    while sizes := await files.sizes(first, PAGE):
-        for size in sizes:
-            yield size
+    while sizes := await _sizes(source, first, PAGE):
+        for start in range(0, len(sizes), AHEAD):
+            some = sizes[start : start + AHEAD]
+            asked = [asyncio.create_task(source.receipts(size)) for size in some]
+            try:
+                for size, answer in zip(some, asked, strict=True):
+                    if receipts := await _given(source, size, answer):
+                        yield size, receipts
+            finally:
+                for answer in asked:
+                    answer.cancel()
+                await asyncio.gather(*asked, return_exceptions=True)
         first = sizes[-1] + 1
+
+
+async def _sizes(source: AnchorSource, first: int, limit: int) -> Sequence[int]:
+    try:
+        return await source.sizes(first, limit)
+    except ValueError as error:
+        raise BrokenError(f"the list of its anchors is refused: {error}") from error
+
+
+async def _given(source: AnchorSource, size: int, answer: asyncio.Task[Mapping[str, bytes]]) -> Mapping[str, bytes]:
+    """Return the receipts for a head that was listed, none if it is listed no longer: a chain may have dropped its block."""
+    try:
+        receipts = await answer
+    except ValueError as error:
+        raise BrokenError(f"the anchors of {size:,} entries are refused: {error}") from error
+    if not receipts and size in await _sizes(source, size, 1):
+        raise BrokenError(f"the anchors of {size:,} entries are listed, and they or their signed checkpoint are missing")
+    return receipts
 
 
 async def _check_grown(reader: LogReader, anchor: VerifiedAnchor, policy: TrustPolicy, checked: Checkpoint) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tallystick.cli.fsck.anchor_source import AnchorsUnlistedError, open_anchors
 from tallystick.cli.fsck.anchored import check_anchors
 from tallystick.cli.fsck.saved import Place, SavedPlaces
 from tallystick.cli.fsck.walk import BrokenError, resumed, walk
@@ -13,7 +14,6 @@ from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import LogPolicy, VerifiedCheckpoint
 from tallystick.merkle.tiles import TileBuilder
-from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.decision_log import DecisionLog
 from tallystick.trust.errors import TrustError
@@ -21,7 +21,7 @@ from tallystick.trust.fallbacks import FallbackLog
 from tallystick.trust.governance import Governance, replay
 from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
-from tallystick.trust.policy import TrustPolicy
+from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealLog
 
 SAVE_EVERY = 64
@@ -35,13 +35,14 @@ Advance = Callable[[str, int, int], None]
 class Finding:
     """A log that is sound: its checkpoint, what is in it, and what is worth knowing though nothing is broken.
 
+    `anchors`: how many by whom; None: none were looked at.
     `switches`: where each partition came under another activation (see `DecisionLog`).
     """
 
     checkpoint: VerifiedCheckpoint
     counts: Mapping[str, int]
     notes: Sequence[str]
-    anchors: Mapping[str, int] = field(default_factory=dict)
+    anchors: Mapping[str, int] | None = None
     switches: Sequence[tuple[str, int, int, int]] = ()
 
 
@@ -147,9 +148,16 @@ class Fsck:
         self._saved.put(origin, Place(verified.checkpoint.size, verified.checkpoint.root.hex(), {}))
         return Finding(verified, dict(sorted(log.counts.items())), [*log.notes(), *notes], anchors)
 
-    async def _check_anchors(self, reader: LogReader, checkpoint: Checkpoint) -> tuple[Mapping[str, int], list[str]]:
-        with in_log(checkpoint.origin):
-            found = await check_anchors(AnchorFiles(reader.url), reader, checkpoint, self._policy)
+    async def _check_anchors(self, reader: LogReader, checkpoint: Checkpoint) -> tuple[Mapping[str, int] | None, list[str]]:
+        def advance(size: int) -> None:
+            self._advance(f"{checkpoint.origin}: anchors", min(size, checkpoint.size), checkpoint.size)
+
+        try:
+            async with open_anchors(self._location, log_name(checkpoint.origin)) as source:
+                with in_log(checkpoint.origin):
+                    found = await check_anchors(source, reader, checkpoint, self._policy, advance)
+        except AnchorsUnlistedError:
+            return None, []
         notes = []
         if found.unpinned:
             notes.append(f"{found.unpinned:,} anchors are by nobody whom the trust policy names, and were not looked at")
@@ -184,7 +192,7 @@ class Fsck:
             return _believed(self._policy.log_policy, data, origin)
 
     def _reader(self, origin: str) -> LogReader:
-        return LogReader(f"{self._location}/{origin.rpartition('/')[2]}", token=self._token)
+        return LogReader(f"{self._location}/{log_name(origin)}", token=self._token)
 
 
 async def check_any_log(location: str, policy: LogPolicy, saved: SavedPlaces, advance: Advance, token: str | None) -> Finding:
@@ -267,7 +275,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "root": checkpoint.root.hex(),
         "cosigned": dict(finding.checkpoint.cosigned),
         "counts": dict(finding.counts),
-        "anchors": dict(finding.anchors),
+        "anchors": None if finding.anchors is None else dict(finding.anchors),
         "notes": list(finding.notes),
         "switches": [
             {"topic": topic, "partition": partition, "activation_index": index, "sequence": sequence}

@@ -31,7 +31,7 @@ UNCHECKED_IN_ANY_LOG = (
     "anchors: a bare tlog-policy names nobody who anchors, so none are looked at",
     "the clock: a log that was frozen at this checkpoint looks the same; `monitor-log` notices",
 )
-UNLISTED = "anchors: over HTTP they are not looked at; fsck finds them beside logs in a directory only"
+UNLISTED = "anchors of {}: nobody lists them there; fsck finds them in the logs' directory, and where the audit service is"
 UNSEEN = "the chain: that the blocks in which {} took heads are on it, any of its nodes tells"
 HASHED = "every entry hashes into every tile, and all of them to the signed checkpoints"
 MEANT = "decisions stand in unbroken order in each partition, under activations that two people signed"
@@ -84,18 +84,20 @@ def _findings(args: Namespace, advance: Advance, token: str | None) -> tuple[lis
     if Path(args.policy).is_dir():
         policy = read_policy(args.policy)
         findings = asyncio.run(Fsck(location, policy, saved, advance, token).run())
-        return findings, (HASHED, MEANT), (*_unchecked_anchors(location, policy, findings), *UNCHECKED)
+        return findings, (HASHED, MEANT), (*_unchecked_anchors(policy, findings), *UNCHECKED)
     bare = read_log_policy(args.policy)
     return [asyncio.run(check_any_log(location, bare, saved, advance, token))], (HASHED,), UNCHECKED_IN_ANY_LOG
 
 
-def _unchecked_anchors(location: str, policy: TrustPolicy, findings: Sequence[Finding]) -> list[str]:
+def _unchecked_anchors(policy: TrustPolicy, findings: Sequence[Finding]) -> list[str]:
     """Return what was not checked of the anchors."""
-    if not location.startswith("file:"):
-        return [UNLISTED]
-    names = {name for finding in findings for name in finding.anchors}
+    unlisted = [finding.checkpoint.checkpoint.origin for finding in findings if finding.anchors is None]
+    names = {name for finding in findings for name in finding.anchors or ()}
     chains = sorted(name for name in names if isinstance(policy.anchorers.get(name), Contract))
-    return [UNSEEN.format(" and ".join(chains))] if chains else []
+    return [
+        *([UNLISTED.format(" and ".join(unlisted))] if unlisted else ()),
+        *([UNSEEN.format(" and ".join(chains))] if chains else ()),
+    ]
 
 
 def _print(findings: list[Finding], said: Sequence[str], unchecked: Sequence[str]) -> None:

@@ -41,7 +41,7 @@ async def walk(reader: LogReader, checkpoint: Checkpoint, builder: TileBuilder) 
     """
     while builder.size < checkpoint.size:
         stop = min(checkpoint.size, (builder.size // TILE_WIDTH + BUNDLES) * TILE_WIDTH)
-        entries = await _entries(reader, builder.size, stop, checkpoint.size)
+        entries = await read_entries(reader, builder.size, stop, checkpoint.size)
         grown = builder.append(leaf_hashes(entries))
         # Of a size that is passed on the way only the full tiles are the log's; the partial ones of the last size follow.
         await _compare(reader, {path: tile for path, tile in grown.items() if path.is_full})
@@ -77,7 +77,8 @@ async def resumed(reader: LogReader, checkpoint: Checkpoint, size: int, root: by
     return builder
 
 
-async def _entries(reader: LogReader, start: int, stop: int, size: int) -> list[bytes]:
+async def read_entries(reader: LogReader, start: int, stop: int, size: int) -> list[bytes]:
+    """Return the entries `start <= index < stop` of the tree of `size`. Raises as `walk`."""
     paths = tile_paths(ENTRIES, start, stop, size)
     entries: list[bytes] = []
     for path, data in zip(paths, await _read(reader, paths), strict=True):

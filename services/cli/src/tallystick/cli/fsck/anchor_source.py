@@ -1,0 +1,145 @@
+"""Where a log's anchors are read from: the files beside it, or the audit service that serves it.
+
+Both give the same bytes, unverified: `anchored` holds them to the trust policy and to the log.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+
+from tallystick.merkle.hashing import MAX_SIZE
+from tallystick.runtime.anchor_files import MAX_FILE_BYTES, AnchorFiles
+from tallystick.runtime.log_reader import (
+    MAX_CHECKPOINT_BYTES,
+    LogInconsistentError,
+    LogNotFoundError,
+    LogUnavailableError,
+    fetch,
+    http_client,
+)
+from tallystick.trust.strict_json import JsonError, fields, parse_object
+
+MAX_RECEIPTS = 16
+"""Of how many who anchor the audit service may give receipts for one head."""
+MAX_LIST_BYTES = 2**16
+MAX_RECEIPTS_BYTES = MAX_RECEIPTS * MAX_FILE_BYTES + 2 * MAX_CHECKPOINT_BYTES
+"""Of an answer: base64 takes no escapes in JSON, and a checkpoint few."""
+
+
+class AnchorsUnlistedError(LogUnavailableError):
+    """Nobody lists the log's anchors here, so none can be looked at."""
+
+
+class AnchorSource(Protocol):
+    """The anchors of one log. Each method raises LogUnavailableError, and ValueError for what is not what it should be."""
+
+    async def sizes(self, first: int, limit: int) -> Sequence[int]:
+        """Return the sizes, `first` and greater in their order, whose heads are anchored; at most `limit`.
+
+        Raises:
+            AnchorsUnlistedError: Whoever serves the log does not serve its anchors; `first` is 0.
+        """
+        ...
+
+    async def receipts(self, size: int) -> Mapping[str, bytes]:
+        """Return the receipts for the head of `size` entries, by whose they are.
+
+        None if there are none, or if the signed checkpoint that belongs to them is missing.
+        """
+        ...
+
+
+@asynccontextmanager
+async def open_anchors(location: str, name: str) -> AsyncIterator[AnchorSource]:
+    """Open the anchors of the log `name` below a `file:` or `http(s):` location."""
+    if location.startswith("file:"):
+        yield DirectoryAnchors(AnchorFiles(f"{location}/{name}"))
+        return
+    async with http_client() as http:
+        yield ServedAnchors(http, f"{location}/v1/logs/{name}/anchors")
+
+
+class DirectoryAnchors:
+    """Anchors in files beside a log."""
+
+    def __init__(self, files: AnchorFiles) -> None:
+        self._files = files
+
+    async def sizes(self, first: int, limit: int) -> Sequence[int]:
+        """See `AnchorSource`."""
+        return await self._files.sizes(first, limit)
+
+    async def receipts(self, size: int) -> Mapping[str, bytes]:
+        """See `AnchorSource`."""
+        return await self._files.receipts(size) if await self._files.checkpoint(size) is not None else {}
+
+
+class ServedAnchors:
+    """Anchors that an audit service gives; it may keep some back, as a directory may lack some.
+
+    Args:
+        http: asks for them; they are for everybody, so without a token.
+        url: where they are listed: `…/v1/logs/<log>/anchors`.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    async def sizes(self, first: int, limit: int) -> Sequence[int]:
+        """See `AnchorSource`."""
+        url = f"{self._url}?first={first}&limit={limit}"
+        try:
+            data = await fetch(self._http, url, MAX_LIST_BYTES)
+        except LogNotFoundError as error:
+            if first:
+                raise
+            raise AnchorsUnlistedError(str(error)) from error
+        sizes: list[int] = _body(data, url, MAX_LIST_BYTES, {"sizes": list})["sizes"]
+        if len(sizes) > limit:
+            raise ValueError(f"{url}: it lists {len(sizes)} sizes, and was asked for {limit}")
+        least = max(first, 1)  # the empty tree is never anchored
+        for size in sizes:
+            if type(size) is not int or not least <= size <= MAX_SIZE:
+                raise ValueError(f"{url}: its sizes are not sizes in their order, from {least} on")
+            least = size + 1
+        return sizes
+
+    async def receipts(self, size: int) -> Mapping[str, bytes]:
+        """See `AnchorSource`."""
+        url = f"{self._url}/{size}"
+        try:
+            data = await fetch(self._http, url, MAX_RECEIPTS_BYTES)
+        except LogNotFoundError:
+            return {}
+        except LogInconsistentError as error:
+            raise ValueError(str(error)) from error
+        body = _body(data, url, MAX_RECEIPTS_BYTES, {"size": int, "receipts": list})
+        if body["size"] != size or len(body["receipts"]) > MAX_RECEIPTS:
+            raise ValueError(f"{url}: it is not up to {MAX_RECEIPTS} receipts for {size} entries")
+        found: dict[str, bytes] = {}
+        for receipt in body["receipts"]:
+            by = receipt.get("by") if isinstance(receipt, dict) else None
+            if not isinstance(by, str) or by in found:
+                raise ValueError(f"{url}: a receipt does not say by whom it is, or another says the same")
+            found[by] = _encoded(receipt, url)
+        return found
+
+
+def _body(data: bytes, url: str, limit: int, shape: Mapping[str, type]) -> dict[str, Any]:
+    """Return what is asked for of an answer; what else is in it a later service may have added."""
+    try:
+        body = parse_object(data, limit)
+        return fields({name: body[name] for name in shape if name in body}, "the answer", shape)
+    except JsonError as error:
+        raise ValueError(f"{url}: {error}") from error
+
+
+def _encoded(receipt: dict[str, Any], url: str) -> bytes:
+    try:
+        return json.dumps(receipt).encode()
+    except RecursionError:
+        raise ValueError(f"{url}: a receipt is nested too deep") from None

@@ -1,0 +1,136 @@
+"""The hash tiles in a log's directory: compared, replaced whole and durably, the damaged ones kept.
+
+    <log>/.lock              held all the while: a notary publishes no checkpoint meanwhile
+    <log>/.repair/tile/...   what was made anew, until the tree is known to be the checkpoint's
+    <log>/.damaged/tile/...  what was there before, with a number at the end of its name; for the owner alone to read
+
+Killed anywhere, it leaves each tile as it was or as it should be, and the next run does what is left.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from tallystick.merkle.hashing import HASH_SIZE
+from tallystick.merkle.tiles import TILE_WIDTH, TilePath
+from tallystick.runtime.durable_files import replace_file, sync
+from tallystick.runtime.regular_files import IrregularFileError, open_regular
+
+STAGED, DAMAGED, LOCK = ".repair", ".damaged", ".lock"
+LOCK_WITHIN_S = 5.0
+"""A notary holds the lock for a moment at a time; whoever holds it for longer is another repair."""
+_READABLE_AGAIN = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the file."""
+
+
+class LockedError(OSError):
+    """Somebody else is at work in the log's directory."""
+
+
+class TileFiles:
+    """One log's hash tiles. All methods raise OSError."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the log's lock, and begin with nothing staged. Raises LockedError."""
+        with (self._log / LOCK).open("a") as lock:
+            self._lock(lock.fileno())
+            shutil.rmtree(self._log / STAGED, ignore_errors=True)
+            yield  # closing the file releases the lock
+
+    def holds(self, path: TilePath, tile: bytes) -> bool:
+        """Whether a tile can be read as it should be; a partial one also from the full one."""
+        present = self._read(path)
+        if present is None and not path.is_full:
+            full = self._read(path.full())
+            return full is not None and full[: len(tile)] == tile
+        return present == tile
+
+    def stage(self, path: TilePath, tile: bytes) -> None:
+        """Write a tile that is to be put in place later, durably."""
+        target = self._log / STAGED / path.path()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, tile)
+
+    def put(self, path: TilePath) -> str | None:
+        """Put a staged tile in its place, durably; return where what was there is kept, None if nothing was there."""
+        target = self._log / path.path()
+        kept = self._keep(target, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self._log / STAGED / path.path()).replace(target)
+        self._sync_up(target.parent)
+        return kept
+
+    def clear(self) -> None:
+        """Take away what was only for the work."""
+        shutil.rmtree(self._log / STAGED, ignore_errors=True)
+
+    def _lock(self, descriptor: int) -> None:
+        deadline_s = time.monotonic() + LOCK_WITHIN_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline_s:
+                    raise LockedError(f"{self._log / LOCK} is held by another process: another repair is at work") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def _read(self, path: TilePath) -> bytes | None:
+        """Return a file, None if there is none, nothing if it cannot be read any more or is no file."""
+        try:
+            with os.fdopen(open_regular(self._log / path.path()), "rb") as file:
+                return file.read(TILE_WIDTH * HASH_SIZE + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno in _READABLE_AGAIN:
+                raise
+            return b""
+
+    def _keep(self, target: Path, path: TilePath) -> str | None:
+        if not os.path.lexists(target):
+            return None
+        (self._log / DAMAGED).mkdir(mode=0o700, exist_ok=True)
+        for number in count(1):
+            kept = self._log / DAMAGED / f"{path.path()}.{number}"
+            if not os.path.lexists(kept):
+                break
+            if kept.lstat().st_ino == target.lstat().st_ino:  # by a run that was killed then
+                return str(kept)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if _is_regular(target):
+            os.link(target, kept)  # a second name: nobody who reads the tile misses it for a moment
+        else:
+            target.rename(kept)
+        self._sync_up(kept.parent)
+        return str(kept)
+
+    def _sync_up(self, directory: Path) -> None:
+        """Make names durable, up to the log's directory: any on the way may be new."""
+        for each in (directory, *directory.parents):
+            sync(each)
+            if each == self._log:
+                return
+
+
+def _is_regular(path: Path) -> bool:
+    if path.is_symlink():
+        return False
+    try:
+        os.close(open_regular(path))
+    except IrregularFileError:
+        return False
+    except OSError:
+        return not path.is_dir()
+    return True

@@ -1,0 +1,60 @@
+"""Hash tiles from entries: the whole tree is made again, and what differs from the files is put right.
+
+Hash tiles are a function of the entries, and the signed checkpoint's root of both. So if the entries hash to that root, what
+the tiles must be is beyond doubt, whoever damaged them; if not, no tile can be told from a wrong one, and nothing is changed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tallystick.cli.fsck.walk import BUNDLES, BrokenError, read_entries
+from tallystick.cli.repair.files import TileFiles
+from tallystick.merkle.checkpoints import Checkpoint
+from tallystick.merkle.hashing import leaf_hashes
+from tallystick.merkle.tiles import TILE_WIDTH, TileBuilder, TilePath
+from tallystick.runtime.log_reader import LogReader
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """How many tiles the checkpoint's tree has, and by its path, for each that was written, where the former one is kept."""
+
+    tiles: int
+    written: Mapping[str, str | None]
+
+
+async def repair(reader: LogReader, checkpoint: Checkpoint, files: TileFiles, advance: Callable[[int], None]) -> Repaired:
+    """Make every hash tile of a checkpoint's tree what it must be; `advance` is told how many entries are hashed.
+
+    Requires that the checkpoint's signatures are verified, and that the files are locked.
+
+    Raises:
+        BrokenError: The entries are not the checkpoint's; nothing was changed.
+        LogUnavailableError: The log cannot be read.
+        OSError: A tile cannot be written; those that were are right.
+    """
+    builder, wrong, tiles = TileBuilder(), list[TilePath](), 0
+
+    def compare(made: Mapping[TilePath, bytes]) -> None:
+        nonlocal tiles
+        tiles += len(made)
+        for path, tile in made.items():
+            if not files.holds(path, tile):
+                files.stage(path, tile)
+                wrong.append(path)
+
+    while builder.size < checkpoint.size:
+        stop = min(checkpoint.size, (builder.size // TILE_WIDTH + BUNDLES) * TILE_WIDTH)
+        entries = await read_entries(reader, builder.size, stop, checkpoint.size)
+        grown = builder.append(leaf_hashes(entries))
+        compare({path: tile for path, tile in grown.items() if path.is_full})
+        advance(builder.size)
+    compare(builder.right_edge())
+    if builder.root() != checkpoint.root:
+        raise BrokenError(
+            f"the {checkpoint.size:,} entries hash to the root {builder.root().hex()}, and the checkpoint says"
+            f" {checkpoint.root.hex()}"
+        )
+    # From the leaves up, so that no tile is ever newer than one above it that a reader would compare with it.
+    wrong.sort(key=lambda path: (path.level, path.index))
+    return Repaired(tiles, {path.path(): files.put(path) for path in wrong})
