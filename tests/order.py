@@ -6,7 +6,8 @@ LONG = ["chaos", "e2e", "integration"]
 """Layers that begin first, so that no worker is left alone with one at the end."""
 
 _TOGETHER = {
-    "one chain": "e2e/test_bad_input e2e/test_fsck e2e/test_proofs e2e/test_reconcile e2e/test_replay e2e/test_settings",
+    "one chain": "e2e/test_audit_packages e2e/test_bad_input e2e/test_fsck e2e/test_proofs e2e/test_reconcile e2e/test_replay"
+    " e2e/test_settings",
     "a rough chain": "e2e/test_governance e2e/test_policies e2e/test_roster",
     "another rough chain": "e2e/test_exactly_once e2e/test_gateway e2e/test_groups e2e/test_real_data",
     "the card stream": "unit/simulate/test_card_stream unit/simulate/test_handbook_features property/trainer/test_features",
