@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 
+import asyncpg
 import pytest
 
 from tallystick.cli.provision import provision
@@ -72,6 +73,28 @@ async def test_a_notary_that_slept_through_its_succession_does_no_harm(installat
 
     assert first.exit_code == 1
     assert logged_sequences(entries) == every_partition(range(400))
+
+
+async def test_a_predecessor_that_stands_still_in_a_transaction_holds_nobody_up(installation: Installation) -> None:
+    """Whoever takes a log over ends the session that holds its row, as a notary does that is stopped in mid-commit.
+
+    Fails without that: the successor would wait for as long as the stopped one's connection lasts.
+    """
+    first = await installation.started()
+    await installation.send_decisions(range(10))
+    await installation.wait_for(40)
+    first.kill()
+    stopped = await installation.connect()
+    await stopped.execute("BEGIN")
+    await stopped.execute("UPDATE notary.logs SET size = size")
+
+    await installation.started()
+
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
+        await stopped.execute("COMMIT")
+    await installation.send_decisions(range(10, 20))
+    _, entries = await installation.wait_for(80)
+    assert logged_sequences(entries) == every_partition(range(20))
 
 
 @pytest.mark.parametrize("server", ["vault", "kafka"])

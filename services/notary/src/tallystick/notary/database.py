@@ -4,6 +4,7 @@ The database is the log's one arbiter: a log is as long as its row in `notary.lo
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -18,6 +19,7 @@ from tallystick.notary.state import Commit, Head, Position, Progress
 from tallystick.runtime import database
 from tallystick.runtime.settings import DatabaseSettings
 
+_log = logging.getLogger(__name__)
 _SCHEMA = files("tallystick.notary").joinpath("schema.sql").read_text
 _ROW = ("source_partition", "sequence", "log_index", "record_offset", "topic")
 _READ_POSITION = (
@@ -42,7 +44,12 @@ _OTHERS = (
     "SELECT origin, array_agg(source_partition) AS partitions FROM notary.partitions JOIN notary.logs USING (log)"
     " WHERE topic = $1 AND log <> $2 AND source_partition = ANY($3::int[]) GROUP BY origin ORDER BY origin"
 )
+_END_BLOCKING = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid = ANY(pg_blocking_pids($1))"
+)
 ACQUIRE_TIMEOUT_S = 5.0
+TAKE_OVER_AFTER_S = 2.0
+"""For how long a notary that takes a log over lets its predecessor end a transaction; far less than the command timeout."""
 
 
 class Database:
@@ -59,6 +66,14 @@ class Database:
         pool = await self._open()
         async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
             yield connection
+
+    async def end_blocking(self, session: int, after_s: float) -> None:
+        """Wait so long, then end those sessions of our user that hold up this one of ours (its process id in the server)."""
+        await asyncio.sleep(after_s)
+        async with self.transaction() as connection:
+            ended = await connection.fetch(_END_BLOCKING, session)
+        if ended:
+            _log.warning("%d sessions ended whose notary stands still in a transaction on a log that is taken over", len(ended))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -110,7 +125,7 @@ class Ledger:
             # Either way the row is locked: should an earlier commit of ours, reported as failed, still be under way in the
             # server, this waits for its end.
             if epoch is None:
-                row = await self._take_epoch(connection)
+                row = await self._take_over(connection)
             else:
                 row = await connection.fetchrow("SELECT * FROM notary.logs WHERE log = $1 FOR UPDATE", self._log)
             if row is None or (epoch is not None and row["epoch"] != epoch):
@@ -168,6 +183,16 @@ class Ledger:
             if recorded is None:
                 raise self._fenced()
 
+    async def _take_over(self, connection: asyncpg.Connection) -> asyncpg.Record:
+        # A predecessor that stands still in a transaction, or whose machine is gone, would hold the row for as long as its
+        # connection lasts, which may be hours. What it has not committed is not done: this one does it again.
+        ending = asyncio.create_task(self._database.end_blocking(connection.get_server_pid(), TAKE_OVER_AFTER_S))
+        try:
+            return await self._take_epoch(connection)
+        finally:
+            ending.cancel()
+            await asyncio.gather(ending, return_exceptions=True)
+
     async def _take_epoch(self, connection: asyncpg.Connection) -> asyncpg.Record:
         await connection.execute(
             "INSERT INTO notary.logs (log, origin, size, root, epoch) VALUES ($1, $2, 0, $3, 0) ON CONFLICT DO NOTHING",
@@ -181,10 +206,7 @@ class Ledger:
             " ON CONFLICT DO NOTHING",
             self._source_topic,
         )
-        return await connection.fetchrow(
-            "UPDATE notary.logs SET epoch = epoch + 1 WHERE log = $1 RETURNING *",
-            self._log,
-        )
+        return await connection.fetchrow("UPDATE notary.logs SET epoch = epoch + 1 WHERE log = $1 RETURNING *", self._log)
 
     async def _claim_partitions(self, connection: asyncpg.Connection) -> None:
         """Take the partitions for this log, the first time; refuse if any was another's, or was not this log's before."""
