@@ -1,10 +1,15 @@
 """Anchors beside a log, in a directory and in a bucket: the same behaviour of both."""
 
+import asyncio
+import copy
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tallystick.runtime import anchor_files
 from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogUnavailableError
 
@@ -67,6 +72,43 @@ async def test_a_receipt_is_replaced_and_dropped(files: AnchorFiles) -> None:
     for _ in range(2):
         await files.drop(10, "tsa1")
     assert (await files.receipts(10), await files.sizes()) == ({}, [])
+
+
+async def test_what_others_write_is_seen(files: AnchorFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is not listed again as long as it stays as it is, and it is as soon as another process has written there."""
+    monkeypatch.setattr(anchor_files, "_SETTLED_S", 0.0)
+    monkeypatch.setattr(anchor_files, "_BUCKET_S", 0.1)
+    await files.keep(10, b"note", "tsa1", b"one")
+    assert (await files.sizes(), await files.newest("tsa1")) == ([10], 10)
+    other = copy.copy(files)
+    other._listed = {}
+    await asyncio.sleep(0.2)
+    await other.keep(20, b"note", "tsa1", b"two")
+    await other.keep(20, b"note", "chain1", b"two")
+    await asyncio.sleep(0.2)
+    assert (await files.sizes(), await files.newest("chain1")) == ([10, 20], 20)
+    assert await files.receipts(20) == {"tsa1": b"two", "chain1": b"two"}
+
+
+async def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a year of anchors a bundle would take seconds. What changed a moment ago is listed again: clocks have steps."""
+    files = AnchorFiles(tmp_path.as_uri())
+    await files.keep(10, b"note", "tsa1", b"one")
+    listed: list[Path] = []
+    listdir = os.listdir
+
+    def recorded(path: Path) -> list[str]:
+        listed.append(path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", recorded)
+    folder = tmp_path / "anchors/0000000000"
+    for age_s in (60, 0):
+        os.utime(folder, (time.time() - age_s, time.time() - age_s))
+        listed.clear()
+        for _ in range(3):
+            assert (await files.covering(1), await files.receipts(10)) == ({"tsa1": (10, b"one")}, {"tsa1": b"one"})
+        assert (listed.count(folder) > 1) is (age_s == 0)
 
 
 async def test_what_lies_there_besides_is_passed_over(tmp_path: Path) -> None:

@@ -3,13 +3,20 @@
     <log>/anchors/<size div 10^9, 10 digits>/<size mod 10^9, 9 digits>.checkpoint     the signed checkpoint of that size
     <log>/anchors/<10 digits>/<9 digits>.<by>.json                                  the receipt of authority or contract <by>
 
-With leading zeros, the order of names is the order of sizes, and no folder grows without end.
+With leading zeros, the order of names is the order of sizes, and no folder grows without end. A folder holds hundreds of
+thousands of names after a year, so what is in it is remembered for as long as it stays as it is.
 """
 
 import asyncio
 import os
 import re
+import sys
+import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -24,7 +31,31 @@ T = TypeVar("T")
 FOLDER = "anchors"
 MAX_FILE_BYTES = 2**19
 _SHARD = 10**9
+_FOLDER = re.compile(r"[0-9]{10}")
 _RECEIPT = re.compile(r"([0-9]{9})\.([a-z0-9][a-z0-9-]{0,31})\.json")
+_SETTLED_S = 2.0
+"""How old a folder's last change must be for its time to tell it from the next one: clocks of file systems have steps."""
+_BUCKET_S = 10.0
+"""For how long a bucket's folder is believed to be as it was, apart from what was written here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The receipts in a folder, in the order of their sizes: two columns of one length, and who has any."""
+
+    state: object
+    sizes: "array[int]"
+    whose: Sequence[str]
+    active: frozenset[str]
+
+    def backwards(self) -> Iterator[tuple[int, str]]:
+        """Give all of them from the largest size on."""
+        return zip(reversed(self.sizes), reversed(self.whose), strict=True)
+
+    def since(self, first: int) -> Iterator[tuple[int, str]]:
+        """Give those of sizes from `first` on."""
+        for at in range(bisect_left(self.sizes, first), len(self.sizes)):
+            yield self.sizes[at], self.whose[at]
 
 
 class AnchorFiles:
@@ -44,6 +75,7 @@ class AnchorFiles:
             self._place = _Directory(Path(unquote(parts.path)))
         elif parts.scheme == "s3" and s3 is not None:
             self._place = _Bucket(Bucket(url, s3))
+        self._listed: dict[int, _Listed] = {}
 
     async def sizes(self, first: int = 0, limit: int = 1000) -> Sequence[int]:
         """Return the sizes, `first` and greater in their order, that have a receipt; at most `limit`."""
@@ -70,10 +102,12 @@ class AnchorFiles:
         # The checkpoint first: a receipt without it could not be explained.
         await _answered(self._place.write, f"{_stem(size)}.checkpoint", checkpoint)
         await _answered(self._place.write, f"{_stem(size)}.{by}.json", receipt)
+        self._listed.pop(size // _SHARD, None)
 
     async def drop(self, size: int, by: str) -> None:
         """Delete a receipt; fine if it is gone."""
         await _answered(self._place.delete, f"{_stem(size)}.{by}.json")
+        self._listed.pop(size // _SHARD, None)
 
     def _sizes(self, first: int, limit: int) -> Sequence[int]:
         found: dict[int, None] = {}
@@ -85,18 +119,19 @@ class AnchorFiles:
 
     def _newest(self, by: str) -> int | None:
         for shard in reversed(self._shards()):
-            if sizes := [size for size, whose in self._in(shard) if whose == by]:
-                return sizes[-1]
+            listed = self._in(shard)
+            if by in listed.active:
+                return next(size for size, whose in listed.backwards() if whose == by)
         return None
 
     def _receipts(self, size: int) -> Mapping[str, bytes]:
-        names = [by for _, by in self._in(size // _SHARD, f"{size % _SHARD:09d}.")]
-        return {by: self._receipt(size, by) for by in names}
+        names = takewhile(lambda found: found[0] == size, self._in(size // _SHARD).since(size))
+        return {by: self._receipt(size, by) for _, by in names}
 
     def _covering(self, size: int) -> Mapping[str, tuple[int, bytes]]:
         shards = self._shards()
         # Whoever has not anchored lately is not looked for: that could mean to read every name there is.
-        active = {by for _, by in self._in(shards[-1])} if shards else set()
+        active = self._in(shards[-1]).active if shards else frozenset()
         found: dict[str, tuple[int, bytes]] = {}
         for at, by in self._from(size):
             if by in active and by not in found:
@@ -114,16 +149,21 @@ class AnchorFiles:
     def _from(self, first: int) -> Iterator[tuple[int, str]]:
         for shard in self._shards():
             if shard >= first // _SHARD:
-                yield from (found for found in self._in(shard) if found[0] >= first)
+                yield from self._in(shard).since(first)
 
     def _shards(self) -> Sequence[int]:
-        return sorted(int(name) for name in self._place.names(FOLDER) if name.isdigit())
+        return sorted(int(name) for name in self._place.names(FOLDER) if _FOLDER.fullmatch(name))
 
-    def _in(self, shard: int, beginning: str = "") -> Sequence[tuple[int, str]]:
-        # There may be hundreds of thousands: what is not asked for is dropped before it is looked at closely.
-        names = [name for name in self._place.names(f"{FOLDER}/{shard:010d}") if name.startswith(beginning)]
-        matches = [match for name in names if (match := _RECEIPT.fullmatch(name))]
-        return sorted((shard * _SHARD + int(match[1]), match[2]) for match in matches)
+    def _in(self, shard: int) -> _Listed:
+        folder = f"{FOLDER}/{shard:010d}"
+        state, known = self._place.state(folder), self._listed.get(shard)
+        if known is not None and state is not None and known.state == state:
+            return known
+        matches = [match for name in self._place.names(folder) if (match := _RECEIPT.fullmatch(name))]
+        found = sorted((shard * _SHARD + int(match[1]), sys.intern(match[2])) for match in matches)
+        sizes, whose = array("q", (size for size, _ in found)), [by for _, by in found]
+        self._listed[shard] = listed = _Listed(state, sizes, whose, frozenset(whose))
+        return listed
 
 
 class _Place(Protocol):
@@ -131,6 +171,10 @@ class _Place(Protocol):
 
     def names(self, folder: str) -> Sequence[str]:
         """Return what is in a folder, nothing if there is none."""
+        ...
+
+    def state(self, folder: str) -> object:
+        """Return what is another as soon as other names are in a folder, None if that cannot be told now."""
         ...
 
     def read(self, path: str) -> bytes | None:
@@ -150,6 +194,9 @@ class _Nowhere:
     def names(self, folder: str) -> Sequence[str]:
         return []
 
+    def state(self, folder: str) -> object:
+        return None
+
     def read(self, path: str) -> bytes | None:
         return None
 
@@ -167,6 +214,11 @@ class _Directory:
     def names(self, folder: str) -> Sequence[str]:
         path = self._log / folder
         return os.listdir(path) if path.is_dir() else []  # noqa: PTH208  a Path a name takes ten times as long
+
+    def state(self, folder: str) -> object:
+        path = self._log / folder
+        changed_ns = path.stat().st_mtime_ns if path.is_dir() else 0
+        return changed_ns if time.time_ns() - changed_ns > _SETTLED_S * 1e9 else None
 
     def read(self, path: str) -> bytes | None:
         try:
@@ -194,8 +246,10 @@ class _Bucket:
         self._bucket = bucket
 
     def names(self, folder: str) -> Sequence[str]:
-        prefix = f"{folder}/"
-        return list({key.removeprefix(prefix).partition("/")[0]: None for key in self._bucket.keys(prefix)})
+        return self._bucket.names(f"{folder}/")
+
+    def state(self, folder: str) -> object:
+        return time.monotonic() // _BUCKET_S
 
     def read(self, path: str) -> bytes | None:
         try:

@@ -157,6 +157,13 @@ class Bucket:
         with self._answering(prefix):
             return [item["path"] for part in obstore.list(self._store, prefix) for item in part]
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of objects and folders directly below `prefix`, which ends at a slash."""
+        with self._answering(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix)
+            paths = [*found["common_prefixes"], *(item["path"] for item in found["objects"])]
+        return [path.removeprefix(prefix).strip("/") for path in paths]
+
     @contextmanager
     def _answering(self, key: str) -> Iterator[None]:
         try:
