@@ -213,6 +213,87 @@ def test_what_cannot_be_read_is_no_verdict(tmp_path: Path, capsys: pytest.Captur
     assert main(["repair", str(tmp_path / "log"), "--policy", str(tmp_path / "no")]) == 2
 
 
+def _elsewhere(folder: Path, name: str) -> None:
+    """Put a link in the place of a directory or file of the log; what was there lies elsewhere."""
+    place = folder / "log" / name
+    if place.exists():
+        place.rename(folder / "elsewhere")
+    elif name == ".lock":
+        (folder / "elsewhere").write_bytes(b"")
+    else:
+        (folder / "elsewhere").mkdir()
+    place.symlink_to(folder / "elsewhere")
+
+
+def _a_file(folder: Path, name: str) -> None:
+    place = folder / "log" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.write_bytes(b"x")
+
+
+def _dangling(folder: Path, name: str) -> None:
+    place = folder / "log" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.symlink_to("nowhere/at/all")
+
+
+ODD: dict[str, tuple[Callable[[Path, str], object], str]] = {
+    f"{name} is {what.__name__.strip('_')}": (what, name)
+    for name in (".lock", ".repair", ".damaged", "tile", "tile/0", "tile/1", "tile/0/002.p")
+    for what in (_elsewhere, _a_file, _dangling)
+    if (name, what) != (".lock", _a_file) and (name, what) not in (("tile", _a_file), ("tile", _dangling))
+} | {
+    "the lock is a pipe": (lambda folder, name: os.mkfifo(folder / "log" / name), ".lock"),
+    "the lock is a directory": (lambda folder, name: (folder / "log" / name).mkdir(), ".lock"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_nothing_is_followed_out_of_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
+    """Where a directory of the log is a link, a file or a pipe, nothing is written anywhere; people are told which it is."""
+    spoil, name = ODD[case]
+    write(tmp_path, SIZE)
+    for tile in tiles(tmp_path):
+        DAMAGES["a bit"](tile, tile.read_bytes())
+    spoil(tmp_path, name)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*") if path.name != ".lock"}
+    assert repair(tmp_path) == 2
+    told = capsys.readouterr().err
+    assert f"{tmp_path}/log/{name} is " in told
+    assert "no hash tile was changed" in told
+    assert "run this again" in told
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*") if path.name != ".lock"} == before
+
+
+@pytest.mark.parametrize("form", ["--json", "text"])
+def test_what_was_written_is_said_also_if_more_could_not_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """The disk is full in the middle: the tiles that are in place already are named, and where the damaged ones are."""
+    write(tmp_path, SIZE)
+    for tile in tiles(tmp_path):
+        DAMAGES["a bit"](tile, tile.read_bytes())
+    put = repair_files.TileFiles.put
+
+    def put_some(self: repair_files.TileFiles, path: TilePath) -> str | None:
+        if path.index == 2:
+            raise OSError(28, "No space left on device")
+        return put(self, path)
+
+    monkeypatch.setattr(repair_files.TileFiles, "put", put_some)
+    assert repair(tmp_path, *([form] if form == "--json" else [])) == 2
+    said = capsys.readouterr()
+    kept = {f"tile/0/00{number}": f"{tmp_path}/log/.damaged/tile/0/00{number}.1" for number in range(2)}
+    assert "tile/0/002.p/88 cannot be put in place: [Errno 28] No space left on device" in said.err
+    if form == "--json":
+        assert json.loads(said.out)["written"] == kept
+    else:
+        assert all(f"{path}: written; the damaged one is kept as {place}" in said.err for path, place in kept.items())
+    monkeypatch.undo()
+    assert repair(tmp_path) == 0
+    assert fsck(tmp_path) == 0
+
+
 def test_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """While another holds the log's lock nothing is done, and it is held while tiles are put in place."""
     monkeypatch.setattr(repair_files, "LOCK_WITHIN_S", 0.1)

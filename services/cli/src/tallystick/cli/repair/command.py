@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 from tallystick.cli.fsck.command import Bars
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.repair.files import TileFiles
-from tallystick.cli.repair.rebuilding import Repaired, repair
+from tallystick.cli.repair.rebuilding import Repaired, UnfinishedError, repair
 from tallystick.cli.verify.screen import print_refusal, print_rows
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.notes import Note
@@ -55,6 +56,8 @@ def run(args: Namespace) -> int:
         return 1
     except (UnreadableError, OSError, ValueError) as error:
         sys.stderr.write(f"tallystick repair: {error}\n")
+        if isinstance(error, UnfinishedError):
+            _print_unfinished(error, args.json)
         return 2
     if args.json:
         said = {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex(), "tiles": done.tiles}
@@ -92,10 +95,25 @@ def _print(checkpoint: Checkpoint, done: Repaired) -> None:
     rows = [(checkpoint.origin, f"{checkpoint.size:,} entries, root {checkpoint.root.hex()}")]
     lost = sum(kept is None for kept in done.written.values())
     rows.append(("", f"{done.tiles:,} hash tiles: {lost:,} were missing, {len(done.written) - lost:,} damaged"))
-    shown = list(done.written.items())[:SHOWN]
-    rows += [(path, f"written; the damaged one is kept as {kept}" if kept else "written") for path, kept in shown]
-    if len(done.written) > SHOWN:
-        rows.append(("", f"and {len(done.written) - SHOWN:,} more (--json names all)"))
+    rows += _rows(done.written)
     notes = [("✓", "every entry hashes into every tile, and all of them to the signed checkpoint")]
     notes.append(("?", "not checked: what the entries mean, other sizes' partial tiles, anchors (fsck)"))
     print_rows("REPAIRED" if done.written else "NOTHING TO REPAIR", True, rows, notes)
+
+
+def _print_unfinished(error: UnfinishedError, as_json: bool) -> None:
+    """Say what was written all the same."""
+    if as_json:
+        write_json({"repaired": False, "reason": str(error), "written": dict(error.written)})
+        return
+    sys.stderr.write(f"{len(error.written):,} hash tiles were written before that:\n")
+    for path, said in _rows(error.written):
+        sys.stderr.write(f"  {path or '...'}: {said}\n")
+
+
+def _rows(written: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    shown = list(written.items())[:SHOWN]
+    rows = [(path, f"written; the damaged one is kept as {kept}" if kept else "written") for path, kept in shown]
+    if len(written) > SHOWN:
+        rows.append(("", f"and {len(written) - SHOWN:,} more (--json names all)"))
+    return rows

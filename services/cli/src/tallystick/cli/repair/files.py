@@ -11,11 +11,13 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import TILE_WIDTH, TilePath
@@ -33,6 +35,17 @@ class LockedError(OSError):
     """Somebody else is at work in the log's directory."""
 
 
+class OddPlaceError(OSError):
+    """What is on the way to a file is not what a log has there: a link leads elsewhere, a pipe keeps waiting."""
+
+    def __init__(self, path: Path, wanted: str) -> None:
+        is_link = path.is_symlink()
+        super().__init__(
+            f"{path} is {'a symbolic link' if is_link else 'something else'}, not {wanted}: no hash tile was changed. "
+            f"{f'Put {wanted} in its place' if is_link else 'Move it away'}, and run this again"
+        )
+
+
 class TileFiles:
     """One log's hash tiles. All methods raise OSError."""
 
@@ -42,7 +55,8 @@ class TileFiles:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the log's lock, and begin with nothing staged. Raises LockedError."""
-        with (self._log / LOCK).open("a") as lock:
+        self._require_directories(self._log / STAGED)
+        with _open_lock(self._log / LOCK) as lock:
             self._lock(lock.fileno())
             shutil.rmtree(self._log / STAGED, ignore_errors=True)
             yield  # closing the file releases the lock
@@ -56,7 +70,9 @@ class TileFiles:
         return present == tile
 
     def stage(self, path: TilePath, tile: bytes) -> None:
-        """Write a tile that is to be put in place later, durably."""
+        """Write a tile that is to be put in place later, durably. Raises OddPlaceError if it could not be put there."""
+        for place in (self._log, self._log / DAMAGED):
+            self._require_directories((place / path.path()).parent)
         target = self._log / STAGED / path.path()
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, tile)
@@ -116,12 +132,33 @@ class TileFiles:
         self._sync_up(kept.parent)
         return str(kept)
 
+    def _require_directories(self, directory: Path) -> None:
+        """Raise OddPlaceError if anything from the log's directory down to this one is there and no directory itself."""
+        below = [each for each in (directory, *directory.parents) if each.is_relative_to(self._log) and each != self._log]
+        for each in reversed(below):
+            if os.path.lexists(each) and (each.is_symlink() or not each.is_dir()):
+                raise OddPlaceError(each, "a directory")
+
     def _sync_up(self, directory: Path) -> None:
         """Make names durable, up to the log's directory: any on the way may be new."""
         for each in (directory, *directory.parents):
             sync(each)
             if each == self._log:
                 return
+
+
+def _open_lock(path: Path) -> BinaryIO:
+    """Open the lock's file, made if there is none; never what a link names, and without waiting for a pipe's other end."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise OddPlaceError(path, "a regular file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OddPlaceError(path, "a regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def _is_regular(path: Path) -> bool:

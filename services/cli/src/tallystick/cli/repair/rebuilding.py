@@ -23,6 +23,14 @@ class Repaired:
     written: Mapping[str, str | None]
 
 
+class UnfinishedError(OSError):
+    """A tile could not be put in place; `written` are those that were before it, as in `Repaired`."""
+
+    def __init__(self, path: TilePath, error: OSError, written: Mapping[str, str | None]) -> None:
+        super().__init__(f"{path.path()} cannot be put in place: {error}. Mend that, and run this again: it does what is left")
+        self.written = written
+
+
 async def repair(reader: LogReader, checkpoint: Checkpoint, files: TileFiles, advance: Callable[[int], None]) -> Repaired:
     """Make every hash tile of a checkpoint's tree what it must be; `advance` is told how many entries are hashed.
 
@@ -31,7 +39,8 @@ async def repair(reader: LogReader, checkpoint: Checkpoint, files: TileFiles, ad
     Raises:
         BrokenError: The entries are not the checkpoint's; nothing was changed.
         LogUnavailableError: The log cannot be read.
-        OSError: A tile cannot be written; those that were are right.
+        UnfinishedError: A tile cannot be put in place; those that were are right.
+        OSError: A tile cannot be read or written; none was changed.
     """
     builder, wrong, tiles = TileBuilder(), list[TilePath](), 0
 
@@ -57,4 +66,10 @@ async def repair(reader: LogReader, checkpoint: Checkpoint, files: TileFiles, ad
         )
     # From the leaves up, so that no tile is ever newer than one above it that a reader would compare with it.
     wrong.sort(key=lambda path: (path.level, path.index))
-    return Repaired(tiles, {path.path(): files.put(path) for path in wrong})
+    written = dict[str, str | None]()
+    for path in wrong:
+        try:
+            written[path.path()] = files.put(path)
+        except OSError as error:
+            raise UnfinishedError(path, error, written) from error
+    return Repaired(tiles, written)
