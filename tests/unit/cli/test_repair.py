@@ -159,6 +159,20 @@ def test_a_partial_tile_for_which_a_full_one_stands_is_not_missed(tmp_path: Path
     assert json.loads(capsys.readouterr().out)["written"] == {"tile/0/001.p/1": None}
 
 
+def test_a_full_tile_that_is_too_long_stands_for_no_partial_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the log refuses it, though it begins as it should."""
+    write(tmp_path, 257)
+    log = tmp_path / "log"
+    write(tmp_path / "more", 512)
+    shutil.rmtree(log / "tile/0/001.p")
+    (log / "tile/0/001").write_bytes((tmp_path / "more/log/tile/0/001").read_bytes() + b"x")
+    assert fsck(tmp_path) != 0
+    capsys.readouterr()
+    assert repair(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["written"] == {"tile/0/001.p/1": None}
+    assert fsck(tmp_path) == 0
+
+
 def _flip(file: Path) -> None:
     data = file.read_bytes()
     file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

@@ -66,7 +66,7 @@ class TileFiles:
         present = self._read(path)
         if present is None and not path.is_full:
             full = self._read(path.full())
-            return full is not None and full[: len(tile)] == tile
+            return full is not None and len(full) == TILE_WIDTH * HASH_SIZE and full.startswith(tile)
         return present == tile
 
     def stage(self, path: TilePath, tile: bytes) -> None:
