@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -227,6 +227,47 @@ def test_what_cannot_be_read_is_no_verdict(tmp_path: Path, capsys: pytest.Captur
     assert main(["repair", str(tmp_path / "log"), "--policy", str(tmp_path / "no")]) == 2
 
 
+@pytest.fixture
+def strict_umask() -> Iterator[None]:
+    """Make new files for their owner alone."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o664])
+def test_whoever_could_read_a_tile_still_can(tmp_path: Path, mode: int, request: pytest.FixtureRequest) -> None:
+    """A new tile has the damaged one's mode, or a neighbour's, or one by the directory's, whatever the user's umask is."""
+    write(tmp_path, SIZE)
+    log = tmp_path / "log"
+    readers = mode & 0o066
+    for path in (log, *log.rglob("*")):
+        path.chmod(0o700 | readers | readers >> 2 if path.is_dir() else mode)
+    request.getfixturevalue("strict_umask")
+    DAMAGES["a bit"](log / "tile/0/000", (log / "tile/0/000").read_bytes())
+    (log / "tile/0/001").unlink()
+    shutil.rmtree(log / "tile/1")
+    assert repair(tmp_path) == 0
+    assert {path.relative_to(log).as_posix(): path.stat().st_mode & 0o777 for path in tiles(tmp_path)} == {
+        path.relative_to(log).as_posix(): mode for path in tiles(tmp_path)
+    }
+    assert {(log / name).stat().st_mode & 0o077 for name in ("tile/1", "tile/1/000.p")} == {readers | readers >> 2}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_tile_is_still_the_notary_s_if_root_repaired_it(tmp_path: Path) -> None:
+    """Owner and group are those of the damaged one, of a neighbour, or of the directory."""
+    write(tmp_path, SIZE)
+    log = tmp_path / "log"
+    for path in (log, *log.rglob("*")):
+        os.chown(path, 1234, 2345)
+    DAMAGES["a bit"](log / "tile/0/000", (log / "tile/0/000").read_bytes())
+    (log / "tile/0/001").unlink()
+    shutil.rmtree(log / "tile/1")
+    assert repair(tmp_path) == 0
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (log / "tile").rglob("*")} == {(1234, 2345)}
+
+
 def _elsewhere(folder: Path, name: str) -> None:
     """Put a link in the place of a directory or file of the log; what was there lies elsewhere."""
     place = folder / "log" / name
@@ -357,9 +398,7 @@ def test_what_replaces_a_tile_is_on_disk_first(tmp_path: Path, monkeypatch: pyte
     assert repair(tmp_path) == 0
     below = "tile/0/000.p"
     assert done == [
-        ("sync", f".repair/{below}/.3.new"),
-        ("name", f".repair/{below}/3"),
-        ("sync", f".repair/{below}"),
+        ("sync", f".repair/{below}/3"),
         ("name", f".damaged/{below}/3.1"),
         *(("sync", folder) for folder in (f".damaged/{below}", ".damaged/tile/0", ".damaged/tile", ".damaged", ".")),
         ("name", f"{below}/3"),

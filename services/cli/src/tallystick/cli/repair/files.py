@@ -14,14 +14,14 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from tallystick.merkle.hashing import HASH_SIZE
 from tallystick.merkle.tiles import TILE_WIDTH, TilePath
-from tallystick.runtime.durable_files import replace_file, sync
+from tallystick.runtime.durable_files import sync
 from tallystick.runtime.regular_files import IrregularFileError, open_regular
 
 STAGED, DAMAGED, LOCK = ".repair", ".damaged", ".lock"
@@ -75,13 +75,18 @@ class TileFiles:
             self._require_directories((place / path.path()).parent)
         target = self._log / STAGED / path.path()
         target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, tile)
+        with target.open("wb") as file:
+            file.write(tile)
+            file.flush()
+            like = self._like(self._log / path.path())
+            _own(file.fileno(), like, stat.S_IMODE(like.st_mode) & 0o666 | stat.S_IRUSR)
+            os.fsync(file.fileno())
 
     def put(self, path: TilePath) -> str | None:
         """Put a staged tile in its place, durably; return where what was there is kept, None if nothing was there."""
         target = self._log / path.path()
         kept = self._keep(target, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._make_directories(target.parent)
         (self._log / STAGED / path.path()).replace(target)
         self._sync_up(target.parent)
         return kept
@@ -132,6 +137,31 @@ class TileFiles:
         self._sync_up(kept.parent)
         return str(kept)
 
+    def _like(self, target: Path) -> os.stat_result:
+        """Return whose mode and owner a new tile has: the damaged one's, else a tile's beside it, else a directory's above."""
+        with suppress(OSError):
+            if stat.S_ISREG((damaged := target.lstat()).st_mode):
+                return damaged
+        if target.parent.is_dir():
+            with os.scandir(target.parent) as beside:
+                for each in beside:
+                    if each.is_file(follow_symlinks=False):
+                        return each.stat()
+        return next(directory for directory in target.parents if directory.is_dir()).stat()
+
+    def _make_directories(self, directory: Path) -> None:
+        """Make a directory, and those above it, each with the mode and owner of the one that it is in."""
+        if directory.is_dir():
+            return
+        self._make_directories(directory.parent)
+        directory.mkdir()
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            like = directory.parent.stat()
+            _own(descriptor, like, stat.S_IMODE(like.st_mode))
+        finally:
+            os.close(descriptor)
+
     def _require_directories(self, directory: Path) -> None:
         """Raise OddPlaceError if anything from the log's directory down to this one is there and no directory itself."""
         below = [each for each in (directory, *directory.parents) if each.is_relative_to(self._log) and each != self._log]
@@ -159,6 +189,17 @@ def _open_lock(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise OddPlaceError(path, "a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def _own(descriptor: int, like: os.stat_result, mode: int) -> None:
+    """Give a file the mode, and the owner of another: whoever read that reads this, whatever the umask and the user are.
+
+    Where that is not permitted (only root gives files away), or the file system has no such thing, it stays as it is.
+    """
+    with suppress(OSError):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    with suppress(OSError):
+        os.fchmod(descriptor, mode)
 
 
 def _is_regular(path: Path) -> bool:
