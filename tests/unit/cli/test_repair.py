@@ -1,5 +1,6 @@
 """`tallystick repair`: hash tiles come back from the entries, to the byte; nothing else is touched, whatever happens."""
 
+import errno
 import fcntl
 import json
 import multiprocessing
@@ -404,6 +405,42 @@ def test_what_replaces_a_tile_is_on_disk_first(tmp_path: Path, monkeypatch: pyte
         ("name", f"{below}/3"),
         *(("sync", folder) for folder in (below, "tile/0", "tile", ".")),
     ]
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.ENOTSUP])
+def test_where_no_file_has_two_names_the_damaged_one_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """On disk before the tile is replaced; ended between the two and begun again, there is one copy."""
+    write(tmp_path, 3)
+    (tile,) = tiles(tmp_path)
+    sound, kept, log = tile.read_bytes(), tmp_path / "log/.damaged/tile/0/000.p", tmp_path / "log"
+    tile.write_bytes(b"damaged")
+    done, fsync, replace = list[str](), os.fsync, Path.replace
+
+    def refused(*_: object) -> None:
+        raise OSError(refusal, os.strerror(refusal))
+
+    def synced(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(os.path.relpath(Path(f"/proc/self/fd/{descriptor}").readlink(), log))
+
+    def ends(path: Path, target: Path) -> Path:
+        if target == tile:
+            assert (tile.read_bytes(), (kept / "3.1").read_bytes()) == (b"damaged", b"damaged")
+            assert ".damaged/tile/0/000.p/.3.1.new" in done
+            assert done[-1] == "."
+            raise OSError(errno.EIO, "the end")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "link", refused)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", synced)
+        patch.setattr(Path, "replace", ends)
+        assert repair(tmp_path) == 2
+    assert repair(tmp_path) == 0
+    assert tile.read_bytes() == sound
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == {"3.1": b"damaged"}
 
 
 def work(folder: Path, kill_at: tuple[str, int] | None, lines_file: Path | None) -> None:

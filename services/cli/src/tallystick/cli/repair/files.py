@@ -9,6 +9,7 @@ Killed anywhere, it leaves each tile as it was or as it should be, and the next 
 
 import errno
 import fcntl
+import filecmp
 import os
 import shutil
 import stat
@@ -29,6 +30,8 @@ LOCK_WITHIN_S = 5.0
 """A notary holds the lock for a moment at a time; whoever holds it for longer is another repair."""
 _READABLE_AGAIN = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing of the file."""
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+"""What says that a file cannot have a second name here: vfat, some FUSE, `fs.protected_hardlinks`."""
 
 
 class LockedError(OSError):
@@ -127,11 +130,11 @@ class TileFiles:
             kept = self._log / DAMAGED / f"{path.path()}.{number}"
             if not os.path.lexists(kept):
                 break
-            if kept.lstat().st_ino == target.lstat().st_ino:  # by a run that was killed then
+            if _is_same(kept, target):  # by a run that was killed then
                 return str(kept)
         kept.parent.mkdir(parents=True, exist_ok=True)
         if _is_regular(target):
-            os.link(target, kept)  # a second name: nobody who reads the tile misses it for a moment
+            _keep_beside(target, kept)
         else:
             target.rename(kept)
         self._sync_up(kept.parent)
@@ -200,6 +203,27 @@ def _own(descriptor: int, like: os.stat_result, mode: int) -> None:
         os.fchown(descriptor, like.st_uid, like.st_gid)
     with suppress(OSError):
         os.fchmod(descriptor, mode)
+
+
+def _keep_beside(target: Path, kept: Path) -> None:
+    """Give a file a second name, so that nobody who reads it misses it for a moment; a copy where there are no such names."""
+    try:
+        os.link(target, kept)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        temporary = kept.with_name(f".{kept.name}.new")
+        with os.fdopen(open_regular(target), "rb") as source, temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        temporary.replace(kept)
+
+
+def _is_same(kept: Path, target: Path) -> bool:
+    if kept.lstat().st_ino == target.lstat().st_ino:
+        return True
+    return _is_regular(kept) and _is_regular(target) and filecmp.cmp(kept, target, shallow=False)
 
 
 def _is_regular(path: Path) -> bool:
