@@ -311,6 +311,17 @@ def test_what_is_no_head_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "is not SIZE:ROOT" in capsys.readouterr().err
 
 
+def test_it_is_said_that_the_policy_s_own_keys_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A governance log, which may have added keys or retired them, is not read: help and refusal say so."""
+    write(tmp_path, 3, cosigned=1)
+    assert repair(tmp_path) == 1
+    refusal = " ".join(capsys.readouterr().out.split())
+    assert "only a policy's own keys count here, not what the governance log added or retired since" in refusal
+    with pytest.raises(SystemExit):
+        main(["repair", "--help"])
+    assert "not what the governance log added or retired since" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_trust_policy_s_folder_will_do(folder: Path) -> None:
     """An operator's logs are named by a trust policy."""
     publish(decision_log(decisions(World(), SIZE)), folder / "log")

@@ -34,7 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--policy",
         metavar="PATH",
         required=True,
-        help="the trust policy's folder (log.policy, trust.toml), or a tlog-policy file",
+        help="the trust policy's folder (log.policy, trust.toml), or a tlog-policy file; only the keys that it names count, not"
+        " what the governance log added or retired since",
     )
     parser.add_argument(
         "--head",
@@ -45,8 +46,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="write what was done as JSON")
     parser.epilog = (
-        "Stop the log's notary first, and run this as the notary's user. Exit codes: 0 every hash tile is as the checkpoint has"
-        " it, 1 it cannot be made so from the entries (nothing was changed), 2 something cannot be read or written."
+        "Stop the log's notary first, and run this as the notary's user. Exit codes: 0 every hash tile is as the checkpoint (or"
+        " --head) has it, 1 it cannot be made so from the entries (nothing was changed), 2 something cannot be read or written."
     )
 
 
@@ -116,7 +117,10 @@ def _believed(data: bytes, policy: LogPolicy) -> Checkpoint:
     try:
         return policy.verify_checkpoint(data, Checkpoint.parse(Note.parse(data).text).origin).checkpoint
     except ValueError as error:
-        raise RefusedError(f"the checkpoint is refused: {error}. {RESTORE}; or name the policy that this log has") from error
+        raise RefusedError(
+            f"the checkpoint is refused: {error}. {RESTORE}; or name a policy that has the keys of this log and its witnesses"
+            " as they are now: only a policy's own keys count here, not what the governance log added or retired since"
+        ) from error
 
 
 def _print(checkpoint: Checkpoint, head: Checkpoint, done: Repaired) -> None:
