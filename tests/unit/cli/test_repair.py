@@ -1,6 +1,5 @@
 """`tallystick repair`: hash tiles come back from the entries, to the byte; nothing else is touched, whatever happens."""
 
-import errno
 import fcntl
 import json
 import multiprocessing
@@ -9,8 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -21,13 +19,8 @@ import pytest
 import tallystick.cli.repair
 from tallystick.cli.main import main
 from tallystick.cli.repair import files as repair_files
-from tallystick.merkle.hashing import leaf_hashes
-from tallystick.merkle.tiles import TileBuilder, TilePath, encode_bundle
-from tallystick.notary.directory import LogDirectory
-from tallystick.notary.errors import CorruptLogError
-from tallystick.notary.tree import Tree
+from tallystick.merkle.tiles import TilePath
 
-from ...vectors.tlog.cases.log import entry, tree
 from ..trust.helpers import World
 from .logs import decision_log, decisions, publish
 from .test_fsck_any_log import fsck, write
@@ -215,102 +208,6 @@ def test_nothing_is_changed_where_the_entries_are_not_the_checkpoint_s(
     assert sorted(path.name for path in (tmp_path / "log").iterdir()) == [".lock", "checkpoint", "tile"]
 
 
-SIGNED, COMMITTED = 257, 400
-
-
-def ahead(folder: Path) -> str:
-    """Write a log whose notary committed and published more than is signed yet; return its head as `--head` takes it."""
-    write(folder / "signed", SIGNED)
-    write(folder, COMMITTED)
-    shutil.copytree(folder / "signed/log", folder / "log", dirs_exist_ok=True)
-    return f"{COMMITTED}:{b64encode(tree().root(COMMITTED)).decode()}"
-
-
-@pytest.mark.parametrize("damage", ["gone", "a bit", "too short"])
-def test_what_is_committed_and_not_signed_is_repaired_by_the_head_that_the_notary_names(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
-) -> None:
-    """The notary says what to do; the signed checkpoint alone does not know that tile. Then the notary goes on."""
-    head = ahead(tmp_path)
-    sound = contents(tmp_path)
-    files = LogDirectory(tmp_path / "log", tmp_path / "staging")
-    root = tree().root(COMMITTED)
-    assert Tree.load(COMMITTED, root, files.read_tile).root() == root
-    for tile in (tmp_path / "log/tile/0/001.p").iterdir():
-        DAMAGES[damage](tile, tile.read_bytes())
-    with pytest.raises(CorruptLogError, match="anew from the entries") as stopped:
-        Tree.load(COMMITTED, root, files.read_tile)
-    assert f"`tallystick repair --head {head}`" in str(stopped.value)
-    assert repair(tmp_path) == 0
-    assert "if the notary named a head, give it with --head" in capsys.readouterr().out
-    with pytest.raises(CorruptLogError):
-        Tree.load(COMMITTED, root, files.read_tile)
-    assert repair(tmp_path, "--head", head) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("REPAIRED\n")
-    assert f"{COMMITTED} entries, root {root.hex()}" in told
-    assert f"nobody signed yet what is beyond {SIGNED}" in told
-    assert contents(tmp_path) == sound
-    assert Tree.load(COMMITTED, root, files.read_tile).root() == root
-
-
-def test_with_a_head_the_signed_checkpoint_s_own_tiles_are_repaired_too(tmp_path: Path) -> None:
-    """Both are read: the one by whoever checks the log, the other by the notary."""
-    head = ahead(tmp_path)
-    sound = contents(tmp_path)
-    for tile in tiles(tmp_path):
-        tile.unlink()
-    assert repair(tmp_path, "--head", head) == 0
-    assert contents(tmp_path) == sound
-    assert repair(tmp_path, "--head", head) == 0
-
-
-def _root(entries: list[bytes]) -> str:
-    builder = TileBuilder()
-    builder.append(leaf_hashes(entries))
-    return f"{len(entries)}:{b64encode(builder.root()).decode()}"
-
-
-def _another_beginning(log: Path) -> str:
-    """Change an entry that is signed; return the head that the entries have then."""
-    bundle = log / "tile/entries/000"
-    bundle.write_bytes(encode_bundle([b"another", *(entry(index) for index in range(1, 256))]))
-    return _root([b"another", *(entry(index) for index in range(1, COMMITTED))])
-
-
-HEADS: dict[str, tuple[Callable[[Path], str], str]] = {
-    "another root": (lambda _: _root([b"x"] * COMMITTED), "or --head is not this log's"),
-    "larger than the entries": (lambda _: _root([entry(index) for index in range(COMMITTED + 1)]), "a file is missing"),
-    "smaller than the checkpoint": (lambda _: _root([entry(index) for index in range(SIGNED - 1)]), "Leave --head out"),
-    "another root than the checkpoint's": (lambda _: _root([b"x"] * SIGNED), "and --head says"),
-    "not with the checkpoint as its prefix": (_another_beginning, "257 entries hash to the root"),
-}
-
-
-@pytest.mark.parametrize("case", HEADS)
-def test_a_head_that_is_not_this_log_s_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
-    """The entries must have its root, and begin with the signed checkpoint's."""
-    ahead(tmp_path)
-    make, reason = HEADS[case]
-    head = make(tmp_path / "log")
-    for tile in tiles(tmp_path):
-        DAMAGES["a bit"](tile, tile.read_bytes())
-    before = contents(tmp_path)
-    assert repair(tmp_path, "--json", "--head", head) == 1
-    said = json.loads(capsys.readouterr().out)
-    assert reason in said["reason"]
-    assert "Nothing was changed" in said["reason"]
-    assert contents(tmp_path) == before
-
-
-@pytest.mark.parametrize("head", ["", "400", "x:" + "A" * 43 + "=", "-1:" + "A" * 43 + "=", "400:AAAA", "400:" + "é" * 44])
-def test_what_is_no_head_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], head: str) -> None:
-    """Its form is named."""
-    with pytest.raises(SystemExit, match="2"):
-        repair(tmp_path, f"--head={head}")
-    assert "is not SIZE:ROOT" in capsys.readouterr().err
-
-
 def test_it_is_said_that_the_policy_s_own_keys_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A governance log, which may have added keys or retired them, is not read: help and refusal say so."""
     write(tmp_path, 3, cosigned=1)
@@ -339,128 +236,6 @@ def test_what_cannot_be_read_is_no_verdict(tmp_path: Path, capsys: pytest.Captur
     assert "checkpoint: not found" in capsys.readouterr().err
     assert not (tmp_path / ".lock").exists()
     assert main(["repair", str(tmp_path / "log"), "--policy", str(tmp_path / "no")]) == 2
-
-
-@pytest.fixture
-def strict_umask() -> Iterator[None]:
-    """Make new files for their owner alone."""
-    before = os.umask(0o077)
-    yield
-    os.umask(before)
-
-
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o664])
-def test_whoever_could_read_a_tile_still_can(tmp_path: Path, mode: int, request: pytest.FixtureRequest) -> None:
-    """A new tile has the damaged one's mode, or a neighbour's, or one by the directory's, whatever the user's umask is."""
-    write(tmp_path, SIZE)
-    log = tmp_path / "log"
-    readers = mode & 0o066
-    for path in (log, *log.rglob("*")):
-        path.chmod(0o700 | readers | readers >> 2 if path.is_dir() else mode)
-    request.getfixturevalue("strict_umask")
-    DAMAGES["a bit"](log / "tile/0/000", (log / "tile/0/000").read_bytes())
-    (log / "tile/0/001").unlink()
-    shutil.rmtree(log / "tile/1")
-    assert repair(tmp_path) == 0
-    assert {path.relative_to(log).as_posix(): path.stat().st_mode & 0o777 for path in tiles(tmp_path)} == {
-        path.relative_to(log).as_posix(): mode for path in tiles(tmp_path)
-    }
-    assert {(log / name).stat().st_mode & 0o077 for name in ("tile/1", "tile/1/000.p")} == {readers | readers >> 2}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_tile_is_still_the_notary_s_if_root_repaired_it(tmp_path: Path) -> None:
-    """Owner and group are those of the damaged one, of a neighbour, or of the directory."""
-    write(tmp_path, SIZE)
-    log = tmp_path / "log"
-    for path in (log, *log.rglob("*")):
-        os.chown(path, 1234, 2345)
-    DAMAGES["a bit"](log / "tile/0/000", (log / "tile/0/000").read_bytes())
-    (log / "tile/0/001").unlink()
-    shutil.rmtree(log / "tile/1")
-    assert repair(tmp_path) == 0
-    assert {(path.stat().st_uid, path.stat().st_gid) for path in (log / "tile").rglob("*")} == {(1234, 2345)}
-
-
-def _elsewhere(folder: Path, name: str) -> None:
-    """Put a link in the place of a directory or file of the log; what was there lies elsewhere."""
-    place = folder / "log" / name
-    if place.exists():
-        place.rename(folder / "elsewhere")
-    elif name == ".lock":
-        (folder / "elsewhere").write_bytes(b"")
-    else:
-        (folder / "elsewhere").mkdir()
-    place.symlink_to(folder / "elsewhere")
-
-
-def _a_file(folder: Path, name: str) -> None:
-    place = folder / "log" / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.write_bytes(b"x")
-
-
-def _dangling(folder: Path, name: str) -> None:
-    place = folder / "log" / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.symlink_to("nowhere/at/all")
-
-
-ODD: dict[str, tuple[Callable[[Path, str], object], str]] = {
-    f"{name} is {what.__name__.strip('_')}": (what, name)
-    for name in (".lock", ".repair", ".damaged", "tile", "tile/0", "tile/1", "tile/0/002.p")
-    for what in (_elsewhere, _a_file, _dangling)
-    if (name, what) != (".lock", _a_file) and (name, what) not in (("tile", _a_file), ("tile", _dangling))
-} | {
-    "the lock is a pipe": (lambda folder, name: os.mkfifo(folder / "log" / name), ".lock"),
-    "the lock is a directory": (lambda folder, name: (folder / "log" / name).mkdir(), ".lock"),
-}
-
-
-@pytest.mark.parametrize("case", ODD)
-def test_nothing_is_followed_out_of_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
-    """Where a directory of the log is a link, a file or a pipe, nothing is written anywhere; people are told which it is."""
-    spoil, name = ODD[case]
-    write(tmp_path, SIZE)
-    for tile in tiles(tmp_path):
-        DAMAGES["a bit"](tile, tile.read_bytes())
-    spoil(tmp_path, name)
-    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*") if path.name != ".lock"}
-    assert repair(tmp_path) == 2
-    told = capsys.readouterr().err
-    assert f"{tmp_path}/log/{name} is " in told
-    assert "no hash tile was changed" in told
-    assert "run this again" in told
-    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*") if path.name != ".lock"} == before
-
-
-@pytest.mark.parametrize("form", ["--json", "text"])
-def test_what_was_written_is_said_also_if_more_could_not_be(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
-) -> None:
-    """The disk is full in the middle: the tiles that are in place already are named, and where the damaged ones are."""
-    write(tmp_path, SIZE)
-    for tile in tiles(tmp_path):
-        DAMAGES["a bit"](tile, tile.read_bytes())
-    put = repair_files.TileFiles.put
-
-    def put_some(self: repair_files.TileFiles, path: TilePath) -> str | None:
-        if path.index == 2:
-            raise OSError(28, "No space left on device")
-        return put(self, path)
-
-    monkeypatch.setattr(repair_files.TileFiles, "put", put_some)
-    assert repair(tmp_path, *([form] if form == "--json" else [])) == 2
-    said = capsys.readouterr()
-    kept = {f"tile/0/00{number}": f"{tmp_path}/log/.damaged/tile/0/00{number}.1" for number in range(2)}
-    assert "tile/0/002.p/88 cannot be put in place: [Errno 28] No space left on device" in said.err
-    if form == "--json":
-        assert json.loads(said.out)["written"] == kept
-    else:
-        assert all(f"{path}: written; the damaged one is kept as {place}" in said.err for path, place in kept.items())
-    monkeypatch.undo()
-    assert repair(tmp_path) == 0
-    assert fsck(tmp_path) == 0
 
 
 def test_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -518,42 +293,6 @@ def test_what_replaces_a_tile_is_on_disk_first(tmp_path: Path, monkeypatch: pyte
         ("name", f"{below}/3"),
         *(("sync", folder) for folder in (below, "tile/0", "tile", ".")),
     ]
-
-
-@pytest.mark.parametrize("refusal", [errno.EPERM, errno.ENOTSUP])
-def test_where_no_file_has_two_names_the_damaged_one_is_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
-) -> None:
-    """On disk before the tile is replaced; ended between the two and begun again, there is one copy."""
-    write(tmp_path, 3)
-    (tile,) = tiles(tmp_path)
-    sound, kept, log = tile.read_bytes(), tmp_path / "log/.damaged/tile/0/000.p", tmp_path / "log"
-    tile.write_bytes(b"damaged")
-    done, fsync, replace = list[str](), os.fsync, Path.replace
-
-    def refused(*_: object) -> None:
-        raise OSError(refusal, os.strerror(refusal))
-
-    def synced(descriptor: int) -> None:
-        fsync(descriptor)
-        done.append(os.path.relpath(Path(f"/proc/self/fd/{descriptor}").readlink(), log))
-
-    def ends(path: Path, target: Path) -> Path:
-        if target == tile:
-            assert (tile.read_bytes(), (kept / "3.1").read_bytes()) == (b"damaged", b"damaged")
-            assert ".damaged/tile/0/000.p/.3.1.new" in done
-            assert done[-1] == "."
-            raise OSError(errno.EIO, "the end")
-        return replace(path, target)
-
-    monkeypatch.setattr(os, "link", refused)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", synced)
-        patch.setattr(Path, "replace", ends)
-        assert repair(tmp_path) == 2
-    assert repair(tmp_path) == 0
-    assert tile.read_bytes() == sound
-    assert {path.name: path.read_bytes() for path in kept.iterdir()} == {"3.1": b"damaged"}
 
 
 def work(folder: Path, kill_at: tuple[str, int] | None, lines_file: Path | None) -> None:
