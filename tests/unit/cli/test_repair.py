@@ -159,6 +159,20 @@ def test_a_partial_tile_for_which_a_full_one_stands_is_not_missed(tmp_path: Path
     assert json.loads(capsys.readouterr().out)["written"] == {"tile/0/001.p/1": None}
 
 
+def test_a_full_tile_that_is_too_long_stands_for_no_partial_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the log refuses it, though it begins as it should."""
+    write(tmp_path, 257)
+    log = tmp_path / "log"
+    write(tmp_path / "more", 512)
+    shutil.rmtree(log / "tile/0/001.p")
+    (log / "tile/0/001").write_bytes((tmp_path / "more/log/tile/0/001").read_bytes() + b"x")
+    assert fsck(tmp_path) != 0
+    capsys.readouterr()
+    assert repair(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["written"] == {"tile/0/001.p/1": None}
+    assert fsck(tmp_path) == 0
+
+
 def _flip(file: Path) -> None:
     data = file.read_bytes()
     file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
@@ -192,6 +206,17 @@ def test_nothing_is_changed_where_the_entries_are_not_the_checkpoint_s(
     assert "Nothing was changed. Restore the log's files from a backup" in said["reason"]
     assert contents(tmp_path) == before
     assert sorted(path.name for path in (tmp_path / "log").iterdir()) == [".lock", "checkpoint", "tile"]
+
+
+def test_it_is_said_that_the_policy_s_own_keys_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A governance log, which may have added keys or retired them, is not read: help and refusal say so."""
+    write(tmp_path, 3, cosigned=1)
+    assert repair(tmp_path) == 1
+    refusal = " ".join(capsys.readouterr().out.split())
+    assert "only a policy's own keys count here, not what the governance log added or retired since" in refusal
+    with pytest.raises(SystemExit):
+        main(["repair", "--help"])
+    assert "not what the governance log added or retired since" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_trust_policy_s_folder_will_do(folder: Path) -> None:
@@ -262,9 +287,7 @@ def test_what_replaces_a_tile_is_on_disk_first(tmp_path: Path, monkeypatch: pyte
     assert repair(tmp_path) == 0
     below = "tile/0/000.p"
     assert done == [
-        ("sync", f".repair/{below}/.3.new"),
-        ("name", f".repair/{below}/3"),
-        ("sync", f".repair/{below}"),
+        ("sync", f".repair/{below}/3"),
         ("name", f".damaged/{below}/3.1"),
         *(("sync", folder) for folder in (f".damaged/{below}", ".damaged/tile/0", ".damaged/tile", ".damaged", ".")),
         ("name", f"{below}/3"),

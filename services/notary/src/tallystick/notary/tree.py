@@ -2,8 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from tallystick.merkle.encoding import encode_base64
 from tallystick.merkle.hashing import HASH_SIZE, leaf_hashes
-from tallystick.merkle.tiles import ENTRIES, TILE_WIDTH, ReadTile, TileBuilder, TilePath, decode_bundle, encode_bundle
+from tallystick.merkle.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    ReadTile,
+    TileBuilder,
+    TileError,
+    TilePath,
+    decode_bundle,
+    encode_bundle,
+)
 from tallystick.notary.errors import CorruptLogError
 
 
@@ -19,15 +29,22 @@ class Tree:
         """Read the right edge of the log of `size` entries.
 
         Raises:
-            CorruptLogError: the files do not hash to `root`, or the last bundle's entries not to its hash tile.
+            CorruptLogError: a file is missing or too short, the files do not hash to `root`, or the last bundle's entries not
+                to its hash tile.
 
         """
-        tiles = TileBuilder.load(size, read)
+        repair = f"tallystick repair --head {size}:{encode_base64(root)}"
+        try:
+            tiles = TileBuilder.load(size, read)
+        except CorruptLogError as error:
+            raise CorruptLogError(f"{error} (with the database's head: `{repair}`)") from error
+        except TileError as error:
+            raise CorruptLogError(f"{error}: `{repair}` makes damaged hash tiles anew from the entries") from error
         if tiles.root() != root:
             raise CorruptLogError(
                 f"the tiles hash to {tiles.root().hex()} at size {size}, the database says {root.hex()}: "
                 "restore the log directory from a backup that is as new as the database; if only hash tiles are damaged, "
-                "`tallystick repair` makes them anew from the entries"
+                f"`{repair}` makes them anew from the entries"
             )
         index, width = divmod(size, TILE_WIDTH)
         if not width:

@@ -17,23 +17,35 @@ from tallystick.runtime.log_reader import LogReader
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """How many tiles the checkpoint's tree has, and by its path, for each that was written, where the former one is kept."""
+    """How many tiles were looked at, and by its path, for each that was written, where the former one is kept."""
 
     tiles: int
     written: Mapping[str, str | None]
 
 
-async def repair(reader: LogReader, checkpoint: Checkpoint, files: TileFiles, advance: Callable[[int], None]) -> Repaired:
-    """Make every hash tile of a checkpoint's tree what it must be; `advance` is told how many entries are hashed.
+class UnfinishedError(OSError):
+    """A tile could not be put in place; `written` are those that were before it, as in `Repaired`."""
 
-    Requires that the checkpoint's signatures are verified, and that the files are locked.
+    def __init__(self, path: TilePath, error: OSError, written: Mapping[str, str | None]) -> None:
+        super().__init__(f"{path.path()} cannot be put in place: {error}. Mend that, and run this again: it does what is left")
+        self.written = written
+
+
+async def repair(
+    reader: LogReader, checkpoint: Checkpoint, head: Checkpoint, files: TileFiles, advance: Callable[[int], None]
+) -> Repaired:
+    """Make every hash tile of a head's tree what it must be; `advance` is told how many entries are hashed.
+
+    The head is the checkpoint itself, or a larger one that nobody signed yet; then the checkpoint's own partial tiles are made
+    too. Requires that the checkpoint's signatures are verified, and that the files are locked.
 
     Raises:
-        BrokenError: The entries are not the checkpoint's; nothing was changed.
+        BrokenError: The entries are not the checkpoint's, or not the head's; nothing was changed.
         LogUnavailableError: The log cannot be read.
-        OSError: A tile cannot be written; those that were are right.
+        UnfinishedError: A tile cannot be put in place; those that were are right.
+        OSError: A tile cannot be read or written; none was changed.
     """
-    builder, wrong, tiles = TileBuilder(), list[TilePath](), 0
+    builder, wrong, tiles, edges = TileBuilder(), list[TilePath](), 0, dict[TilePath, bytes]()
 
     def compare(made: Mapping[TilePath, bytes]) -> None:
         nonlocal tiles
@@ -43,18 +55,26 @@ async def repair(reader: LogReader, checkpoint: Checkpoint, files: TileFiles, ad
                 files.stage(path, tile)
                 wrong.append(path)
 
-    while builder.size < checkpoint.size:
-        stop = min(checkpoint.size, (builder.size // TILE_WIDTH + BUNDLES) * TILE_WIDTH)
-        entries = await read_entries(reader, builder.size, stop, checkpoint.size)
-        grown = builder.append(leaf_hashes(entries))
-        compare({path: tile for path, tile in grown.items() if path.is_full})
-        advance(builder.size)
-    compare(builder.right_edge())
-    if builder.root() != checkpoint.root:
-        raise BrokenError(
-            f"the {checkpoint.size:,} entries hash to the root {builder.root().hex()}, and the checkpoint says"
-            f" {checkpoint.root.hex()}"
-        )
+    for known, whose in ((checkpoint, "the checkpoint"), (head, "--head")):
+        while builder.size < known.size:
+            stop = min(known.size, (builder.size // TILE_WIDTH + BUNDLES) * TILE_WIDTH)
+            entries = await read_entries(reader, builder.size, stop, head.size)
+            grown = builder.append(leaf_hashes(entries))
+            compare({path: tile for path, tile in grown.items() if path.is_full})
+            advance(builder.size)
+        if builder.size != known.size or builder.root() != known.root:
+            raise BrokenError(
+                f"the {builder.size:,} entries hash to the root {builder.root().hex()}, and {whose} says"
+                f" {known.root.hex()} for {known.size:,}"
+            )
+        edges |= builder.right_edge()
+    compare(edges)
     # From the leaves up, so that no tile is ever newer than one above it that a reader would compare with it.
     wrong.sort(key=lambda path: (path.level, path.index))
-    return Repaired(tiles, {path.path(): files.put(path) for path in wrong})
+    written = dict[str, str | None]()
+    for path in wrong:
+        try:
+            written[path.path()] = files.put(path)
+        except OSError as error:
+            raise UnfinishedError(path, error, written) from error
+    return Repaired(tiles, written)
