@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ def streamed(answer: Handler) -> httpx.MockTransport:
     return httpx.MockTransport(give)
 
 
-def check(folder: Path, answer: Handler) -> AnchorsFound:
-    """Check the anchors that a service gives of the log in `folder`."""
+def check(folder: Path, answer: Handler, entries: int = 8) -> AnchorsFound:
+    """Check the anchors that a service gives of the log in `folder`, as if so many of its entries were checked."""
 
     async def run() -> AnchorsFound:
         async with (
@@ -74,7 +75,11 @@ def check(folder: Path, answer: Handler) -> AnchorsFound:
             LogReader((folder / "logs/decisions").as_uri()) as reader,
         ):
             return await check_anchors(
-                ServedAnchors(http, URL), reader, head(log(8)), TrustPolicy.load(folder / "policy"), seen.append
+                ServedAnchors(http, URL),
+                reader,
+                replace(head(log(8)), size=entries),
+                TrustPolicy.load(folder / "policy"),
+                seen.append,
             )
 
     seen: list[int] = []
@@ -181,6 +186,35 @@ def test_a_list_without_end_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(BrokenError, match="more than 40 heads are anchored beyond its 8 entries"):
         check(folder, endless)
+
+
+@pytest.mark.parametrize(
+    ("entries", "most", "gone", "reason"),
+    [
+        (8, "MAX_BEYOND", httpx.Response(404), "more than 40 heads are anchored beyond its 8 entries"),
+        (8, "MAX_BEYOND", None, "more than 40 heads are anchored beyond its 8 entries"),
+        (2**40, "MAX_DROPPED", httpx.Response(404), "more than 40 of its anchored heads were listed and are not there"),
+        (2**40, "MAX_DROPPED", None, "more than 40 of its anchored heads were listed and are not there"),
+    ],
+)
+def test_a_list_of_what_is_not_there_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, entries: int, most: str, gone: httpx.Response | None, reason: str
+) -> None:
+    """Heads that are listed, and taken back when they are asked for, are not looked for for ever, below its size or beyond."""
+    monkeypatch.setattr(anchored, most, 40)
+    asked = 0
+
+    def endless(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        assert asked < 1_000
+        if request.url.path.endswith("/anchors"):
+            first, limit = int(request.url.params["first"]), int(request.url.params["limit"])
+            return httpx.Response(200, json={"sizes": [first + 1] if limit > 1 else []})
+        return gone or httpx.Response(200, json={"size": int(request.url.path.rpartition("/")[2]), "receipts": []})
+
+    with pytest.raises(BrokenError, match=reason):
+        check(folder, endless, entries)
 
 
 def test_what_is_dropped_meanwhile_is_no_fault(folder: Path) -> None:

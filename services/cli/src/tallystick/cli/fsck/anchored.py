@@ -23,6 +23,8 @@ AHEAD = 8
 """Heads whose receipts are asked for at a time."""
 MAX_BEYOND = 10_000
 """Anchored heads beyond what was checked: a week's, at one a minute. More are no log's that grew meanwhile."""
+MAX_DROPPED = 1_000
+"""Heads that were listed, and listed no longer when they were asked for: no chain loses so many blocks during a check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,9 @@ async def check_anchors(
         LogUnavailableError: The log does not answer.
     """
     by: dict[str, int] = {}
-    unpinned, replaced, beyond = 0, 0, 0
-    async with aclosing(_heads(source)) as heads:
+    unpinned, replaced = 0, 0
+    async with aclosing(_heads(source, checkpoint.size)) as heads:
         async for size, receipts in heads:
-            beyond += size > checkpoint.size
-            if beyond > MAX_BEYOND:
-                raise BrokenError(f"more than {MAX_BEYOND:,} heads are anchored beyond its {checkpoint.size:,} entries")
             for name, data in receipts.items():
                 if name not in policy.anchorers:
                     unpinned += 1
@@ -94,17 +93,26 @@ async def _hold(reader: LogReader, anchor: VerifiedAnchor, policy: TrustPolicy, 
         raise BrokenError(f"{anchor.by} anchored another tree of {anchor.size:,} entries than this: the log was rewritten")
 
 
-async def _heads(source: AnchorSource) -> AsyncGenerator[tuple[int, Mapping[str, bytes]], None]:
-    """Give every anchored size with its receipts, in the order of sizes."""
-    first = 0
+async def _heads(source: AnchorSource, checked: int) -> AsyncGenerator[tuple[int, Mapping[str, bytes]], None]:
+    """Give every anchored size with its receipts, in the order of sizes; none if it is listed no longer.
+
+    Ends whatever the source lists: of what is beyond the `checked` entries, and of what it takes back, there may be so much.
+    """
+    first, beyond, dropped = 0, 0, 0
     while sizes := await _sizes(source, first, PAGE):
+        beyond += sum(size > checked for size in sizes)
+        if beyond > MAX_BEYOND:
+            raise BrokenError(f"more than {MAX_BEYOND:,} heads are anchored beyond its {checked:,} entries")
         for start in range(0, len(sizes), AHEAD):
             some = sizes[start : start + AHEAD]
             asked = [asyncio.create_task(source.receipts(size)) for size in some]
             try:
                 for size, answer in zip(some, asked, strict=True):
-                    if receipts := await _given(source, size, answer):
-                        yield size, receipts
+                    receipts = await _given(source, size, answer)
+                    dropped += not receipts
+                    if dropped > MAX_DROPPED:
+                        raise BrokenError(f"more than {MAX_DROPPED:,} of its anchored heads were listed and are not there")
+                    yield size, receipts
             finally:
                 for answer in asked:
                     answer.cancel()
