@@ -66,6 +66,12 @@ def streamed(answer: Handler) -> httpx.MockTransport:
     return httpx.MockTransport(give)
 
 
+def serve(monkeypatch: pytest.MonkeyPatch, answer: Handler) -> None:
+    """Have whatever is asked over HTTP answered so."""
+    client = httpx.AsyncClient
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: client(transport=streamed(answer)))
+
+
 def check(folder: Path, answer: Handler, entries: int = 8) -> AnchorsFound:
     """Check the anchors that a service gives of the log in `folder`, as if so many of its entries were checked."""
 
@@ -290,8 +296,7 @@ def test_the_command_looks_at_served_anchors(
             return httpx.Response(200, json={"sizes": []})
         return httpx.Response(200, content=file.read_bytes()) if file.is_file() else httpx.Response(404)
 
-    client = httpx.AsyncClient
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: client(transport=streamed(answer)))
+    serve(monkeypatch, answer)
     assert main(["fsck", "http://audit", "--policy", str(folder / "policy"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [found["anchors"] for found in document["logs"]] == [{}, {"chain1": 1} if lists else None]
@@ -299,3 +304,35 @@ def test_the_command_looks_at_served_anchors(
     origin = document["logs"][1]["origin"]
     assert said[0].startswith("the chain: that the blocks in which chain1" if lists else f"anchors of {origin}: nobody lists")
     assert len(said) == 1
+
+
+STEERING = "\x1b[2J\x1b[HSOUND\nbank.example/decisions: 8 entries\n\x1b[8m"
+
+
+@pytest.mark.parametrize("command", ["fsck", "monitor-log"])
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        (STEERING, "\\x1b[2J\\x1b[HSOUND\\nbank.example"),
+        (STEERING * 20, "what is stored there contradicts itself"),
+        ([STEERING], "what is stored there contradicts itself"),
+        ("", "what is stored there contradicts itself"),
+        (None, "what is stored there contradicts itself"),
+    ],
+)
+def test_a_server_s_words_do_not_steer_the_terminal(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    detail: object,
+    told: str,
+) -> None:
+    """A problem's detail stays in its line, with what does not print escaped; no verdict can be drawn by it."""
+    serve(monkeypatch, lambda _: httpx.Response(500, json=INCONSISTENT | {"detail": detail}))
+    more = ["--state", str(folder / "state"), "--once"] if command == "monitor-log" else []
+    assert main([command, "http://audit", "--policy", str(folder / "policy"), *more]) == 2
+    (line,) = "".join(capsys.readouterr()).splitlines()
+    assert told in line
+    assert line.isprintable()
+    assert len(line) < 1_000

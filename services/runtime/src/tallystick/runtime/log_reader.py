@@ -38,6 +38,8 @@ _DENIED = {
 INCONSISTENT = "urn:tallystick:problem:inconsistent"
 """The type of the problem by which an audit service says so."""
 MAX_PROBLEM_BYTES = 16_384
+MAX_DETAIL = 500
+"""Characters of a problem's detail that are told on."""
 PATIENCE_S = 30.0
 """How long a log over HTTP is waited for that says one asks too often (429, with a `Retry-After` in seconds)."""
 
@@ -228,10 +230,12 @@ async def _look_for_inconsistency(response: httpx.Response, url: str) -> None:
     try:
         problem = json.loads(await _whole(response, MAX_PROBLEM_BYTES))
         told = isinstance(problem, dict) and problem.get("type") == INCONSISTENT
+        detail = problem.get("detail") if told else None
     except (ValueError, RecursionError):
         return
     if told:
-        raise LogInconsistentError(f"{url}: {problem.get('detail') or 'what is stored there contradicts itself'}")
+        short = isinstance(detail, str) and 0 < len(detail) <= MAX_DETAIL
+        raise LogInconsistentError(f"{url}: {detail if short else 'what is stored there contradicts itself'}")
 
 
 def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:

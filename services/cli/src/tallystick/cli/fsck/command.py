@@ -18,7 +18,7 @@ from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.anchors.pins import Contract
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier.inputs import UnreadableError, read_log_policy, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 from tallystick.verifier.report import utc
 
 UNCHECKED = (
@@ -68,7 +68,7 @@ def run(args: Namespace) -> int:
             print_refusal("NOT SOUND", f"{error}.")
         return 1
     except (UnreadableError, SavedError, LogUnavailableError, UnicodeDecodeError, ValueError) as error:
-        sys.stderr.write(f"tallystick fsck: {error}\n")
+        write_error("fsck", error)
         return 2
     if args.json:
         document = {"logs": [as_json(finding) for finding in findings], "unchecked": list(unchecked)}

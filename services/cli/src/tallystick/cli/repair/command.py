@@ -1,7 +1,6 @@
 """The command: rebuild, with a progress bar, and say what was changed."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.log_reader import LogReader
 from tallystick.verifier.inputs import UnreadableError, read_log_policy, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 
 RESTORE = "Nothing was changed. Restore the log's files from a backup that is as new as the notary's database"
 SHOWN = 8
@@ -54,7 +53,7 @@ def run(args: Namespace) -> int:
             print_refusal("NOT REPAIRED", f"{error}.")
         return 1
     except (UnreadableError, OSError, ValueError) as error:
-        sys.stderr.write(f"tallystick repair: {error}\n")
+        write_error("repair", error)
         return 2
     if args.json:
         said = {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex(), "tiles": done.tiles}
