@@ -68,6 +68,24 @@ def test_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "rolled back" in capsys.readouterr().out
 
 
+def test_what_was_read_before_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A check that goes on from a saved place says which entries it has not read; one that read all says nothing of the kind."""
+    place = str(tmp_path / "place")
+    write(tmp_path, 257)
+    assert fsck(tmp_path, "--resume", place) == 0
+    told = capsys.readouterr().out
+    assert "✓ every entry hashes into every tile" in told
+    assert "--resume" not in told
+    write(tmp_path, 600)
+    assert fsck(tmp_path, "--resume", place) == 0
+    told = capsys.readouterr().out
+    assert f"? not checked: the first 257 entries of {LOG.name}, " in told
+    assert "✓ every entry that was read now hashes" in told
+    (tmp_path / "log/tile/entries/000").unlink()
+    assert fsck(tmp_path, "--resume", place, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unchecked"][0].startswith("the first 600 entries")
+
+
 @pytest.mark.parametrize(("saved", "size"), [(1, 2), (255, 256), (256, 600), (1_000, 2_000), (1_000, 1_024), (65_536, 131_073)])
 def test_resumed_without_the_tiles_of_the_saved_size(tmp_path: Path, saved: int, size: int) -> None:
     """A log need not serve partial tiles of a size that it has outgrown, nor of one that a check merely passed."""

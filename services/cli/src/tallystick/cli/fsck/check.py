@@ -36,6 +36,7 @@ class Finding:
     """A log that is sound: its checkpoint, what is in it, and what is worth knowing though nothing is broken.
 
     `anchors`: how many by whom; None: none were looked at.
+    `unread`: of how many entries, from the first on, only that the log still begins with them was checked.
     `switches`: where each partition came under another activation (see `DecisionLog`).
     """
 
@@ -44,6 +45,7 @@ class Finding:
     notes: Sequence[str]
     anchors: Mapping[str, int] | None = None
     switches: Sequence[tuple[str, int, int, int]] = ()
+    unread: int = 0
 
 
 class Fsck:
@@ -121,7 +123,7 @@ class Fsck:
             verified = await self._checkpoint(reader, origin)
             with in_log(origin):
                 builder, log = await self._begin(reader, verified.checkpoint, governance)
-                stretches = 0
+                unread, stretches = builder.size, 0
                 async for stretch in walk(reader, verified.checkpoint, builder):
                     _take(log, builder.size - len(stretch), stretch)
                     self._advance(origin, builder.size, verified.checkpoint.size)
@@ -131,7 +133,7 @@ class Fsck:
                 self._save(origin, builder, log)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
         notes = [*map(told, log.passed()), *notes]
-        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors, sorted(log.switches))
+        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors, sorted(log.switches), unread)
 
     async def _check_topic(self, origin: str, log: FallbackLog | SealLog) -> Finding:
         """Check all of it anew each time, and hold it to what it was at an earlier time."""
@@ -218,13 +220,14 @@ async def check_any_log(location: str, policy: LogPolicy, saved: SavedPlaces, ad
         checkpoint, place, stretches = verified.checkpoint, saved.get(origin), 0
         with in_log(origin):
             builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root)) if place else TileBuilder()
+            unread = builder.size
             async for _ in walk(reader, checkpoint, builder):
                 advance(origin, builder.size, checkpoint.size)
                 stretches += 1
                 if stretches % SAVE_EVERY == 0:
                     saved.put(origin, Place(builder.size, builder.root().hex(), {}))
         saved.put(origin, Place(builder.size, builder.root().hex(), {}))
-    return Finding(verified, {}, [])
+    return Finding(verified, {}, [], unread=unread)
 
 
 @contextmanager
