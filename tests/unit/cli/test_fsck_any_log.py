@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_was_read_before_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A check that goes on from a saved place says which entries it has not read; one that read all says nothing of the kind."""
+    """A check that goes on from a saved place says which entries it has not read; one that read all says no such thing."""
     place = str(tmp_path / "place")
     write(tmp_path, 257)
     assert fsck(tmp_path, "--resume", place) == 0
@@ -84,6 +85,43 @@ def test_what_was_read_before_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "log/tile/entries/000").unlink()
     assert fsck(tmp_path, "--resume", place, "--json") == 0
     assert json.loads(capsys.readouterr().out)["unchecked"][0].startswith("the first 600 entries")
+
+
+def _a_file_for_its_folder(tile: Path) -> None:
+    shutil.rmtree(tile.parent)
+    tile.parent.write_bytes(b"x")
+
+
+def _a_folder(tile: Path) -> None:
+    tile.unlink()
+    tile.mkdir()
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda tile: tile.write_bytes(tile.read_bytes()[:-1]),
+        lambda tile: tile.write_bytes(tile.read_bytes() + b"x"),
+        lambda tile: tile.write_bytes(b""),
+        lambda tile: tile.unlink(),
+        _a_file_for_its_folder,
+        _a_folder,
+    ],
+)
+@pytest.mark.parametrize("path", ["tile/0/002.p/88", "tile/1/000.p/2"])
+def test_a_tile_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, spoil: Callable[[Path], object], resume: bool
+) -> None:
+    """Cut, too long, gone, or no file: the log is not sound there, from a saved place as from the beginning."""
+    write(tmp_path, 600)
+    place = ["--resume", str(tmp_path / "place")] if resume else []
+    assert fsck(tmp_path, *place) == 0
+    spoil(tmp_path / "log" / path)
+    assert fsck(tmp_path, *place) == 1
+    told = capsys.readouterr().out
+    assert "NOT SOUND" in told
+    assert path.partition(".p")[0] in told
 
 
 @pytest.mark.parametrize(("saved", "size"), [(1, 2), (255, 256), (256, 600), (1_000, 2_000), (1_000, 1_024), (65_536, 131_073)])

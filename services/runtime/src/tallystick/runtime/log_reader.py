@@ -21,7 +21,7 @@ from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
 from tallystick.runtime.content_coding import ACCEPT_ENCODING, Body, ContentCodingError
 from tallystick.runtime.page_cache import read_cached
-from tallystick.runtime.regular_files import open_regular
+from tallystick.runtime.regular_files import IrregularFileError, open_regular
 from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
@@ -50,6 +50,10 @@ class LogUnavailableError(OSError):
 
 class LogNotFoundError(LogUnavailableError):
     """The log has no such resource (yet)."""
+
+
+class LogIrregularError(LogUnavailableError):
+    """What has the name of one of the log's files is a directory, a pipe or a device."""
 
 
 class LogInconsistentError(LogUnavailableError):
@@ -277,6 +281,10 @@ def _read_file(path: str, limit: int) -> bytes:
             data = file.read(limit + 1)
     except FileNotFoundError as error:
         raise LogNotFoundError(f"{path}: not found") from error
+    except NotADirectoryError as error:
+        raise LogNotFoundError(f"{path}: not found, for a file is where a folder on its way should be") from error
+    except IrregularFileError as error:
+        raise LogIrregularError(f"{path}: {error.strerror}") from error
     except OSError as error:
         raise LogUnavailableError(f"{path}: {error.strerror}") from error
     if len(data) > limit:

@@ -6,12 +6,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from tallystick.cli.fsck.anchor_source import AnchorSource
-from tallystick.cli.fsck.walk import BrokenError
+from tallystick.cli.fsck.walk import BrokenError, reading
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.errors import MerkleError
 from tallystick.merkle.proofs import verify_consistency
 from tallystick.merkle.tiles import consistency_proof
-from tallystick.runtime.log_reader import LogNotFoundError, LogReader
+from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.anchors.errors import NotPinnedError
 from tallystick.trust.anchors.receipts import parse_receipt
 from tallystick.trust.anchors.verifying import VerifiedAnchor, verify_receipt
@@ -155,10 +155,9 @@ async def _check_grown(reader: LogReader, anchor: VerifiedAnchor, policy: TrustP
 async def _begins(reader: LogReader, checkpoint: Checkpoint, size: int, root: bytes) -> bool:
     """Return whether a checkpoint's tree begins with the tree of `size` entries that has this root."""
     try:
-        proof = await reader.compute(lambda read: consistency_proof(size, checkpoint.size, read))
+        with reading():
+            proof = await reader.compute(lambda read: consistency_proof(size, checkpoint.size, read))
         verify_consistency(size, checkpoint.size, root, checkpoint.root, proof)
-    except LogNotFoundError as error:
-        raise BrokenError(f"a file is missing: {error}") from error
     except MerkleError:
         return False
     return True
