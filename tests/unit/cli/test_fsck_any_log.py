@@ -142,3 +142,38 @@ def test_policy_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "policy").unlink()
     assert fsck(tmp_path) == 2
     assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fsck", "monitor-log"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://h:abc/",
+        "http://h:99999/",
+        "http://h/\x01",
+        "http://[::1/",
+        "http://xn--a/",
+        "http://\u2024/",
+        "s3://h/x",
+        "x://",
+    ],
+)
+def test_an_address_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, address: str) -> None:
+    """It is told in a line, and is no verdict."""
+    write(tmp_path, 1)
+    more = ["--state", str(tmp_path / "state"), "--once"] if command == "monitor-log" else []
+    assert main([command, address, "--policy", str(tmp_path / "policy"), *more]) == 2
+    (line,) = "".join(capsys.readouterr()).splitlines()
+    assert address.rstrip("/")[:8] in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("command", ["fsck", "monitor-log", "repair"])
+def test_links_that_lead_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """A directory that is a loop of links is told in a line, and is no verdict."""
+    write(tmp_path, 1)
+    (tmp_path / "loop").symlink_to("loop")
+    more = ["--state", str(tmp_path / "state"), "--once"] if command == "monitor-log" else []
+    assert main([command, str(tmp_path / "loop"), "--policy", str(tmp_path / "policy"), *more]) == 2
+    (line,) = "".join(capsys.readouterr()).splitlines()
+    assert "/loop" in line

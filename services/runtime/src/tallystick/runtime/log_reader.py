@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
@@ -73,7 +73,7 @@ class LogReader:
     """
 
     def __init__(self, url: str, s3: S3Settings | None = None, token: str | None = None) -> None:
-        parts = urlsplit(url)
+        parts = _parts(url)
         self.url = url.rstrip("/")
         self._http: httpx.AsyncClient | None = None
         self._bucket: Bucket | None = None
@@ -176,6 +176,16 @@ class LogReader:
         return await asyncio.to_thread(_read_file, file, limit) if data is None else data
 
 
+def _parts(url: str) -> SplitResult:
+    """Return an address in its parts. Raises ValueError: it is none, or its port is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no address: {error}") from None
+    return parts
+
+
 @cache
 def authorities() -> ssl.SSLContext:
     """Return whose certificates HTTPS believes, httpx's own choice; read once a process, as that takes 30 ms of CPU time."""
@@ -207,7 +217,7 @@ async def fetch(http: httpx.AsyncClient, url: str, limit: int) -> bytes:
                 if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
                     await _look_for_inconsistency(response, url)
                 wait_s = retry_after_s(response)
-        except ContentCodingError as error:
+        except (ContentCodingError, httpx.InvalidURL, UnicodeError) as error:  # of a host name: UnicodeError
             raise ValueError(f"{url}: {error}") from error
         except TimeoutError as error:
             raise LogUnavailableError(f"{url}: not answered in whole within {ANSWER_TIMEOUT_S:g} s") from error

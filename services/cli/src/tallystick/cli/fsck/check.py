@@ -23,6 +23,7 @@ from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealLog
+from tallystick.verifier.inputs import UnreadableError
 
 SAVE_EVERY = 64
 """Stretches of the walk between two saved places."""
@@ -257,8 +258,16 @@ def _believed(policy: LogPolicy, data: bytes, origin: str) -> VerifiedCheckpoint
 
 
 def location_of(text: str) -> str:
-    """Return an address or a directory's path as a `LogReader` takes it."""
-    return text.rstrip("/") if "://" in text else Path(text).resolve().as_uri()
+    """Return an address or a directory's path as a `LogReader` takes it. Raises UnreadableError."""
+    return text.rstrip("/") if "://" in text else directory_of(text).as_uri()
+
+
+def directory_of(path: str | Path) -> Path:
+    """Return a directory's whole path, without links. Raises UnreadableError: it has none."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError, up to Python 3.12
+        raise UnreadableError(f"cannot read {path}: {error}") from None
 
 
 def _take(log: DecisionLog | FallbackLog | SealLog, first: int, entries: Iterable[bytes]) -> None:

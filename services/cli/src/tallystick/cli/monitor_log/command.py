@@ -58,7 +58,11 @@ def run(args: Namespace) -> int:
 
 async def _follow(args: Namespace, policy: LogPolicy) -> int:
     kept = KeptHeads(args.state, policy)
-    async with LogReader(location_of(args.log)) as reader:
+    try:
+        opened = LogReader(location_of(args.log))
+    except ValueError as error:
+        raise UnreadableError(str(error)) from None
+    async with opened as reader:
         while True:
             trouble = None
             try:

@@ -4,6 +4,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from tallystick.cli.fsck.check import directory_of
 from tallystick.cli.fsck.command import Bars
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.repair.files import TileFiles
@@ -45,7 +46,7 @@ def run(args: Namespace) -> int:
     try:
         policy = read_policy(args.policy).log_policy if Path(args.policy).is_dir() else read_log_policy(args.policy)
         with Bars(args.json) as bars:
-            checkpoint, done = asyncio.run(_repair(args.log.resolve(), policy, bars))
+            checkpoint, done = asyncio.run(_repair(directory_of(args.log), policy, bars))
     except RefusedError as error:
         if args.json:
             write_json({"repaired": False, "reason": str(error)})
