@@ -24,6 +24,7 @@ T = TypeVar("T")
 FOLDER = "anchors"
 MAX_FILE_BYTES = 2**19
 _SHARD = 10**9
+_FOLDER = re.compile(r"[0-9]{10}")
 _RECEIPT = re.compile(r"([0-9]{9})\.([a-z0-9][a-z0-9-]{0,31})\.json")
 
 
@@ -117,7 +118,7 @@ class AnchorFiles:
                 yield from (found for found in self._in(shard) if found[0] >= first)
 
     def _shards(self) -> Sequence[int]:
-        return sorted(int(name) for name in self._place.names(FOLDER) if name.isdigit())
+        return sorted(int(name) for name in self._place.names(FOLDER) if _FOLDER.fullmatch(name))
 
     def _in(self, shard: int, beginning: str = "") -> Sequence[tuple[int, str]]:
         # There may be hundreds of thousands: what is not asked for is dropped before it is looked at closely.
