@@ -22,7 +22,7 @@ from tallystick.trust.policy import TrustPolicy
 
 from ..cli.test_fsck_anchors import folder, head, keep, log, posted
 from ..cli.test_fsck_served_anchors import INCONSISTENT, streamed
-from ..trust.helpers import DECISIONS
+from ..trust.helpers import DECISIONS, World
 
 __all__ = ["folder"]  # a fixture
 URL = "http://audit/v1/logs/decisions/anchors"
@@ -95,6 +95,14 @@ CASES: Mapping[str, tuple[Callable[[Path], object], AnchorsFound | str]] = {
     ),
     "too large": (_put("000000005.stranger.json", b"x" * (2**19 + 1)), "the anchors of 5 entries are refused"),
     "a checkpoint that is no text": (_put("000000005.checkpoint", b"\xff\xfe"), "the anchors of 5 entries are refused"),
+    "another tree's checkpoint": (
+        _put("000000005.checkpoint", log(5, bytes(32)).checkpoint()),
+        "the signed checkpoint of 5 entries beside the anchor by chain1 has another root",
+    ),
+    "another log's checkpoint": (
+        _put("000000005.checkpoint", World().governance_log().checkpoint()),
+        "the signed checkpoint beside the anchors of 5 entries is refused",
+    ),
     "no checkpoint": (
         lambda folder: (folder / ANCHORS / "000000005.checkpoint").unlink(),
         "the anchors of 5 entries are listed",
@@ -111,5 +119,6 @@ def test_directory_and_service_give_one_verdict(folder: Path, case: str) -> None
     change, verdict = CASES[case]
     keep(folder, 5, posted(head(log(5))))
     change(folder)
-    for found in verdicts(folder):
-        assert found.startswith(verdict) if isinstance(found, str) and isinstance(verdict, str) else found == verdict
+    found = verdicts(folder)
+    begun = [one[: len(verdict)] if isinstance(one, str) and isinstance(verdict, str) else one for one in found]
+    assert begun == [verdict] * 2, found

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,16 @@ def service(receipts: dict[int, Any], **replaced: httpx.Response) -> Handler:
         size = int(request.url.path.rpartition("/")[2])
         if f"s{size}" in replaced:
             return replaced[f"s{size}"]
-        body = {"origin": "", "size": size, "checkpoint": "", "receipts": receipts[size], "more": "later"}
+        body = {"origin": "", "size": size, "checkpoint": note(size), "receipts": receipts[size], "more": "later"}
         return httpx.Response(200, json=body)
 
     return answer
+
+
+@cache
+def note(size: int) -> str:
+    """Return the signed checkpoint of the log of this size."""
+    return log(size).checkpoint().decode()
 
 
 def streamed(answer: Handler) -> httpx.MockTransport:
@@ -141,9 +148,9 @@ def test_a_broken_anchor_is_named(folder: Path, given: dict[int, Any], reason: s
     [
         (httpx.Response(404), "the anchors of 5 entries are listed, and they or their signed checkpoint are missing"),
         (httpx.Response(500, json=INCONSISTENT), "the anchors of 5 entries are refused: .*A stored anchor is not readable"),
-        (httpx.Response(200, json={"size": 4, "receipts": []}), "it is not of 5 entries"),
-        (httpx.Response(200, json={"size": True, "receipts": []}), "'size' must be an integer"),
-        (httpx.Response(200, json={"size": 5}), "lacks 'receipts'"),
+        (httpx.Response(200, json={"size": 4, "checkpoint": "", "receipts": []}), "it is not of 5 entries"),
+        (httpx.Response(200, json={"size": True, "checkpoint": "", "receipts": []}), "'size' must be an integer"),
+        (httpx.Response(200, json={"size": 5, "checkpoint": ""}), "lacks 'receipts'"),
         (httpx.Response(200, content=b"<html>"), "it is not JSON"),
         (httpx.Response(200, content=b"[" * 100_000), "nesting too deep"),
         (httpx.Response(200, content=b'{"size": 5, "size": 5}'), "the name 'size' is repeated"),
@@ -188,7 +195,7 @@ def test_a_list_without_end_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
             first = int(request.url.params["first"])
             return httpx.Response(200, json={"sizes": [*range(first + 1, first + 200)]})
         size = int(request.url.path.rpartition("/")[2])
-        return httpx.Response(200, json={"size": size, "receipts": [{"by": "stranger"}]})
+        return httpx.Response(200, json={"size": size, "checkpoint": note(8), "receipts": [{"by": "stranger"}]})
 
     with pytest.raises(BrokenError, match="more than 40 heads are anchored beyond its 8 entries"):
         check(folder, endless)
@@ -217,7 +224,9 @@ def test_a_list_of_what_is_not_there_ends(
         if request.url.path.endswith("/anchors"):
             first, limit = int(request.url.params["first"]), int(request.url.params["limit"])
             return httpx.Response(200, json={"sizes": [first + 1] if limit > 1 else []})
-        return gone or httpx.Response(200, json={"size": int(request.url.path.rpartition("/")[2]), "receipts": []})
+        return gone or httpx.Response(
+            200, json={"size": int(request.url.path.rpartition("/")[2]), "checkpoint": "", "receipts": []}
+        )
 
     with pytest.raises(BrokenError, match=reason):
         check(folder, endless, entries)

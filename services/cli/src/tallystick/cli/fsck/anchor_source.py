@@ -6,6 +6,7 @@ Both give the same bytes, unverified: `anchored` holds them to the trust policy 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Protocol
 
@@ -34,6 +35,14 @@ class AnchorsUnlistedError(LogUnavailableError):
     """Nobody lists the log's anchors here, so none can be looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnchoredHead:
+    """What is kept of an anchored head: its signed checkpoint, and the receipts by whose they are."""
+
+    note: bytes
+    receipts: Mapping[str, bytes]
+
+
 class AnchorSource(Protocol):
     """The anchors of one log. Each method raises LogUnavailableError, and ValueError for what is not what it should be."""
 
@@ -45,11 +54,11 @@ class AnchorSource(Protocol):
         """
         ...
 
-    async def receipts(self, size: int) -> Mapping[str, bytes]:
-        """Return the receipts for the head of `size` entries, by whose they are.
+    async def head(self, size: int) -> AnchoredHead | None:
+        """Return what is kept of the head of `size` entries.
 
-        None if there are none, or if the signed checkpoint that belongs to them is missing. What is kept under somebody's name
-        and cannot be read may be given as no bytes.
+        None if there are no receipts, or if the signed checkpoint that belongs to them is missing. What is kept under
+        somebody's name and cannot be read may be given as no bytes.
         """
         ...
 
@@ -74,13 +83,13 @@ class DirectoryAnchors:
         """See `AnchorSource`."""
         return _in_order(await self._files.sizes(first, limit), first, limit)
 
-    async def receipts(self, size: int) -> Mapping[str, bytes]:
+    async def head(self, size: int) -> AnchoredHead | None:
         """See `AnchorSource`."""
         note = await self._files.checkpoint(size)
         if note is None:
-            return {}
+            return None
         note.decode()  # the audit service gives it as text
-        return _not_too_many(await self._files.receipts(size))
+        return _head(note, await self._files.receipts(size))
 
 
 class ServedAnchors:
@@ -110,16 +119,17 @@ class ServedAnchors:
         except ValueError as error:
             raise ValueError(f"{url}: {error}") from None
 
-    async def receipts(self, size: int) -> Mapping[str, bytes]:
+    async def head(self, size: int) -> AnchoredHead | None:
         """See `AnchorSource`."""
         url = f"{self._url}/{size}"
         try:
             data = await fetch(self._http, url, MAX_RECEIPTS_BYTES)
         except LogNotFoundError:
-            return {}
+            return None
         except LogInconsistentError as error:
             raise ValueError(str(error)) from error
-        body = _body(data, url, MAX_RECEIPTS_BYTES, {"size": int, "receipts": list, "unreadable": list}, unreadable=[])
+        shape = {"size": int, "checkpoint": str, "receipts": list, "unreadable": list}
+        body = _body(data, url, MAX_RECEIPTS_BYTES, shape, unreadable=[])
         if body["size"] != size:
             raise ValueError(f"{url}: it is not of {size} entries")
         found: dict[str, bytes] = {}
@@ -128,7 +138,7 @@ class ServedAnchors:
                 raise ValueError(f"{url}: a receipt does not say by whom it is, or another says the same")
             found[by] = b"" if receipt is None else _encoded(receipt, url)
         try:
-            return _not_too_many(found)
+            return _head(body["checkpoint"].encode(), found)
         except ValueError as error:
             raise ValueError(f"{url}: {error}") from None
 
@@ -145,10 +155,11 @@ def _in_order(sizes: Sequence[int], first: int, limit: int) -> Sequence[int]:
     return sizes
 
 
-def _not_too_many(receipts: Mapping[str, bytes]) -> Mapping[str, bytes]:
+def _head(note: bytes, receipts: Mapping[str, bytes]) -> AnchoredHead | None:
+    """Return the head, None if there are no receipts. Raises ValueError: there are too many."""
     if len(receipts) > MAX_RECEIPTS:
         raise ValueError(f"there are {len(receipts)} receipts, and may be {MAX_RECEIPTS}")
-    return receipts
+    return AnchoredHead(note, receipts) if receipts else None
 
 
 def _by(receipt: Any) -> Any:

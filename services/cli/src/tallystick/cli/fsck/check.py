@@ -21,6 +21,7 @@ from tallystick.trust.fallbacks import FallbackLog
 from tallystick.trust.governance import Governance, replay
 from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
+from tallystick.trust.log_keys import LogKeys
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealLog
 from tallystick.verifier.inputs import UnreadableError
@@ -66,6 +67,7 @@ class Fsck:
         self._saved = saved
         self._advance = advance
         self._token = token
+        self._keys = LogKeys()
 
     async def run(self) -> list[Finding]:
         """Check the governance log, then the decisions' logs against it, then those of fallbacks and seals.
@@ -97,17 +99,18 @@ class Fsck:
                 async for stretch in walk(reader, verified.checkpoint, TileBuilder()):
                     entries += stretch
                     self._advance(origin, len(entries), verified.checkpoint.size)
+            with in_log(origin):
+                try:
+                    check_governance_log(entries)
+                except TrustError as error:
+                    raise BrokenError(str(error)) from error
+            governance = replay(entries, self._policy)
+            # What a retired key made beyond its time is nobody's log, though every hash of it be right.
+            self._keys = governance.log_keys
+            self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
+            with in_log(origin):
+                _believed(self._policy.log_policy, verified.note.encode(), origin)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
-        with in_log(origin):
-            try:
-                check_governance_log(entries)
-            except TrustError as error:
-                raise BrokenError(str(error)) from error
-        governance = replay(entries, self._policy)
-        # What a retired key made beyond its time is nobody's log, though every hash of it be right.
-        self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
-        with in_log(origin):
-            _believed(self._policy.log_policy, verified.note.encode(), origin)
         self._saved.put(origin, Place(verified.checkpoint.size, verified.checkpoint.root.hex(), {}))
         counts = {
             "models": len(governance.models),
@@ -158,7 +161,7 @@ class Fsck:
         try:
             async with open_anchors(self._location, log_name(checkpoint.origin)) as source:
                 with in_log(checkpoint.origin):
-                    found = await check_anchors(source, reader, checkpoint, self._policy, advance)
+                    found = await check_anchors(source, reader, checkpoint, self._policy, advance, self._keys)
         except AnchorsUnlistedError:
             return None, []
         notes = []
