@@ -55,11 +55,12 @@ def anchor(folder: Path, tsa: Tsa, anchored: Log, by: str = "tsa1") -> None:
     """Have a log's head stamped, and keep the receipt beside the log in `folder`."""
     tree = Frontier()
     tree.append(leaf_hashes(anchored.entries))
-    text = encode_text([Head(DECISIONS, tree.size, tree.root(), sha256(b"note").digest())])
+    note = anchored.checkpoint()
+    text = encode_text([Head(DECISIONS, tree.size, tree.root(), sha256(note).digest())])
     request = TimestampRequestBuilder().data(text).hash_algorithm(HashAlgorithm.SHA256).build().as_bytes()
     response = httpx.post(tsa.url, content=request, headers={"content-type": "application/timestamp-query"}).content
     receipt = encode_receipt(StampReceipt(by, text, request, response))
-    asyncio.run(AnchorFiles((folder / "logs/decisions").as_uri()).keep(tree.size, b"note", by, receipt))
+    asyncio.run(AnchorFiles((folder / "logs/decisions").as_uri()).keep(tree.size, note, by, receipt))
 
 
 def fsck(folder: Path) -> int:

@@ -73,8 +73,12 @@ class LogFolder:
         for index in range(first, (len(self.entries) + TILE_WIDTH - 1) // TILE_WIDTH):
             bundle = self.entries[index * TILE_WIDTH : (index + 1) * TILE_WIDTH]
             self._write(TilePath(ENTRIES, index, len(bundle)).path(), encode_bundle(bundle))
-        text = Checkpoint(self.key.name, len(self.entries), self.builder.root()).encode()
-        self._write("checkpoint", Note(text, (SignatureLine.by(self.key, self.sign(text)),)).encode())
+        self._write("checkpoint", self.signed(len(self.entries), self.builder.root()))
+
+    def signed(self, size: int, root: bytes) -> bytes:
+        """Return the signed checkpoint of a head."""
+        text = Checkpoint(self.key.name, size, root).encode()
+        return Note(text, (SignatureLine.by(self.key, self.sign(text)),)).encode()
 
     def _write(self, name: str, data: bytes) -> None:
         target = self.directory / name

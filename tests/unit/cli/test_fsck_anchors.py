@@ -14,14 +14,16 @@ from tallystick.cli.main import main
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.frontier import Frontier
 from tallystick.merkle.hashing import leaf_hashes
+from tallystick.merkle.keys import ED25519, VerifierKey
 from tallystick.runtime.anchor_files import AnchorFiles
 from tallystick.runtime.log_reader import LogReader
 from tallystick.trust.anchors.evm import ANCHORED, origin_digest
 from tallystick.trust.anchors.keccak import keccak256
 from tallystick.trust.anchors.receipts import PostedReceipt, encode_receipt
+from tallystick.trust.log_keys import LogKeys
 from tallystick.trust.policy import TrustPolicy
 
-from ..trust.helpers import DECISIONS, Log, World, log_policy, trust_toml
+from ..trust.helpers import DECISIONS, Log, World, log_policy, public, trust_toml
 from .logs import decision_log, decisions, publish
 
 ADDRESS, OTHER = b"\x01" * 20, b"\x02" * 20
@@ -62,9 +64,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def keep(folder: Path, size: int, receipt: bytes) -> None:
-    """Keep the receipt of `chain1` beside the log."""
-    asyncio.run(AnchorFiles((folder / "logs/decisions").as_uri()).keep(size, b"note", "chain1", receipt))
+def keep(folder: Path, size: int, receipt: bytes, anchored: Log | None = None) -> None:
+    """Keep the receipt of `chain1` beside the log, with the signed checkpoint of what was anchored."""
+    note = (anchored or log(size)).checkpoint()
+    asyncio.run(AnchorFiles((folder / "logs/decisions").as_uri()).keep(size, note, "chain1", receipt))
 
 
 def fsck(folder: Path) -> int:
@@ -131,7 +134,7 @@ def test_a_receipt_under_another_s_name_is_refused(folder: Path, capsys: pytest.
 )
 def test_an_anchor_beyond_what_was_checked(folder: Path, anchored: Log, checked: Log, reason: str | None) -> None:
     """The log has grown meanwhile, to 8 entries: they must begin with what was anchored, and with what was checked."""
-    keep(folder, len(anchored.entries), posted(head(anchored)))
+    keep(folder, len(anchored.entries), posted(head(anchored)), anchored)
     policy, url = TrustPolicy.load(folder / "policy"), (folder / "logs/decisions").as_uri()
 
     async def check() -> AnchorsFound:
@@ -140,6 +143,49 @@ def test_an_anchor_beyond_what_was_checked(folder: Path, anchored: Log, checked:
 
     if reason is None:
         assert asyncio.run(check()).by == {"chain1": 1}
+    else:
+        with pytest.raises(BrokenError, match=reason):
+            asyncio.run(check())
+
+
+FORKED = log(5, bytes(32))
+RETIRED = LogKeys(retired={VerifierKey.make(DECISIONS, ED25519, public("old")): 5})
+
+
+@pytest.mark.parametrize("by", ["chain1", "stranger"])
+@pytest.mark.parametrize(
+    ("note", "keys", "reason"),
+    [
+        pytest.param(log(5).checkpoint(cosigners=()), None, None, id="without witnesses"),
+        pytest.param(log(5).checkpoint("old"), RETIRED, None, id="a retired key's, in its time"),
+        pytest.param(log(5).checkpoint("old"), None, "entries is refused: ", id="an unknown key's"),
+        pytest.param(
+            log(5).checkpoint("old"),
+            LogKeys(retired=dict.fromkeys(RETIRED.retired, 4)),
+            "5 entries is signed by a retired key",
+            id="a retired key's, later",
+        ),
+        pytest.param(log(5).checkpoint()[:-2] + b"\n", None, "entries is refused: ", id="cut"),
+        pytest.param(b"note", None, "beside the anchors of 5 entries is refused: ", id="none"),
+        pytest.param(World().governance_log().checkpoint(), None, "is refused: ", id="another log's"),
+        pytest.param(log(4).checkpoint(), None, "beside the anchors of 5 entries is of 4", id="another size's"),
+        pytest.param(FORKED.checkpoint(), None, "another root|the log signed another tree of 5 entries", id="another tree's"),
+    ],
+)
+def test_the_signed_checkpoint_beside_the_receipts_is_verified(
+    folder: Path, by: str, note: bytes, keys: LogKeys | None, reason: str | None
+) -> None:
+    """It is the log's own word for the head, whoever took it: by a key of the log's, of this size, and of this tree."""
+    (folder / "policy/log.policy").write_bytes(log_policy("notary-clock"))
+    policy, url = TrustPolicy.load(folder / "policy"), (folder / "logs/decisions").as_uri()
+    asyncio.run(AnchorFiles(url).keep(5, note, by, posted(head(log(5)), by=by)))
+
+    async def check() -> AnchorsFound:
+        async with LogReader(url) as reader:
+            return await check_anchors(DirectoryAnchors(AnchorFiles(url)), reader, head(log(8)), policy, keys=keys)
+
+    if reason is None:
+        assert asyncio.run(check()) == (AnchorsFound({"chain1": 1}, 0, 0) if by == "chain1" else AnchorsFound({}, 1, 0))
     else:
         with pytest.raises(BrokenError, match=reason):
             asyncio.run(check())

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,61 @@ def test_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "rolled back" in capsys.readouterr().out
 
 
+def test_what_was_read_before_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A check that goes on from a saved place says which entries it has not read; one that read all says no such thing."""
+    place = str(tmp_path / "place")
+    write(tmp_path, 257)
+    assert fsck(tmp_path, "--resume", place) == 0
+    told = capsys.readouterr().out
+    assert "✓ every entry hashes into every tile" in told
+    assert "--resume" not in told
+    write(tmp_path, 600)
+    assert fsck(tmp_path, "--resume", place) == 0
+    told = capsys.readouterr().out
+    assert f"? not checked: the first 257 entries of {LOG.name}, " in told
+    assert "✓ every entry that was read now hashes" in told
+    (tmp_path / "log/tile/entries/000").unlink()
+    assert fsck(tmp_path, "--resume", place, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unchecked"][0].startswith("the first 600 entries")
+
+
+def _a_file_for_its_folder(tile: Path) -> None:
+    shutil.rmtree(tile.parent)
+    tile.parent.write_bytes(b"x")
+
+
+def _a_folder(tile: Path) -> None:
+    tile.unlink()
+    tile.mkdir()
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda tile: tile.write_bytes(tile.read_bytes()[:-1]),
+        lambda tile: tile.write_bytes(tile.read_bytes() + b"x"),
+        lambda tile: tile.write_bytes(b""),
+        lambda tile: tile.unlink(),
+        _a_file_for_its_folder,
+        _a_folder,
+    ],
+)
+@pytest.mark.parametrize("path", ["tile/0/002.p/88", "tile/1/000.p/2"])
+def test_a_tile_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, spoil: Callable[[Path], object], resume: bool
+) -> None:
+    """Cut, too long, gone, or no file: the log is not sound there, from a saved place as from the beginning."""
+    write(tmp_path, 600)
+    place = ["--resume", str(tmp_path / "place")] if resume else []
+    assert fsck(tmp_path, *place) == 0
+    spoil(tmp_path / "log" / path)
+    assert fsck(tmp_path, *place) == 1
+    told = capsys.readouterr().out
+    assert "NOT SOUND" in told
+    assert path.partition(".p")[0] in told
+
+
 @pytest.mark.parametrize(("saved", "size"), [(1, 2), (255, 256), (256, 600), (1_000, 2_000), (1_000, 1_024), (65_536, 131_073)])
 def test_resumed_without_the_tiles_of_the_saved_size(tmp_path: Path, saved: int, size: int) -> None:
     """A log need not serve partial tiles of a size that it has outgrown, nor of one that a check merely passed."""
@@ -86,3 +142,38 @@ def test_policy_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "policy").unlink()
     assert fsck(tmp_path) == 2
     assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fsck", "monitor-log"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://h:abc/",
+        "http://h:99999/",
+        "http://h/\x01",
+        "http://[::1/",
+        "http://xn--a/",
+        "http://\u2024/",
+        "s3://h/x",
+        "x://",
+    ],
+)
+def test_an_address_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, address: str) -> None:
+    """It is told in a line, and is no verdict."""
+    write(tmp_path, 1)
+    more = ["--state", str(tmp_path / "state"), "--once"] if command == "monitor-log" else []
+    assert main([command, address, "--policy", str(tmp_path / "policy"), *more]) == 2
+    (line,) = "".join(capsys.readouterr()).splitlines()
+    assert address.rstrip("/")[:8] in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("command", ["fsck", "monitor-log", "repair"])
+def test_links_that_lead_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """A directory that is a loop of links is told in a line, and is no verdict."""
+    write(tmp_path, 1)
+    (tmp_path / "loop").symlink_to("loop")
+    more = ["--state", str(tmp_path / "state"), "--once"] if command == "monitor-log" else []
+    assert main([command, str(tmp_path / "loop"), "--policy", str(tmp_path / "policy"), *more]) == 2
+    (line,) = "".join(capsys.readouterr()).splitlines()
+    assert "/loop" in line

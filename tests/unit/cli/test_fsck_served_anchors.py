@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +44,16 @@ def service(receipts: dict[int, Any], **replaced: httpx.Response) -> Handler:
         size = int(request.url.path.rpartition("/")[2])
         if f"s{size}" in replaced:
             return replaced[f"s{size}"]
-        body = {"origin": "", "size": size, "checkpoint": "", "receipts": receipts[size], "more": "later"}
+        body = {"origin": "", "size": size, "checkpoint": note(size), "receipts": receipts[size], "more": "later"}
         return httpx.Response(200, json=body)
 
     return answer
+
+
+@cache
+def note(size: int) -> str:
+    """Return the signed checkpoint of the log of this size."""
+    return log(size).checkpoint().decode()
 
 
 def streamed(answer: Handler) -> httpx.MockTransport:
@@ -65,8 +73,14 @@ def streamed(answer: Handler) -> httpx.MockTransport:
     return httpx.MockTransport(give)
 
 
-def check(folder: Path, answer: Handler) -> AnchorsFound:
-    """Check the anchors that a service gives of the log in `folder`."""
+def serve(monkeypatch: pytest.MonkeyPatch, answer: Handler) -> None:
+    """Have whatever is asked over HTTP answered so."""
+    client = httpx.AsyncClient
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: client(transport=streamed(answer)))
+
+
+def check(folder: Path, answer: Handler, entries: int = 8) -> AnchorsFound:
+    """Check the anchors that a service gives of the log in `folder`, as if so many of its entries were checked."""
 
     async def run() -> AnchorsFound:
         async with (
@@ -74,7 +88,11 @@ def check(folder: Path, answer: Handler) -> AnchorsFound:
             LogReader((folder / "logs/decisions").as_uri()) as reader,
         ):
             return await check_anchors(
-                ServedAnchors(http, URL), reader, head(log(8)), TrustPolicy.load(folder / "policy"), seen.append
+                ServedAnchors(http, URL),
+                reader,
+                replace(head(log(8)), size=entries),
+                TrustPolicy.load(folder / "policy"),
+                seen.append,
             )
 
     seen: list[int] = []
@@ -115,7 +133,7 @@ def test_page_by_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({5: [{}]}, "does not say by whom"),
         ({5: [["by", "chain1"]]}, "does not say by whom"),
         ({5: "receipts"}, "'receipts' must be an array"),
-        ({5: [receipt(5, f"s{number}") for number in range(MAX_RECEIPTS + 1)]}, "not up to 16 receipts"),
+        ({5: [receipt(5, f"s{number}") for number in range(MAX_RECEIPTS + 1)]}, "there are 17 receipts, and may be 16"),
         ({9: [receipt(9)]}, "chain1 anchored 9 entries, and the log has 8: it was rolled back"),
     ],
 )
@@ -130,9 +148,9 @@ def test_a_broken_anchor_is_named(folder: Path, given: dict[int, Any], reason: s
     [
         (httpx.Response(404), "the anchors of 5 entries are listed, and they or their signed checkpoint are missing"),
         (httpx.Response(500, json=INCONSISTENT), "the anchors of 5 entries are refused: .*A stored anchor is not readable"),
-        (httpx.Response(200, json={"size": 4, "receipts": []}), "not up to 16 receipts for 5 entries"),
-        (httpx.Response(200, json={"size": True, "receipts": []}), "'size' must be an integer"),
-        (httpx.Response(200, json={"size": 5}), "lacks 'receipts'"),
+        (httpx.Response(200, json={"size": 4, "checkpoint": "", "receipts": []}), "it is not of 5 entries"),
+        (httpx.Response(200, json={"size": True, "checkpoint": "", "receipts": []}), "'size' must be an integer"),
+        (httpx.Response(200, json={"size": 5, "checkpoint": ""}), "lacks 'receipts'"),
         (httpx.Response(200, content=b"<html>"), "it is not JSON"),
         (httpx.Response(200, content=b"[" * 100_000), "nesting too deep"),
         (httpx.Response(200, content=b'{"size": 5, "size": 5}'), "the name 'size' is repeated"),
@@ -177,10 +195,41 @@ def test_a_list_without_end_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) 
             first = int(request.url.params["first"])
             return httpx.Response(200, json={"sizes": [*range(first + 1, first + 200)]})
         size = int(request.url.path.rpartition("/")[2])
-        return httpx.Response(200, json={"size": size, "receipts": [{"by": "stranger"}]})
+        return httpx.Response(200, json={"size": size, "checkpoint": note(8), "receipts": [{"by": "stranger"}]})
 
     with pytest.raises(BrokenError, match="more than 40 heads are anchored beyond its 8 entries"):
         check(folder, endless)
+
+
+@pytest.mark.parametrize(
+    ("entries", "most", "gone", "reason"),
+    [
+        (8, "MAX_BEYOND", httpx.Response(404), "more than 40 heads are anchored beyond its 8 entries"),
+        (8, "MAX_BEYOND", None, "more than 40 heads are anchored beyond its 8 entries"),
+        (2**40, "MAX_DROPPED", httpx.Response(404), "more than 40 of its anchored heads were listed and are not there"),
+        (2**40, "MAX_DROPPED", None, "more than 40 of its anchored heads were listed and are not there"),
+    ],
+)
+def test_a_list_of_what_is_not_there_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, entries: int, most: str, gone: httpx.Response | None, reason: str
+) -> None:
+    """Heads that are listed, and taken back when they are asked for, are not looked for for ever, below its size or beyond."""
+    monkeypatch.setattr(anchored, most, 40)
+    asked = 0
+
+    def endless(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        assert asked < 1_000
+        if request.url.path.endswith("/anchors"):
+            first, limit = int(request.url.params["first"]), int(request.url.params["limit"])
+            return httpx.Response(200, json={"sizes": [first + 1] if limit > 1 else []})
+        return gone or httpx.Response(
+            200, json={"size": int(request.url.path.rpartition("/")[2]), "checkpoint": "", "receipts": []}
+        )
+
+    with pytest.raises(BrokenError, match=reason):
+        check(folder, endless, entries)
 
 
 def test_what_is_dropped_meanwhile_is_no_fault(folder: Path) -> None:
@@ -256,8 +305,7 @@ def test_the_command_looks_at_served_anchors(
             return httpx.Response(200, json={"sizes": []})
         return httpx.Response(200, content=file.read_bytes()) if file.is_file() else httpx.Response(404)
 
-    client = httpx.AsyncClient
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **_: client(transport=streamed(answer)))
+    serve(monkeypatch, answer)
     assert main(["fsck", "http://audit", "--policy", str(folder / "policy"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [found["anchors"] for found in document["logs"]] == [{}, {"chain1": 1} if lists else None]
@@ -265,3 +313,35 @@ def test_the_command_looks_at_served_anchors(
     origin = document["logs"][1]["origin"]
     assert said[0].startswith("the chain: that the blocks in which chain1" if lists else f"anchors of {origin}: nobody lists")
     assert len(said) == 1
+
+
+STEERING = "\x1b[2J\x1b[HSOUND\nbank.example/decisions: 8 entries\n\x1b[8m"
+
+
+@pytest.mark.parametrize("command", ["fsck", "monitor-log"])
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        (STEERING, "\\x1b[2J\\x1b[HSOUND\\nbank.example"),
+        (STEERING * 20, "what is stored there contradicts itself"),
+        ([STEERING], "what is stored there contradicts itself"),
+        ("", "what is stored there contradicts itself"),
+        (None, "what is stored there contradicts itself"),
+    ],
+)
+def test_a_server_s_words_do_not_steer_the_terminal(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    detail: object,
+    told: str,
+) -> None:
+    """A problem's detail stays in its line, with what does not print escaped; no verdict can be drawn by it."""
+    serve(monkeypatch, lambda _: httpx.Response(500, json=INCONSISTENT | {"detail": detail}))
+    more = ["--state", str(folder / "state"), "--once"] if command == "monitor-log" else []
+    assert main([command, "http://audit", "--policy", str(folder / "policy"), *more]) == 2
+    (line,) = "".join(capsys.readouterr()).splitlines()
+    assert told in line
+    assert line.isprintable()
+    assert len(line) < 1_000

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tallystick.audit.errors import InconsistentError, UnavailableError, UnknownError
 from tallystick.audit.logs import Head, PublishedLog
@@ -11,6 +12,18 @@ from tallystick.trust.anchors.receipts import Receipt, parse_receipt
 from tallystick.trust.bundle_format import MAX_ANCHORS, AnchorProof
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredHead:
+    """What is kept of an anchored head: the signed checkpoint, the receipts, and under whose names there is none to be read.
+
+    Whoever trusts one of these has a broken anchor; to everybody else they are nobody's. Who is trusted, readers know.
+    """
+
+    checkpoint: str
+    receipts: Sequence[Receipt]
+    unreadable: Sequence[str]
 
 
 class Anchors:
@@ -26,19 +39,19 @@ class Anchors:
         except LogUnavailableError as error:
             raise UnavailableError(log.component, str(error)) from error
 
-    async def of(self, log: PublishedLog, size: int) -> tuple[bytes, Sequence[Receipt]]:
-        """Return the signed checkpoint of an anchored head, and its receipts.
+    async def of(self, log: PublishedLog, size: int) -> AnchoredHead:
+        """Return what is kept of an anchored head.
 
         Raises:
             UnknownError: the head of this size is not anchored.
-            InconsistentError: what is stored is no receipt. UnavailableError.
+            InconsistentError: what is stored is larger than any receipt, or the checkpoint no text. UnavailableError.
         """
         files = self._files[log.name]
         try:
             note, receipts = await files.checkpoint(size), await files.receipts(size)
             if note is None or not receipts:
                 raise UnknownError(f"The head of {size} entries of the log {log.name} is not anchored.")
-            return note, [_receipt(by, receipts[by]) for by in sorted(receipts)]
+            return _head(note.decode(), receipts)
         except LogUnavailableError as error:
             raise UnavailableError(log.component, str(error)) from error
         except ValueError as error:
@@ -62,6 +75,17 @@ class Anchors:
             except ValueError as error:
                 _log.warning("the anchor by %s at %d entries is left out: %s", by, size, error, extra={"origin": log.origin})
         return proofs
+
+
+def _head(checkpoint: str, files: Mapping[str, bytes]) -> AnchoredHead:
+    receipts: list[Receipt] = []
+    unreadable: list[str] = []
+    for by in sorted(files):
+        try:
+            receipts.append(_receipt(by, files[by]))
+        except ValueError:
+            unreadable.append(by)
+    return AnchoredHead(checkpoint, receipts, unreadable)
 
 
 def _receipt(by: str, data: bytes) -> Receipt:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
@@ -21,7 +21,7 @@ from tallystick.runtime.bucket import Bucket, BucketError, ObjectNotFoundError
 from tallystick.runtime.cancellation import in_own_task
 from tallystick.runtime.content_coding import ACCEPT_ENCODING, Body, ContentCodingError
 from tallystick.runtime.page_cache import read_cached
-from tallystick.runtime.regular_files import open_regular
+from tallystick.runtime.regular_files import IrregularFileError, open_regular
 from tallystick.runtime.settings import S3Settings
 
 T = TypeVar("T")
@@ -38,6 +38,8 @@ _DENIED = {
 INCONSISTENT = "urn:tallystick:problem:inconsistent"
 """The type of the problem by which an audit service says so."""
 MAX_PROBLEM_BYTES = 16_384
+MAX_DETAIL = 500
+"""Characters of a problem's detail that are told on."""
 PATIENCE_S = 30.0
 """How long a log over HTTP is waited for that says one asks too often (429, with a `Retry-After` in seconds)."""
 
@@ -48,6 +50,10 @@ class LogUnavailableError(OSError):
 
 class LogNotFoundError(LogUnavailableError):
     """The log has no such resource (yet)."""
+
+
+class LogIrregularError(LogUnavailableError):
+    """What has the name of one of the log's files is a directory, a pipe or a device."""
 
 
 class LogInconsistentError(LogUnavailableError):
@@ -67,7 +73,7 @@ class LogReader:
     """
 
     def __init__(self, url: str, s3: S3Settings | None = None, token: str | None = None) -> None:
-        parts = urlsplit(url)
+        parts = _parts(url)
         self.url = url.rstrip("/")
         self._http: httpx.AsyncClient | None = None
         self._bucket: Bucket | None = None
@@ -170,6 +176,16 @@ class LogReader:
         return await asyncio.to_thread(_read_file, file, limit) if data is None else data
 
 
+def _parts(url: str) -> SplitResult:
+    """Return an address in its parts. Raises ValueError: it is none, or its port is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no address: {error}") from None
+    return parts
+
+
 @cache
 def authorities() -> ssl.SSLContext:
     """Return whose certificates HTTPS believes, httpx's own choice; read once a process, as that takes 30 ms of CPU time."""
@@ -201,7 +217,7 @@ async def fetch(http: httpx.AsyncClient, url: str, limit: int) -> bytes:
                 if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
                     await _look_for_inconsistency(response, url)
                 wait_s = retry_after_s(response)
-        except ContentCodingError as error:
+        except (ContentCodingError, httpx.InvalidURL, UnicodeError) as error:  # of a host name: UnicodeError
             raise ValueError(f"{url}: {error}") from error
         except TimeoutError as error:
             raise LogUnavailableError(f"{url}: not answered in whole within {ANSWER_TIMEOUT_S:g} s") from error
@@ -228,10 +244,12 @@ async def _look_for_inconsistency(response: httpx.Response, url: str) -> None:
     try:
         problem = json.loads(await _whole(response, MAX_PROBLEM_BYTES))
         told = isinstance(problem, dict) and problem.get("type") == INCONSISTENT
+        detail = problem.get("detail") if told else None
     except (ValueError, RecursionError):
         return
     if told:
-        raise LogInconsistentError(f"{url}: {problem.get('detail') or 'what is stored there contradicts itself'}")
+        short = isinstance(detail, str) and 0 < len(detail) <= MAX_DETAIL
+        raise LogInconsistentError(f"{url}: {detail if short else 'what is stored there contradicts itself'}")
 
 
 def tile_paths(level: int, start: int, stop: int, size: int) -> list[TilePath]:
@@ -273,6 +291,10 @@ def _read_file(path: str, limit: int) -> bytes:
             data = file.read(limit + 1)
     except FileNotFoundError as error:
         raise LogNotFoundError(f"{path}: not found") from error
+    except NotADirectoryError as error:
+        raise LogNotFoundError(f"{path}: not found, for a file is where a folder on its way should be") from error
+    except IrregularFileError as error:
+        raise LogIrregularError(f"{path}: {error.strerror}") from error
     except OSError as error:
         raise LogUnavailableError(f"{path}: {error.strerror}") from error
     if len(data) > limit:

@@ -1,6 +1,5 @@
 """The command: read, verify, say."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from tallystick.trust.packages.verifying import verify_package
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier import log_report, package_report, report
 from tallystick.verifier.inputs import UnreadableError, is_package, read_file, read_policy, read_proof
-from tallystick.verifier.printing import PLAIN, Screen, write_json
+from tallystick.verifier.printing import PLAIN, Screen, write_error, write_json
 
 Ruler = Callable[[VerifiedBundle], str | None]
 """Evaluates a policy's rules again on what a bundle discloses; returns what that showed, None where it cannot be tried.
@@ -66,7 +65,7 @@ def run(args: Namespace, screen: Screen = PLAIN, ruler: Ruler | None = None) -> 
         else:
             told = _told_bundle(data, policy, ruler)
     except (UnreadableError, MissingPartError) as error:
-        sys.stderr.write(f"tallystick verify: {error}\n")
+        write_error("verify", error)
         return 2
     except TrustError as error:
         if args.json:

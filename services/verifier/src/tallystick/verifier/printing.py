@@ -34,6 +34,11 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def write_error(command: str, error: object) -> None:
+    """Say in one line on standard error why a command could not do its work; a server's words must not steer the terminal."""
+    sys.stderr.write(f"tallystick {command}: {visible(str(error))}\n")
+
+
 def print_plain_rows(verdict: str, good: bool, rows: Rows, notes: Rows = ()) -> None:
     """Print a line a fact."""
     lines = (verdict, *(f"{visible(label)}: {visible(value)}" for label, value in rows))

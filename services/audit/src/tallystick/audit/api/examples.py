@@ -188,7 +188,7 @@ _STAMP = {
 }
 BUNDLE["anchors"] = [{"size": 4096, "consistency": [], "receipt": _STAMP}]
 ANCHORED: dict[str, Any] = {"origin": _ORIGIN, "sizes": [1024, 4096]}
-ANCHORS: dict[str, Any] = {"origin": _ORIGIN, "size": 4096, "checkpoint": _NOTE, "receipts": [_STAMP]}
+ANCHORS: dict[str, Any] = {"origin": _ORIGIN, "size": 4096, "checkpoint": _NOTE, "receipts": [_STAMP], "unreadable": []}
 CHECKPOINT = _NOTE
 PROOF_FILE = f"c2sp.org/tlog-proof@v1\nextra CAESCWRlY2lzaW9ucw==\nindex 1234\n{_HASH}\n\n{_NOTE}"
 RECEIPT = (

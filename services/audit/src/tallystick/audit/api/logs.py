@@ -176,9 +176,13 @@ async def get_anchor(
 ) -> AnchorsAnswer:
     """Return the receipts for one head, and the signed checkpoint that states it."""
     served = served_log(audit, log)
-    note, receipts = await audit.anchors.of(served, size)
+    head = await audit.anchors.of(served, size)
     return AnchorsAnswer(
-        origin=served.origin, size=size, checkpoint=note.decode(), receipts=[receipt_to_json(receipt) for receipt in receipts]
+        origin=served.origin,
+        size=size,
+        checkpoint=head.checkpoint,
+        receipts=[receipt_to_json(receipt) for receipt in head.receipts],
+        unreadable=list(head.unreadable),
     )
 
 

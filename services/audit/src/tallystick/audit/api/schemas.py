@@ -336,3 +336,4 @@ class AnchorsAnswer(Answer):
     size: Annotated[int, Field(ge=1)]
     checkpoint: str = Field(description="The signed checkpoint, a note")
     receipts: list[dict[str, Any]]
+    unreadable: list[str] = Field(description="Under whose names something is kept that is no receipt of theirs")

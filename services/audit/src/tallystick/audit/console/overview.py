@@ -121,8 +121,7 @@ async def _anchors(audit: Audit, console: Console, log: PublishedLog, sizes: Seq
     """Return those anchors that the trust policy pins and that hold, oldest first."""
     verified = []
     for size in sizes:
-        _, receipts = await audit.anchors.of(log, size)
-        for receipt in receipts:
+        for receipt in (await audit.anchors.of(log, size)).receipts:
             try:
                 verified.append(verify_receipt(receipt, log.origin, size, console.policy.anchorers))
             except TrustError:

@@ -1,7 +1,6 @@
 """The command: read the digests, ask for the records, say what does not agree and who was shown what."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
@@ -15,7 +14,7 @@ from tallystick.cli.verify.screen import print_rows
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.policy import log_name
 from tallystick.verifier.inputs import UnreadableError, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 from tallystick.verifier.report import utc
 
 UNCHECKED = (
@@ -48,7 +47,7 @@ def run(args: Namespace) -> int:
         with Bars(args.json) as bars:
             finding = asyncio.run(_check(args, bars))
     except (UnreadableError, LogUnavailableError, GovernanceLogError, AuditUnavailableError, OSError, ValueError) as error:
-        sys.stderr.write(f"tallystick accesses: {error}\n")
+        write_error("accesses", error)
         return 2
     if args.json:
         write_json(_as_json(finding))

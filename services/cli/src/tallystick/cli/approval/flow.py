@@ -19,6 +19,7 @@ from tallystick.runtime.kafka import producer
 from tallystick.runtime.settings import KafkaSettings, describe
 from tallystick.trust.governance import Governance
 from tallystick.trust.policy import TrustPolicy, TrustPolicyError
+from tallystick.verifier.printing import write_error
 
 GOVERNANCE_TOPIC = "governance"
 
@@ -109,7 +110,7 @@ def failures_told(command: str) -> Callable[[Callable[[argparse.Namespace], int]
                 sys.stderr.write("".join(f"tallystick {command}: {problem}\n" for problem in describe(error)))
                 return 2
             except (ApprovalError, GovernanceLogError, SigningKeyError, TrustPolicyError, KafkaError, OSError) as error:
-                sys.stderr.write(f"tallystick {command}: {error}\n")
+                write_error(command, error)
                 return 1
 
         return told

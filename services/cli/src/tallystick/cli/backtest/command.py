@@ -29,7 +29,7 @@ from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.governance import Governance
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.verifier.inputs import UnreadableError, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 
 _KEY_SIZE = 32
 UNTRIED = (
@@ -64,7 +64,7 @@ def run(args: Namespace) -> int:
         with Bars(args.json) as bars:
             rejected = asyncio.run(_try(args, trust, token, trials, bars))
     except BrokenError as error:
-        sys.stderr.write(f"tallystick backtest: not sound: {error}\n")
+        write_error("backtest", f"not sound: {error}")
         return 1
     except (
         UnreadableError,
@@ -75,7 +75,7 @@ def run(args: Namespace) -> int:
         OSError,
         ValueError,
     ) as error:
-        sys.stderr.write(f"tallystick backtest: {error}\n")
+        write_error("backtest", error)
         return 2
     _report(args, draft, governance, trials, rejected)
     return 0

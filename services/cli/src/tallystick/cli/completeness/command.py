@@ -1,7 +1,6 @@
 """The command: compare, with a progress bar, and say what came of it."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.completeness import Stretch
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier.inputs import UnreadableError, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 from tallystick.verifier.report import utc
 
 _SHOWN = 8
@@ -83,7 +82,7 @@ def run(args: Namespace) -> int:
             print_refusal("NOT SOUND", f"{error}.")
         return 1
     except (UnreadableError, LogUnavailableError, GovernanceLogError, OSError, ValueError) as error:
-        sys.stderr.write(f"tallystick completeness: {error}\n")
+        write_error("completeness", error)
         return 2
     given = check.given or Given()
     complete = all(finding.complete for finding in findings) and not given.answers.never

@@ -1,7 +1,6 @@
 """The command: choose, gather, write, and verify what was written as whoever gets it will."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from tallystick.trust.packages.verifying import VerifiedPackage, verify_package
 from tallystick.trust.policy import log_name
 from tallystick.verifier import package_report
 from tallystick.verifier.inputs import UnreadableError, read_file, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -80,7 +79,7 @@ def run(args: Namespace) -> int:
         *(UnreadableError, GovernanceLogError, LogUnavailableError, EvidenceUnavailableError),
         *(NothingFoundError, TooManyError, OSError, ValueError),
     ) as error:
-        sys.stderr.write(f"tallystick export: {error}\n")
+        write_error("export", error)
         return 2
     if args.json:
         write_json({"written": str(args.output), "size_bytes": len(data), **package_report.summary(verified)})

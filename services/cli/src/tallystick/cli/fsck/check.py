@@ -21,8 +21,10 @@ from tallystick.trust.fallbacks import FallbackLog
 from tallystick.trust.governance import Governance, replay
 from tallystick.trust.governance_log import check_governance_log
 from tallystick.trust.incidents import SignedIncident
+from tallystick.trust.log_keys import LogKeys
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.trust.seals import SealLog
+from tallystick.verifier.inputs import UnreadableError
 
 SAVE_EVERY = 64
 """Stretches of the walk between two saved places."""
@@ -36,6 +38,7 @@ class Finding:
     """A log that is sound: its checkpoint, what is in it, and what is worth knowing though nothing is broken.
 
     `anchors`: how many by whom; None: none were looked at.
+    `unread`: of how many entries, from the first on, only that the log still begins with them was checked.
     `switches`: where each partition came under another activation (see `DecisionLog`).
     """
 
@@ -44,6 +47,7 @@ class Finding:
     notes: Sequence[str]
     anchors: Mapping[str, int] | None = None
     switches: Sequence[tuple[str, int, int, int]] = ()
+    unread: int = 0
 
 
 class Fsck:
@@ -63,6 +67,7 @@ class Fsck:
         self._saved = saved
         self._advance = advance
         self._token = token
+        self._keys = LogKeys()
 
     async def run(self) -> list[Finding]:
         """Check the governance log, then the decisions' logs against it, then those of fallbacks and seals.
@@ -94,17 +99,18 @@ class Fsck:
                 async for stretch in walk(reader, verified.checkpoint, TileBuilder()):
                     entries += stretch
                     self._advance(origin, len(entries), verified.checkpoint.size)
+            with in_log(origin):
+                try:
+                    check_governance_log(entries)
+                except TrustError as error:
+                    raise BrokenError(str(error)) from error
+            governance = replay(entries, self._policy)
+            # What a retired key made beyond its time is nobody's log, though every hash of it be right.
+            self._keys = governance.log_keys
+            self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
+            with in_log(origin):
+                _believed(self._policy.log_policy, verified.note.encode(), origin)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
-        with in_log(origin):
-            try:
-                check_governance_log(entries)
-            except TrustError as error:
-                raise BrokenError(str(error)) from error
-        governance = replay(entries, self._policy)
-        # What a retired key made beyond its time is nobody's log, though every hash of it be right.
-        self._policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
-        with in_log(origin):
-            _believed(self._policy.log_policy, verified.note.encode(), origin)
         self._saved.put(origin, Place(verified.checkpoint.size, verified.checkpoint.root.hex(), {}))
         counts = {
             "models": len(governance.models),
@@ -121,7 +127,7 @@ class Fsck:
             verified = await self._checkpoint(reader, origin)
             with in_log(origin):
                 builder, log = await self._begin(reader, verified.checkpoint, governance)
-                stretches = 0
+                unread, stretches = builder.size, 0
                 async for stretch in walk(reader, verified.checkpoint, builder):
                     _take(log, builder.size - len(stretch), stretch)
                     self._advance(origin, builder.size, verified.checkpoint.size)
@@ -131,7 +137,7 @@ class Fsck:
                 self._save(origin, builder, log)
             anchors, notes = await self._check_anchors(reader, verified.checkpoint)
         notes = [*map(told, log.passed()), *notes]
-        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors, sorted(log.switches))
+        return Finding(verified, dict(sorted(log.counts.items())), notes, anchors, sorted(log.switches), unread)
 
     async def _check_topic(self, origin: str, log: FallbackLog | SealLog) -> Finding:
         """Check all of it anew each time, and hold it to what it was at an earlier time."""
@@ -155,7 +161,7 @@ class Fsck:
         try:
             async with open_anchors(self._location, log_name(checkpoint.origin)) as source:
                 with in_log(checkpoint.origin):
-                    found = await check_anchors(source, reader, checkpoint, self._policy, advance)
+                    found = await check_anchors(source, reader, checkpoint, self._policy, advance, self._keys)
         except AnchorsUnlistedError:
             return None, []
         notes = []
@@ -218,13 +224,14 @@ async def check_any_log(location: str, policy: LogPolicy, saved: SavedPlaces, ad
         checkpoint, place, stretches = verified.checkpoint, saved.get(origin), 0
         with in_log(origin):
             builder = await resumed(reader, checkpoint, place.size, bytes.fromhex(place.root)) if place else TileBuilder()
+            unread = builder.size
             async for _ in walk(reader, checkpoint, builder):
                 advance(origin, builder.size, checkpoint.size)
                 stretches += 1
                 if stretches % SAVE_EVERY == 0:
                     saved.put(origin, Place(builder.size, builder.root().hex(), {}))
         saved.put(origin, Place(builder.size, builder.root().hex(), {}))
-    return Finding(verified, {}, [])
+    return Finding(verified, {}, [], unread=unread)
 
 
 @contextmanager
@@ -254,8 +261,16 @@ def _believed(policy: LogPolicy, data: bytes, origin: str) -> VerifiedCheckpoint
 
 
 def location_of(text: str) -> str:
-    """Return an address or a directory's path as a `LogReader` takes it."""
-    return text.rstrip("/") if "://" in text else Path(text).resolve().as_uri()
+    """Return an address or a directory's path as a `LogReader` takes it. Raises UnreadableError."""
+    return text.rstrip("/") if "://" in text else directory_of(text).as_uri()
+
+
+def directory_of(path: str | Path) -> Path:
+    """Return a directory's whole path, without links. Raises UnreadableError: it has none."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError, up to Python 3.12
+        raise UnreadableError(f"cannot read {path}: {error}") from None
 
 
 def _take(log: DecisionLog | FallbackLog | SealLog, first: int, entries: Iterable[bytes]) -> None:

@@ -18,7 +18,7 @@ from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.anchors.pins import Contract
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier.inputs import UnreadableError, read_log_policy, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 from tallystick.verifier.report import utc
 
 UNCHECKED = (
@@ -33,7 +33,9 @@ UNCHECKED_IN_ANY_LOG = (
 )
 UNLISTED = "anchors of {}: nobody lists them there; fsck finds them in the logs' directory, and where the audit service is"
 UNSEEN = "the chain: that the blocks in which {} took heads are on it, any of its nodes tells"
+UNREAD = "the first {:,} entries of {}, and the tiles over them alone: a check before this one read them (--resume)"
 HASHED = "every entry hashes into every tile, and all of them to the signed checkpoints"
+HASHED_READ = "every entry that was read now hashes into every tile, and all of them to the signed checkpoints"
 MEANT = "decisions stand in unbroken order in each partition, under activations that two people signed"
 
 
@@ -68,7 +70,7 @@ def run(args: Namespace) -> int:
             print_refusal("NOT SOUND", f"{error}.")
         return 1
     except (UnreadableError, SavedError, LogUnavailableError, UnicodeDecodeError, ValueError) as error:
-        sys.stderr.write(f"tallystick fsck: {error}\n")
+        write_error("fsck", error)
         return 2
     if args.json:
         document = {"logs": [as_json(finding) for finding in findings], "unchecked": list(unchecked)}
@@ -84,9 +86,20 @@ def _findings(args: Namespace, advance: Advance, token: str | None) -> tuple[lis
     if Path(args.policy).is_dir():
         policy = read_policy(args.policy)
         findings = asyncio.run(Fsck(location, policy, saved, advance, token).run())
-        return findings, (HASHED, MEANT), (*_unchecked_anchors(policy, findings), *UNCHECKED)
+        said = _hashed(findings), MEANT
+        return findings, said, (*_unread(findings), *_unchecked_anchors(policy, findings), *UNCHECKED)
     bare = read_log_policy(args.policy)
-    return [asyncio.run(check_any_log(location, bare, saved, advance, token))], (HASHED,), UNCHECKED_IN_ANY_LOG
+    findings = [asyncio.run(check_any_log(location, bare, saved, advance, token))]
+    return findings, (_hashed(findings),), (*_unread(findings), *UNCHECKED_IN_ANY_LOG)
+
+
+def _hashed(findings: Sequence[Finding]) -> str:
+    return HASHED_READ if any(finding.unread for finding in findings) else HASHED
+
+
+def _unread(findings: Sequence[Finding]) -> list[str]:
+    """Return which entries an earlier check has read and this one has not."""
+    return [UNREAD.format(finding.unread, finding.checkpoint.checkpoint.origin) for finding in findings if finding.unread]
 
 
 def _unchecked_anchors(policy: TrustPolicy, findings: Sequence[Finding]) -> list[str]:

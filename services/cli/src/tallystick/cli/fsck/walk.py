@@ -3,7 +3,8 @@
 Memory is bounded by `BUNDLES` bundles, whatever the log's size.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from tallystick.merkle.checkpoints import Checkpoint
 from tallystick.merkle.errors import MerkleError
@@ -19,7 +20,7 @@ from tallystick.merkle.tiles import (
     decode_bundle,
     read_within,
 )
-from tallystick.runtime.log_reader import LogNotFoundError, LogReader, tile_paths
+from tallystick.runtime.log_reader import LogIrregularError, LogNotFoundError, LogReader, tile_paths
 
 BUNDLES = 16
 """Bundles read at a time: at most 256 MiB, usually about 1."""
@@ -27,6 +28,22 @@ BUNDLES = 16
 
 class BrokenError(ValueError):
     """The first place at which a log is not sound; the message says which file or entry, and what is wrong there."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Say of a log's file that is missing, no file, too short or too long that the log is broken there.
+
+    What else hinders the reading says nothing of the log, and is passed on; so is what Merkle proofs make of the tiles.
+    """
+    try:
+        yield
+    except MerkleError:
+        raise
+    except LogNotFoundError as error:
+        raise BrokenError(f"a file is missing: {error}") from error
+    except (LogIrregularError, ValueError) as error:
+        raise BrokenError(str(error)) from error
 
 
 async def walk(reader: LogReader, checkpoint: Checkpoint, builder: TileBuilder) -> AsyncIterator[list[bytes]]:
@@ -65,11 +82,10 @@ async def resumed(reader: LogReader, checkpoint: Checkpoint, size: int, root: by
     if size > checkpoint.size:
         raise BrokenError(f"it has {checkpoint.size:,} entries, and {size:,} were checked before: the log was rolled back")
     try:
-        proof = await reader.compute(lambda read: consistency_proof(size, checkpoint.size, read))
-        verify_consistency(size, checkpoint.size, root, checkpoint.root, proof)
-        builder = await reader.compute(lambda read: TileBuilder.load(size, read_within(checkpoint.size, read)))
-    except LogNotFoundError as error:
-        raise BrokenError(f"a file is missing: {error}") from error
+        with reading():
+            proof = await reader.compute(lambda read: consistency_proof(size, checkpoint.size, read))
+            verify_consistency(size, checkpoint.size, root, checkpoint.root, proof)
+            builder = await reader.compute(lambda read: TileBuilder.load(size, read_within(checkpoint.size, read)))
     except MerkleError as error:
         raise BrokenError(f"it does not begin with the {size:,} entries that were checked before: {error}") from error
     if builder.root() != root:
@@ -99,10 +115,9 @@ async def _compare(reader: LogReader, expected: dict[TilePath, bytes]) -> None:
 
 async def _read(reader: LogReader, paths: Sequence[TilePath]) -> list[bytes]:
     try:
-        return await reader.read_tiles(paths)
-    except LogNotFoundError as error:
-        raise BrokenError(f"a file is missing: {error}") from error
-    except ValueError as error:  # too short, too long
+        with reading():
+            return await reader.read_tiles(paths)
+    except MerkleError as error:  # a full bundle, read in a partial one's place
         raise BrokenError(str(error)) from error
 
 

@@ -16,6 +16,7 @@ from tallystick.cli.verify.screen import print_refusal, visible
 from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.log_reader import LogReader, LogUnavailableError
 from tallystick.verifier.inputs import UnreadableError, read_file, read_log_policy, read_policy
+from tallystick.verifier.printing import write_error
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,13 +52,17 @@ def run(args: Namespace) -> int:
             raise UnreadableError("name the log and --state FILE, or --check FILE")
         return asyncio.run(_follow(args, policy))
     except UnreadableError as error:
-        sys.stderr.write(f"tallystick monitor-log: {error}\n")
+        write_error("monitor-log", error)
         return 2
 
 
 async def _follow(args: Namespace, policy: LogPolicy) -> int:
     kept = KeptHeads(args.state, policy)
-    async with LogReader(location_of(args.log)) as reader:
+    try:
+        opened = LogReader(location_of(args.log))
+    except ValueError as error:
+        raise UnreadableError(str(error)) from None
+    async with opened as reader:
         while True:
             trouble = None
             try:

@@ -1,7 +1,6 @@
 """The command: read the file, go through the decisions of a time, say what does not agree."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from tallystick.contracts import Outcome
 from tallystick.runtime.log_reader import LogUnavailableError
 from tallystick.trust.policy import TrustPolicy
 from tallystick.verifier.inputs import UnreadableError, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 
 _NAMED = 5
 GROUPS = ("identity", "transaction")
@@ -53,7 +52,7 @@ def run(args: Namespace) -> int:
         print_refusal("NOT SOUND", f"{error}.")
         return 1
     except (UnreadableError, ClearingError, LogUnavailableError, AuditUnavailableError, OSError, ValueError) as error:
-        sys.stderr.write(f"tallystick reconcile: {error}\n")
+        write_error("reconcile", error)
         return 2
     tally.end()
     if args.uncleared_ok:

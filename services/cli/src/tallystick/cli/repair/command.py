@@ -1,11 +1,11 @@
 """The command: rebuild, with a progress bar, and say what was changed."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from tallystick.cli.fsck.check import directory_of
 from tallystick.cli.fsck.command import Bars
 from tallystick.cli.fsck.walk import BrokenError
 from tallystick.cli.repair.files import TileFiles
@@ -17,7 +17,7 @@ from tallystick.merkle.notes import Note
 from tallystick.merkle.policy import LogPolicy
 from tallystick.runtime.log_reader import LogReader
 from tallystick.verifier.inputs import UnreadableError, read_log_policy, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 
 RESTORE = "Nothing was changed. Restore the log's files from a backup that is as new as the notary's database"
 SHOWN = 8
@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
     try:
         policy = read_policy(args.policy).log_policy if Path(args.policy).is_dir() else read_log_policy(args.policy)
         with Bars(args.json) as bars:
-            checkpoint, head, done = asyncio.run(_repair(args.log.resolve(), policy, args.head, bars))
+            checkpoint, head, done = asyncio.run(_repair(directory_of(args.log), policy, args.head, bars))
     except RefusedError as error:
         if args.json:
             write_json({"repaired": False, "reason": str(error)})
@@ -64,7 +64,7 @@ def run(args: Namespace) -> int:
             print_refusal("NOT REPAIRED", f"{error}.")
         return 1
     except (UnreadableError, OSError, ValueError) as error:
-        sys.stderr.write(f"tallystick repair: {error}\n")
+        write_error("repair", error)
         if isinstance(error, UnfinishedError):
             _print_unfinished(error, args.json)
         return 2

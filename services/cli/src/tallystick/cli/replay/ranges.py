@@ -35,7 +35,7 @@ from tallystick.trust.errors import TrustError
 from tallystick.trust.governance import replay
 from tallystick.trust.policy import TrustPolicy, log_name
 from tallystick.verifier.inputs import UnreadableError, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 
 UNCHECKED = (
     "the order of decisions, and that none is missing: `tallystick fsck` and the seals show that",
@@ -135,7 +135,7 @@ def run(args: Namespace) -> int:
         *(UnreadableError, GovernanceLogError, LogUnavailableError, EvidenceUnavailableError, EngineError, RuleError),
         *(TrustError, ValueError, OSError),
     ) as error:
-        sys.stderr.write(f"tallystick replay: {error}\n")
+        write_error("replay", error)
         return 2
     if not (finding.executed or finding.rejected or finding.erased or finding.missing or finding.differing):
         sys.stderr.write("tallystick replay: no decision is of this time (by the time stamps of decisions' records in Kafka)\n")

@@ -1,6 +1,5 @@
 """One bundle: verify it, check the model's file, execute, compare."""
 
-import sys
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -20,7 +19,7 @@ from tallystick.trust.policy import TrustPolicy
 from tallystick.trust.rulings import reason_by_name, rule_on, without_mark
 from tallystick.verifier.evidence import feature_values
 from tallystick.verifier.inputs import UnreadableError, read_bundle, read_file, read_policy
-from tallystick.verifier.printing import write_json
+from tallystick.verifier.printing import write_error, write_json
 from tallystick.verifier.report import outcome_name
 
 
@@ -46,7 +45,7 @@ def run(args: Namespace) -> int:
     try:
         executions = _replay(args, read_policy(args.policy), read_bundle(args.bundle))
     except (UnreadableError, EngineError) as error:
-        sys.stderr.write(f"tallystick replay: {error}\n")
+        write_error("replay", error)
         return 2
     except (BundleError, NotIdenticalError) as error:
         _report(args, {"identical": False, "reason": str(error), "logged": None, "executions": []})
