@@ -1,6 +1,7 @@
 """The command: rebuild, with a progress bar, and say what was changed."""
 
 import asyncio
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from pathlib import Path
