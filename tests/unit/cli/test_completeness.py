@@ -1,6 +1,7 @@
 """`tallystick completeness` on logs as files: all of it, a time of it, and logs that are not sound."""
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.runtime.log_reader import LogReader
 
 from ..sealer.input import PARTITIONS, POLICY, POLICY_FILES, SEALS, Record, Sealing, decided, records
-from ..trust.helpers import DECISIONS, GOVERNANCE, NOW_MS, Log, World, log_policy
+from ..trust.helpers import DECISIONS, GOVERNANCE, NOW_MS, Log, World, log_key, log_policy
 from ..trust.test_fallbacks import fallback
 from .logs import publish
 
@@ -103,6 +104,21 @@ def test_a_whole_history(sound: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert said["unsealed"] == [
         {"partition": partition, "first": EACH * (SECONDS - 2), "end": EACH * SECONDS} for partition in range(PARTITIONS)
     ]
+
+
+@pytest.mark.parametrize(("beyond", "code"), [(0, 0), (1, 1)])
+def test_a_retired_key_s_log_is_no_log_beyond_its_time(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], beyond: int, code: int
+) -> None:
+    """Whoever has the stolen key of a log can make it grow; the key is believed up to the size that it was retired at."""
+    folder = tmp_path / "retired"
+    shutil.copytree(sound, folder)
+    governance, size = World().governance_log(), PARTITIONS * EACH * SECONDS
+    governance.append(EntryKind.ENTRY_KIND_LOG_KEY, log_key("the next", origin=DECISIONS))
+    governance.append(EntryKind.ENTRY_KIND_LOG_KEY, log_key(DECISIONS, origin=DECISIONS, last_size=size - beyond))
+    publish(governance, folder / "logs/governance")
+    assert main(["completeness", str(folder / "logs"), "--policy", str(folder / "policy"), "--json"]) == code
+    assert (f"{size:,} entries is signed by a retired key" in "".join(capsys.readouterr())) == bool(code)
 
 
 def test_a_time_of_it(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tallystick.cli.approval import read_governance
 from tallystick.cli.completeness.answering import FIRST_STEP, Answering, Given
@@ -103,8 +103,10 @@ class Check:
             BrokenError: A log is not what its checkpoint says.
             LogUnavailableError, GovernanceLogError: A log or a sealer does not answer.
         """
-        policy = self._policy
-        governance = await read_governance(f"{self._location}/{log_name(policy.governance_origin)}", policy)
+        origin = self._policy.governance_origin
+        governance = await read_governance(f"{self._location}/{log_name(origin)}", self._policy)
+        # From here on a key that was retired makes no log longer.
+        self._policy = policy = replace(self._policy, log_policy=governance.log_keys.with_retired(self._policy.log_policy))
         self._incidents = [one for one in governance.incidents if one.statement.topic == self._topic]
         async with AsyncExitStack() as stack:
             for name, origin in policy.origins.items():
